@@ -1,0 +1,15 @@
+//! Named tensors from files, checked both ways: every tensor a network asks for must be there with the
+//! right shape, type and finite values, and every tensor in the files must have been asked for.
+//!
+//! Files are read tensor by tensor with a seek, so a 3.4 GB U-Net is never in memory twice and no memory map
+//! (hence no `unsafe`) is needed.
+
+mod config;
+mod error;
+mod layout;
+mod safetensors_file;
+mod set;
+
+pub use config::read_config;
+pub use error::Error;
+pub use set::Weights;

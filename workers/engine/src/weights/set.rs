@@ -1,0 +1,238 @@
+//! A set of named tensors with a prefix, that remembers which were asked for.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use candle_core::{DType, Device, Shape, Tensor};
+
+use super::Error;
+use super::layout::Layout;
+use super::safetensors_file::SafetensorsFile;
+
+/// An opened set of named tensors, seen through a prefix; cheap to clone.
+#[derive(Clone)]
+pub struct Weights {
+    set: Arc<Set>,
+    prefix: String,
+}
+
+struct Set {
+    /// File or directory, for error messages.
+    origin: String,
+    device: Device,
+    tensors: BTreeMap<String, Source>,
+    used: Mutex<BTreeSet<String>>,
+}
+
+enum Source {
+    File(Arc<SafetensorsFile>),
+    Memory(Tensor),
+}
+
+impl Weights {
+    /// Opens the weights of a diffusers or transformers model directory.
+    ///
+    /// Tries `diffusion_pytorch_model` and `model`, each as one `.safetensors` file and as
+    /// `.safetensors.index.json` with shards; with a variant such as `fp16`, only files of that variant.
+    pub fn open(dir: &Path, variant: Option<&str>, device: &Device) -> Result<Self, Error> {
+        let layout = Layout::find(dir, variant)?;
+        let mut tensors = BTreeMap::new();
+        for path in &layout.files {
+            let file = Arc::new(SafetensorsFile::open(path)?);
+            for name in file.names() {
+                tensors.insert(name, Source::File(file.clone()));
+            }
+        }
+        if let Some(index) = &layout.index {
+            index.check(
+                tensors
+                    .iter()
+                    .filter_map(|(name, source)| Some((name.as_str(), source.path()?))),
+            )?;
+        }
+        let origin = match layout.files.as_slice() {
+            [single] => single.display().to_string(),
+            _ => dir.display().to_string(),
+        };
+        Ok(Self::new(origin, device.clone(), tensors))
+    }
+
+    /// A set made of tensors in memory, for tests and for weights that were computed.
+    ///
+    /// A tensor that belongs to a candle `Var` is handed out as it is, hence stays trainable.
+    pub fn from_tensors(origin: &str, tensors: HashMap<String, Tensor>) -> Self {
+        let device = tensors
+            .values()
+            .next()
+            .map_or(Device::Cpu, |tensor| tensor.device().clone());
+        let sources = tensors
+            .into_iter()
+            .map(|(name, tensor)| (name, Source::Memory(tensor)));
+        Self::new(origin.to_owned(), device, sources.collect())
+    }
+
+    fn new(origin: String, device: Device, tensors: BTreeMap<String, Source>) -> Self {
+        let set = Set {
+            origin,
+            device,
+            tensors,
+            used: Mutex::default(),
+        };
+        Self {
+            set: Arc::new(set),
+            prefix: String::new(),
+        }
+    }
+
+    /// The same set, one level further in: `pp("a").pp("b")` sees the tensors under `a.b.`.
+    #[must_use]
+    pub fn pp(&self, prefix: impl std::fmt::Display) -> Self {
+        Self {
+            set: self.set.clone(),
+            prefix: format!("{}{prefix}.", self.prefix),
+        }
+    }
+
+    /// The device that tensors are put on.
+    pub fn device(&self) -> &Device {
+        &self.set.device
+    }
+
+    /// File or directory, as it appears in errors.
+    pub fn origin(&self) -> &str {
+        &self.set.origin
+    }
+
+    /// Whether the set has this tensor.
+    pub fn contains(&self, name: &str) -> bool {
+        self.set.tensors.contains_key(&self.full(name))
+    }
+
+    /// The tensor of this name, checked for shape, element type and finite values.
+    ///
+    /// On a CPU f16 and bf16 are widened to f32.
+    pub fn get<S: Into<Shape>>(&self, shape: S, name: &str) -> Result<Tensor, Error> {
+        self.get_any(shape, &[name])
+    }
+
+    /// The first of `names` that exists (checkpoints of different ages name some tensors differently).
+    pub fn get_any<S: Into<Shape>>(&self, shape: S, names: &[&str]) -> Result<Tensor, Error> {
+        let full: Vec<String> = names.iter().map(|name| self.full(name)).collect();
+        let found = full
+            .iter()
+            .find_map(|name| Some((name, self.set.tensors.get(name)?)));
+        let Some((name, source)) = found else {
+            return Err(Error::Missing {
+                origin: self.set.origin.clone(),
+                tensor: full.join("` or `"),
+            });
+        };
+        source.check_shape(shape.into().dims(), name, &self.set.origin)?;
+        let tensor = source.read(name, &self.set)?;
+        self.used().insert(name.clone());
+        Ok(tensor)
+    }
+
+    /// Marks tensors that carry no weights (index buffers, unused heads) as known, whether present or not.
+    pub fn ignore(&self, names: &[&str]) {
+        let mut used = self.used();
+        used.extend(names.iter().map(|name| self.full(name)));
+    }
+
+    /// Checks that every tensor under this prefix was asked for or ignored.
+    pub fn finish(&self) -> Result<(), Error> {
+        let used = self.used();
+        let under_prefix = self
+            .set
+            .tensors
+            .keys()
+            .filter(|name| name.starts_with(&self.prefix));
+        let tensors: Vec<String> = under_prefix
+            .filter(|name| !used.contains(*name))
+            .cloned()
+            .collect();
+        if tensors.is_empty() {
+            return Ok(());
+        }
+        Err(Error::Unexpected {
+            origin: self.set.origin.clone(),
+            tensors,
+        })
+    }
+
+    fn full(&self, name: &str) -> String {
+        format!("{}{name}", self.prefix)
+    }
+
+    fn used(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.set.used.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Source {
+    fn path(&self) -> Option<&Path> {
+        match self {
+            Self::File(file) => Some(file.path()),
+            Self::Memory(_) => None,
+        }
+    }
+
+    fn check_shape(&self, expected: &[usize], name: &str, origin: &str) -> Result<(), Error> {
+        let found = match self {
+            Self::File(file) => file.shape(name).unwrap_or_default(),
+            Self::Memory(tensor) => tensor.dims(),
+        };
+        if found == expected {
+            return Ok(());
+        }
+        let origin = self
+            .path()
+            .map_or_else(|| origin.to_owned(), |path| path.display().to_string());
+        let (expected, found) = (expected.to_vec(), found.to_vec());
+        Err(Error::Shape {
+            origin,
+            tensor: name.to_owned(),
+            expected,
+            found,
+        })
+    }
+
+    fn read(&self, name: &str, set: &Set) -> Result<Tensor, Error> {
+        match self {
+            Self::File(file) => file.read(name, &set.device),
+            Self::Memory(tensor) => read_memory(tensor, name, set),
+        }
+    }
+}
+
+fn read_memory(tensor: &Tensor, name: &str, set: &Set) -> Result<Tensor, Error> {
+    let (origin, name) = (&set.origin, name.to_owned());
+    if !matches!(tensor.dtype(), DType::F32 | DType::F16 | DType::BF16) {
+        let found = format!("{:?}", tensor.dtype());
+        return Err(Error::ElementType {
+            origin: origin.clone(),
+            tensor: name,
+            found,
+        });
+    }
+    let values = tensor
+        .to_dtype(DType::F32)?
+        .flatten_all()?
+        .to_vec1::<f32>()?;
+    if let Some(index) = values.iter().position(|value| !value.is_finite()) {
+        let value = values[index];
+        return Err(Error::NotFinite {
+            origin: origin.clone(),
+            tensor: name,
+            value,
+            index,
+        });
+    }
+    let dtype = if tensor.device().is_cpu() {
+        DType::F32
+    } else {
+        tensor.dtype()
+    };
+    Ok(tensor.to_dtype(dtype)?)
+}
