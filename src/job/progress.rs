@@ -1,0 +1,14 @@
+//! How far an attempt has come.
+
+use serde::{Deserialize, Serialize};
+
+/// Carried by every renewal. Units are the stage's own: train steps, images, images scored.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Progress {
+    /// Units done.
+    pub done: u64,
+    /// Units in all; 0 while unknown.
+    pub of: u64,
+    /// One short line, e.g. `loss 0.0312`.
+    pub note: String,
+}

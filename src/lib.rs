@@ -1,0 +1,24 @@
+//! Shared nouns and pure functions of `vico`: no tensors, no sockets.
+//!
+//! Bottom up:
+//!
+//! - [`digest`], [`ids`], [`clock`]: names, content hashes, time as a value.
+//! - [`job`]: stage, failure, progress, receipt. [`score`]: the table a score job makes.
+//! - [`spec`]: what a job reads, already valid; the digest of it is the job's key.
+//! - [`manifest`]: YAML to a valid sweep. [`plan`]: a sweep to keyed jobs. [`report`]: receipts to tables.
+//! - [`store`]: the bucket, the only durable thing. [`protocol`]: the wire, and the only place that sees it.
+//!
+//! Invariants: a job whose receipt exists is done; a key depends on nothing but [`spec::JobInputs`]; `object_store` is
+//! used in [`store`] only, `serde_yaml` in [`manifest`] only, generated wire types in [`protocol`] only.
+
+pub mod clock;
+pub mod digest;
+pub mod ids;
+pub mod job;
+pub mod manifest;
+pub mod plan;
+pub mod protocol;
+pub mod report;
+pub mod score;
+pub mod spec;
+pub mod store;

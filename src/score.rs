@@ -1,0 +1,25 @@
+//! What a score job leaves behind: one row per image, every metric of every protocol.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// The document behind [`crate::job::output_names::SCORES`].
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ScoreTable {
+    /// Signature of each column, by `protocol/metric`; a number without one means nothing.
+    pub signatures: BTreeMap<String, String>,
+    /// One row per image, ordered by prompt, then sample.
+    pub rows: Vec<ScoreRow>,
+}
+
+/// One image's scores.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ScoreRow {
+    /// Prompt, from 0.
+    pub prompt: u32,
+    /// Sample, from 0.
+    pub sample: u32,
+    /// Values by `protocol/metric`, e.g. `bench-v1/dino_i`. Missing is absent, never zero.
+    pub values: BTreeMap<String, f64>,
+}

@@ -1,0 +1,142 @@
+//! The inputs of each stage: exactly what its result depends on.
+
+use serde::{Deserialize, Serialize};
+
+use crate::digest::Digest;
+use crate::ids::{ConceptId, JobKey};
+use crate::job::Stage;
+use crate::spec::{MethodSpec, PromptSpec, SamplingSpec};
+
+/// Everything a job's result depends on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "stage", rename_all = "snake_case")]
+pub enum JobInputs {
+    /// See [`TrainInputs`].
+    Train(TrainInputs),
+    /// See [`SampleInputs`].
+    Sample(SampleInputs),
+    /// See [`ScoreInputs`].
+    Score(ScoreInputs),
+}
+
+impl JobInputs {
+    /// The stage these are inputs of.
+    pub fn stage(&self) -> Stage {
+        match self {
+            Self::Train(_) => Stage::Train,
+            Self::Sample(_) => Stage::Sample,
+            Self::Score(_) => Stage::Score,
+        }
+    }
+
+    /// The job's identity: the digest of these inputs in canonical JSON.
+    pub fn key(&self) -> Result<JobKey, serde_json::Error> {
+        Digest::of_json(self).map(JobKey)
+    }
+
+    /// The jobs whose outputs are read.
+    pub fn upstream(&self) -> Vec<JobKey> {
+        match self {
+            Self::Train(_) => Vec::new(),
+            Self::Sample(inputs) => vec![inputs.train],
+            Self::Score(inputs) => vec![inputs.sample],
+        }
+    }
+}
+
+/// A model by content: the digest of the sorted list of (path, digest) of its files.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct ModelInputs {
+    /// Digest over all files.
+    pub identity: Digest,
+    /// `fp16` and the like; `None` for the plain files.
+    pub variant: Option<String>,
+}
+
+/// One reference image by content.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImageInput {
+    /// File name without folders, for messages and reports.
+    pub name: String,
+    /// BLAKE3 of the file's bytes.
+    pub digest: Digest,
+}
+
+/// The thing being personalised.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConceptInputs {
+    /// Its id; part of every noise key.
+    pub id: ConceptId,
+    /// Reference images, in the order of their names.
+    pub images: Vec<ImageInput>,
+    /// The class word, `teddy bear`.
+    pub class: String,
+    /// The word that the placeholder starts from; a single CLIP token.
+    pub initializer: String,
+    /// The new word in prompts, `*`.
+    pub placeholder: String,
+}
+
+/// What training an adapter depends on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TrainInputs {
+    /// [`crate::spec::algorithm::TRAIN`].
+    pub algorithm: u32,
+    /// The base model.
+    pub base: ModelInputs,
+    /// The concept.
+    pub concept: ConceptInputs,
+    /// The method with all its settings.
+    pub method: MethodSpec,
+    /// Image side in pixels.
+    pub size: u32,
+    /// Seed of every draw in training.
+    pub seed: u64,
+}
+
+/// What drawing the evaluation images depends on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SampleInputs {
+    /// [`crate::spec::algorithm::SAMPLE`].
+    pub algorithm: u32,
+    /// The base model.
+    pub base: ModelInputs,
+    /// The job that made the adapter.
+    pub train: JobKey,
+    /// The concept; its images because ViCo samples with one of them in view.
+    pub concept: ConceptInputs,
+    /// How `{}` in prompts is filled and which reference is shown.
+    pub method: MethodSpec,
+    /// Prompts in order; their position is `pNN` in file names.
+    pub prompts: Vec<PromptSpec>,
+    /// The sampler's settings.
+    pub sampling: SamplingSpec,
+}
+
+/// The networks that measure.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EvaluatorInputs {
+    /// CLIP, image and text towers.
+    pub clip: ModelInputs,
+    /// DINO.
+    pub dino: ModelInputs,
+}
+
+/// What measuring depends on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ScoreInputs {
+    /// [`crate::spec::algorithm::SCORE`].
+    pub algorithm: u32,
+    /// The job that made the images.
+    pub sample: JobKey,
+    /// The concept: its references and class word.
+    pub concept: ConceptInputs,
+    /// Prompts as sampled.
+    pub prompts: Vec<PromptSpec>,
+    /// Images per prompt.
+    pub images_per_prompt: u32,
+    /// The networks.
+    pub evaluators: EvaluatorInputs,
+    /// Names of the metric protocols, e.g. `bench-v1`.
+    pub protocols: Vec<String>,
+}

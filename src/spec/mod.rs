@@ -1,0 +1,26 @@
+//! What a job reads, already proved valid. A job's key is the digest of its [`JobInputs`] and of nothing else.
+//!
+//! Where bytes can be fetched ([`Sources`]) is kept apart: moving a bucket must not change a key.
+
+mod inputs;
+mod method;
+mod sampling;
+mod sources;
+
+pub use inputs::{
+    ConceptInputs, EvaluatorInputs, ImageInput, JobInputs, ModelInputs, SampleInputs, ScoreInputs,
+    TrainInputs,
+};
+pub use method::{MethodSpec, ReferencePolicy, VicoSettings};
+pub use sampling::{PromptSpec, SamplingSpec};
+pub use sources::{FileSource, JobSpec, ModelSource, Sources};
+
+/// Versions of the algorithms behind each stage. Raising one re-runs that stage and what depends on it.
+pub mod algorithm {
+    /// Training of every method.
+    pub const TRAIN: u32 = 1;
+    /// Sampling, noise keys and image encoding.
+    pub const SAMPLE: u32 = 1;
+    /// Preprocessing, networks and formulas of the metric protocols.
+    pub const SCORE: u32 = 1;
+}
