@@ -1,7 +1,6 @@
 //! The wire between users, coordinator and workers, generated from `vico/v1/*.proto`, and nothing else.
 #![expect(
     missing_docs,
-    unreachable_pub,
     clippy::pedantic,
     reason = "generated code; the .proto files carry the documentation"
 )]
