@@ -1,0 +1,154 @@
+//! Multi-head attention that never stores a map: the backward pass computes it again, a tile of queries at a time.
+
+mod backward;
+mod columns;
+mod device;
+mod forward;
+mod head;
+mod keys;
+
+use std::sync::OnceLock;
+
+use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, bail};
+
+pub use columns::attention_columns;
+use head::Sizes;
+use keys::Keys;
+
+use super::op::{elements, with_elements};
+
+/// Which keys a query may look at. A masked logit never enters the softmax.
+#[derive(Debug, Clone, Copy)]
+pub enum Mask<'a> {
+    /// All of them.
+    None,
+    /// Those at its own position and before; as many queries as keys.
+    Causal,
+    /// Those marked 1 in a u8 tensor (b, keys), the same for all queries and heads. Each row must keep a key.
+    Keys(&'a Tensor),
+}
+
+/// `softmax(q kᵀ / sqrt(d)) v` in each head: q (b, nq, heads·d), k and v (b, nk, heads·d) -> (b, nq, heads·d).
+///
+/// Gradients flow to q, k and v.
+pub fn attention(q: &Tensor, k: &Tensor, v: &Tensor, heads: usize, mask: Mask<'_>) -> Result<Tensor> {
+    let sizes = Sizes::of(q, k, heads)?;
+    if v.dims() != k.dims() {
+        bail!("attention: keys {:?} and values {:?} differ", k.dims(), v.dims());
+    }
+    let keys = Keys::new(mask, &sizes)?;
+    let (q, k, v) = (q.contiguous()?, k.contiguous()?, v.contiguous()?);
+    if !q.device().is_cpu() && ![&q, &k, &v].iter().any(|t| t.track_op()) {
+        return device::forward(&q, &k, &v, &sizes, &keys);
+    }
+    q.apply_op3(
+        &k,
+        &v,
+        Attention {
+            sizes,
+            keys,
+            lse: OnceLock::new(),
+        },
+    )
+}
+
+struct Attention {
+    sizes: Sizes,
+    keys: Keys,
+    /// The logarithm of each softmax denominator (b, heads, nq), from which the backward pass remakes the map.
+    lse: OnceLock<Vec<f32>>,
+}
+
+impl CustomOp3 for Attention {
+    fn name(&self) -> &'static str {
+        "attention"
+    }
+
+    fn cpu_fwd(
+        &self,
+        q: &CpuStorage,
+        q_layout: &Layout,
+        k: &CpuStorage,
+        k_layout: &Layout,
+        v: &CpuStorage,
+        v_layout: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        let operands = forward::Operands {
+            q: elements(q, q_layout)?,
+            k: elements(k, k_layout)?,
+            v: elements(v, v_layout)?,
+        };
+        let (y, lse) = forward::forward(&self.sizes, &self.keys, &operands);
+        if self.lse.set(lse).is_err() {
+            bail!("attention: the operator was applied twice");
+        }
+        Ok((CpuStorage::F32(y), q_layout.shape().clone()))
+    }
+
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(
+        &self,
+        q: &candle_core::CudaStorage,
+        q_layout: &Layout,
+        k: &candle_core::CudaStorage,
+        k_layout: &Layout,
+        v: &candle_core::CudaStorage,
+        v_layout: &Layout,
+    ) -> Result<(candle_core::CudaStorage, Shape)> {
+        super::cuda::through(&[(q, q_layout), (k, k_layout), (v, v_layout)], |t| {
+            device::forward(&t[0], &t[1], &t[2], &self.sizes, &self.keys)
+        })
+    }
+
+    fn bwd(
+        &self,
+        q: &Tensor,
+        k: &Tensor,
+        v: &Tensor,
+        y: &Tensor,
+        dy: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+        let [dq, dk, dv] = if q.device().is_cpu() {
+            self.cpu_gradients(q, k, v, y, dy)?
+        } else {
+            let detached = [q, k, v, dy].map(Tensor::detach);
+            device::gradients(detached.each_ref(), &self.sizes, &self.keys)?
+        };
+        // A constant operand gets no entry in the gradient store.
+        Ok((
+            Some(dq).filter(|_| q.track_op()),
+            Some(dk).filter(|_| k.track_op()),
+            Some(dv).filter(|_| v.track_op()),
+        ))
+    }
+}
+
+impl Attention {
+    fn cpu_gradients(
+        &self,
+        q: &Tensor,
+        k: &Tensor,
+        v: &Tensor,
+        y: &Tensor,
+        dy: &Tensor,
+    ) -> Result<[Tensor; 3]> {
+        let Some(lse) = self.lse.get() else {
+            bail!("attention: backward without forward");
+        };
+        let [dq, dk, dv] = with_elements(q, |q| {
+            with_elements(k, |k| {
+                with_elements(v, |v| {
+                    with_elements(y, |y| {
+                        with_elements(dy, |dy| {
+                            let operands = forward::Operands { q, k, v };
+                            let result = backward::Result { y, dy, lse };
+                            Ok(backward::backward(&self.sizes, &self.keys, &operands, &result))
+                        })
+                    })
+                })
+            })
+        })?;
+        let tensor = |values, like: &Tensor| super::op::tensor_like(like, values);
+        Ok([tensor(dq, q)?, tensor(dk, k)?, tensor(dv, v)?])
+    }
+}

@@ -1,0 +1,272 @@
+//! Two-dimensional convolution.
+
+use candle_core::{Result, Shape, Tensor, bail};
+
+use super::gemm::{Mat, MatMut, Threads, Write, gemm};
+use super::im2col::Window;
+use super::op::{self, FrozenOp, with_elements};
+
+/// Elements of the matrix one tile of output positions makes: 8 MB, whatever the size of the map.
+const TILE_ELEMENTS: usize = 1 << 21;
+
+/// Where a convolution looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Conv2dGeometry {
+    /// Distance between neighbouring outputs, in inputs.
+    pub stride: usize,
+    /// Zeros around the image.
+    pub padding: usize,
+}
+
+/// Cross-correlates x (b, cin, h, w) with weight (cout, cin, k, k) and adds bias (cout).
+///
+/// Frozen parameters receive no gradient; trainable ones do.
+pub fn conv2d(
+    x: &Tensor,
+    weight: &Tensor,
+    bias: Option<&Tensor>,
+    geometry: Conv2dGeometry,
+) -> Result<Tensor> {
+    check(x, weight, bias, geometry)?;
+    if weight.track_op() || bias.is_some_and(Tensor::track_op) {
+        let y = x.conv2d(weight, geometry.padding, geometry.stride, 1, 1)?;
+        return match bias {
+            Some(bias) => y.broadcast_add(&bias.reshape((1, (), 1, 1))?),
+            None => Ok(y),
+        };
+    }
+    let frozen = FrozenConv2d {
+        weight: weight.contiguous()?,
+        bias: bias.map(Tensor::contiguous).transpose()?,
+        geometry,
+    };
+    op::apply(x, frozen)
+}
+
+fn check(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, geometry: Conv2dGeometry) -> Result<()> {
+    let (_, cin, h, w) = x.dims4()?;
+    let (cout, weight_in, k, k2) = weight.dims4()?;
+    if weight_in != cin || k != k2 || weight.elem_count() == 0 || geometry.stride == 0 {
+        bail!(
+            "conv2d: weight {:?} and {geometry:?} for an input {:?}",
+            weight.dims(),
+            x.dims()
+        );
+    }
+    if h.min(w) + 2 * geometry.padding < k {
+        bail!("conv2d: a {h}x{w} image with {geometry:?} is smaller than the {k}x{k} kernel");
+    }
+    if let Some(bias) = bias
+        && bias.dims() != [cout]
+    {
+        bail!("conv2d: bias {:?} for {cout} outputs", bias.dims());
+    }
+    Ok(())
+}
+
+struct FrozenConv2d {
+    weight: Tensor,
+    bias: Option<Tensor>,
+    geometry: Conv2dGeometry,
+}
+
+impl FrozenConv2d {
+    fn window(&self, shape: &Shape) -> Result<Window> {
+        let (_, channels, height, width) = shape.dims4()?;
+        let Conv2dGeometry { stride, padding } = self.geometry;
+        Ok(Window {
+            channels,
+            height,
+            width,
+            kernel: self.weight.dim(2)?,
+            stride,
+            padding,
+        })
+    }
+
+    fn outputs(&self) -> usize {
+        self.weight.dims()[0]
+    }
+
+    /// Every channel's bias over its plane, for every image.
+    fn biased(&self, images: usize, plane: usize) -> Result<Vec<f32>> {
+        let Some(bias) = &self.bias else {
+            return Ok(vec![0.0; images * self.outputs() * plane]);
+        };
+        with_elements(bias, |bias| {
+            let mut y = Vec::with_capacity(images * bias.len() * plane);
+            for value in bias.iter().cycle().take(images * bias.len()) {
+                y.resize(y.len() + plane, *value);
+            }
+            Ok(y)
+        })
+    }
+}
+
+impl FrozenOp for FrozenConv2d {
+    const NAME: &'static str = "conv2d";
+
+    fn cpu(&self, x: &[f32], shape: &Shape) -> Result<(Vec<f32>, Shape)> {
+        let window = self.window(shape)?;
+        let (height, width) = window.output();
+        let (images, plane, outputs) = (shape.dims()[0], height * width, self.outputs());
+        let mut y = self.biased(images, plane)?;
+        with_elements(&self.weight, |weight| {
+            let weight = Mat::packed(weight, outputs, window.rows());
+            let size = window.channels * window.height * window.width;
+            let mut tile = Tile::new(&window, plane);
+            for (y, x) in y.chunks_mut(outputs * plane).zip(x.chunks(size)) {
+                tile.forward(weight, x, y);
+            }
+            Ok(())
+        })?;
+        Ok((y, (images, outputs, height, width).into()))
+    }
+
+    fn device(&self, x: &Tensor) -> Result<Tensor> {
+        let Conv2dGeometry { stride, padding } = self.geometry;
+        let y = x
+            .to_dtype(self.weight.dtype())?
+            .conv2d(&self.weight, padding, stride, 1, 1)?;
+        let y = y.to_dtype(x.dtype())?;
+        match &self.bias {
+            Some(bias) => y.broadcast_add(&bias.to_dtype(y.dtype())?.reshape((1, (), 1, 1))?),
+            None => Ok(y),
+        }
+    }
+
+    fn gradient(&self, x: &Tensor, dy: &Tensor) -> Result<Tensor> {
+        if !x.device().is_cpu() {
+            return self.device_gradient(x, dy);
+        }
+        let window = self.window(x.shape())?;
+        let (height, width) = window.output();
+        let (plane, outputs) = (height * width, self.outputs());
+        let mut dx = vec![0.0; x.elem_count()];
+        with_elements(&self.weight, |weight| {
+            with_elements(dy, |dy| {
+                let weight = Mat::packed(weight, outputs, window.rows());
+                let size = window.channels * window.height * window.width;
+                let mut tile = Tile::new(&window, plane);
+                for (dx, dy) in dx.chunks_mut(size).zip(dy.chunks(outputs * plane)) {
+                    tile.backward(weight, dy, dx);
+                }
+                Ok(())
+            })
+        })?;
+        op::tensor_like(x, dx)
+    }
+}
+
+/// One image's convolution, a range of output positions at a time in one buffer.
+struct Tile<'a> {
+    window: &'a Window,
+    plane: usize,
+    count: usize,
+    cols: Vec<f32>,
+}
+
+impl<'a> Tile<'a> {
+    fn new(window: &'a Window, plane: usize) -> Self {
+        let count = (TILE_ELEMENTS / window.rows()).max(64).min(plane);
+        let length = if window.is_pointwise() {
+            0
+        } else {
+            window.rows() * count
+        };
+        Self {
+            window,
+            plane,
+            count,
+            cols: vec![0.0; length],
+        }
+    }
+
+    /// `y (cout, plane) += weight (cout, rows) · cols (rows, plane)`.
+    fn forward(&mut self, weight: Mat<'_>, x: &[f32], y: &mut [f32]) {
+        let (rows, plane) = (self.window.rows(), self.plane);
+        let outputs = y.len() / plane;
+        if self.window.is_pointwise() {
+            let out = MatMut::packed(y, outputs, plane);
+            return gemm(out, weight, Mat::packed(x, rows, plane), Write::Add, Threads::All);
+        }
+        for start in (0..plane).step_by(self.count) {
+            let count = self.count.min(plane - start);
+            let cols = &mut self.cols[..rows * count];
+            self.window.gather(x, start, count, cols);
+            let out = MatMut::strided(&mut y[start..], outputs, count, plane);
+            gemm(
+                out,
+                weight,
+                Mat::packed(cols, rows, count),
+                Write::Add,
+                Threads::All,
+            );
+        }
+    }
+
+    /// `dx += fold(weightᵀ (rows, cout) · dy (cout, plane))`.
+    fn backward(&mut self, weight: Mat<'_>, dy: &[f32], dx: &mut [f32]) {
+        let (rows, plane) = (self.window.rows(), self.plane);
+        let outputs = dy.len() / plane;
+        if self.window.is_pointwise() {
+            let out = MatMut::packed(dx, rows, plane);
+            return gemm(
+                out,
+                weight.t(),
+                Mat::packed(dy, outputs, plane),
+                Write::Over,
+                Threads::All,
+            );
+        }
+        for start in (0..plane).step_by(self.count) {
+            let count = self.count.min(plane - start);
+            let cols = &mut self.cols[..rows * count];
+            let dy = Mat::strided(&dy[start..], outputs, count, plane);
+            gemm(
+                MatMut::packed(cols, rows, count),
+                weight.t(),
+                dy,
+                Write::Over,
+                Threads::All,
+            );
+            self.window.scatter_add(cols, start, count, dx);
+        }
+    }
+}
+
+impl FrozenConv2d {
+    /// A forward convolution of the spread-out gradient with the turned weight: on CUDA the library's fast path,
+    /// which candle's transposed convolution is not.
+    fn device_gradient(&self, x: &Tensor, dy: &Tensor) -> Result<Tensor> {
+        let (_, _, h, w) = x.dims4()?;
+        let (k, Conv2dGeometry { stride, padding }) = (self.weight.dim(2)?, self.geometry);
+        let dy = spread(dy, 2, stride, h + 2 * padding + 1 - k)?;
+        let dy = spread(&dy, 3, stride, w + 2 * padding + 1 - k)?;
+        let turned = self.weight.transpose(0, 1)?.flip(&[2, 3])?.contiguous()?;
+        let full = dy.to_dtype(turned.dtype())?.conv2d(&turned, k - 1, 1, 1, 1)?;
+        full.to_dtype(x.dtype())?
+            .narrow(2, padding, h)?
+            .narrow(3, padding, w)?
+            .contiguous()
+    }
+}
+
+/// Puts `stride - 1` zeros between the entries of a dimension and pads or cuts it to `length`.
+fn spread(t: &Tensor, dim: usize, stride: usize, length: usize) -> Result<Tensor> {
+    let mut dims = t.dims().to_vec();
+    dims[dim] *= stride;
+    let t = if stride == 1 {
+        t.clone()
+    } else {
+        t.unsqueeze(dim + 1)?
+            .pad_with_zeros(dim + 1, 0, stride - 1)?
+            .reshape(dims)?
+    };
+    let have = t.dim(dim)?;
+    if have < length {
+        t.pad_with_zeros(dim, 0, length - have)
+    } else {
+        t.narrow(dim, 0, length)?.contiguous()
+    }
+}

@@ -1,0 +1,87 @@
+//! The gated activation of Stable Diffusion's feed-forward layers.
+
+use candle_core::{D, Result, Shape, Tensor, bail};
+use rayon::prelude::*;
+
+use super::activation::{device_gelu_slope, gelu_slope, normal_cdf};
+use super::op::{self, FrozenOp, with_elements};
+use super::wide::wide;
+
+/// `value · gelu(gate)` with the exact GELU, value and gate being the halves of the last dimension: (.., 2d) -> (.., d).
+pub fn geglu(x: &Tensor) -> Result<Tensor> {
+    let width = x.dim(D::Minus1)?;
+    if width == 0 || width % 2 != 0 {
+        bail!("geglu: last dimension {width} has no halves");
+    }
+    op::apply(x, Geglu)
+}
+
+struct Geglu;
+
+impl FrozenOp for Geglu {
+    const NAME: &'static str = "geglu";
+
+    fn cpu(&self, x: &[f32], shape: &Shape) -> Result<(Vec<f32>, Shape)> {
+        let mut dims = shape.dims().to_vec();
+        let width = dims[dims.len() - 1];
+        let half = width / 2;
+        *dims.last_mut().expect("geglu checked the last dimension") = half;
+        let mut y = vec![0.0; x.len() / 2];
+        let rows = y.par_chunks_mut(half).zip(x.par_chunks(width)).with_min_len(4);
+        rows.for_each(|(y, x)| {
+            let (value, gate) = x.split_at(half);
+            wide(
+                #[inline(always)]
+                || {
+                    for ((y, v), g) in y.iter_mut().zip(value).zip(gate) {
+                        *y = v * g * normal_cdf(*g);
+                    }
+                },
+            );
+        });
+        Ok((y, dims.into()))
+    }
+
+    fn device(&self, x: &Tensor) -> Result<Tensor> {
+        let halves = x.chunk(2, D::Minus1)?;
+        &halves[0] * halves[1].gelu_erf()?
+    }
+
+    fn gradient(&self, x: &Tensor, dy: &Tensor) -> Result<Tensor> {
+        if !x.device().is_cpu() {
+            let halves = x.chunk(2, D::Minus1)?;
+            let value = (halves[1].gelu_erf()? * dy)?;
+            let gate = ((&halves[0] * dy)? * device_gelu_slope(&halves[1])?)?;
+            return Tensor::cat(&[value, gate], D::Minus1);
+        }
+        let width = x.dim(D::Minus1)?;
+        let mut dx = vec![0.0; x.elem_count()];
+        with_elements(x, |x| {
+            with_elements(dy, |dy| {
+                let rows = dx
+                    .par_chunks_mut(width)
+                    .zip(x.par_chunks(width))
+                    .zip(dy.par_chunks(width / 2));
+                rows.with_min_len(4)
+                    .for_each(|((dx, x), dy)| gradient_row(dx, x, dy));
+                Ok(())
+            })
+        })?;
+        op::tensor_like(x, dx)
+    }
+}
+
+fn gradient_row(dx: &mut [f32], x: &[f32], dy: &[f32]) {
+    let half = dy.len();
+    let (value, gate) = x.split_at(half);
+    let (dvalue, dgate) = dx.split_at_mut(half);
+    wide(
+        #[inline(always)]
+        || {
+            for (i, dy) in dy.iter().enumerate() {
+                dvalue[i] = dy * gate[i] * normal_cdf(gate[i]);
+                dgate[i] = dy * value[i] * gelu_slope(gate[i]);
+            }
+        },
+    );
+}

@@ -1,0 +1,139 @@
+//! The matrix a convolution multiplies with, built for a range of output positions at a time.
+
+use rayon::prelude::*;
+
+/// The shape of one image's convolution.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Window {
+    pub(super) channels: usize,
+    pub(super) height: usize,
+    pub(super) width: usize,
+    pub(super) kernel: usize,
+    pub(super) stride: usize,
+    pub(super) padding: usize,
+}
+
+impl Window {
+    /// Height and width of the output.
+    pub(super) fn output(&self) -> (usize, usize) {
+        let size = |n: usize| (n + 2 * self.padding - self.kernel) / self.stride + 1;
+        (size(self.height), size(self.width))
+    }
+
+    /// Rows of the matrix: one per input channel and kernel tap.
+    pub(super) fn rows(&self) -> usize {
+        self.channels * self.kernel * self.kernel
+    }
+
+    /// Whether the matrix is the image itself.
+    pub(super) fn is_pointwise(&self) -> bool {
+        self.kernel == 1 && self.stride == 1 && self.padding == 0
+    }
+
+    /// Fills `cols` (rows, count) with the taps of output positions `start..start + count`.
+    pub(super) fn gather(&self, image: &[f32], start: usize, count: usize, cols: &mut [f32]) {
+        let taps = self.kernel * self.kernel;
+        let plane = self.height * self.width;
+        cols.par_chunks_mut(count)
+            .enumerate()
+            .with_min_len(taps)
+            .for_each(|(row, line)| {
+                let source = &image[row / taps * plane..][..plane];
+                self.each_run(row % taps, start, count, |at, run| match run {
+                    Run::Outside { count } => line[at..at + count].fill(0.0),
+                    Run::Inside { from, count } if self.stride == 1 => {
+                        line[at..at + count].copy_from_slice(&source[from..from + count]);
+                    }
+                    Run::Inside { from, count } => {
+                        let strided = source[from..].iter().step_by(self.stride);
+                        line[at..at + count]
+                            .iter_mut()
+                            .zip(strided)
+                            .for_each(|(to, from)| *to = *from);
+                    }
+                });
+            });
+    }
+
+    /// The adjoint of [`Self::gather`]: adds `cols` (rows, count) onto the image they were taken from.
+    pub(super) fn scatter_add(&self, cols: &[f32], start: usize, count: usize, image: &mut [f32]) {
+        let taps = self.kernel * self.kernel;
+        let plane = self.height * self.width;
+        // Each channel belongs to one task, which adds its taps in order: the same bits for any number of threads.
+        let channels = image.par_chunks_mut(plane).zip(cols.par_chunks(taps * count));
+        channels.for_each(|(target, lines)| {
+            for (tap, line) in lines.chunks(count).enumerate() {
+                self.each_run(tap, start, count, |at, run| {
+                    if let Run::Inside { from, count } = run {
+                        let strided = target[from..].iter_mut().step_by(self.stride);
+                        strided
+                            .zip(&line[at..at + count])
+                            .for_each(|(to, from)| *to += from);
+                    }
+                });
+            }
+        });
+    }
+
+    /// Cuts output positions `start..start + count` of one tap into runs inside one image row, or outside the image.
+    fn each_run(&self, tap: usize, start: usize, count: usize, mut each: impl FnMut(usize, Run)) {
+        let (_, out_width) = self.output();
+        let (ky, kx) = (tap / self.kernel, tap % self.kernel);
+        // Output columns whose tap falls into the image.
+        let first = self
+            .padding
+            .saturating_sub(kx)
+            .div_ceil(self.stride)
+            .min(out_width);
+        let beyond = (self.width + self.padding)
+            .saturating_sub(kx)
+            .div_ceil(self.stride)
+            .min(out_width);
+        let mut at = 0;
+        while at < count {
+            let (oy, ox) = ((start + at) / out_width, (start + at) % out_width);
+            let end = (ox + count - at).min(out_width);
+            let row = (oy * self.stride + ky)
+                .checked_sub(self.padding)
+                .filter(|row| *row < self.height);
+            let (inside_from, inside_to) = match row {
+                Some(_) => (
+                    first.clamp(ox, end),
+                    beyond.clamp(ox, end).max(first.clamp(ox, end)),
+                ),
+                None => (end, end),
+            };
+            each(
+                at,
+                Run::Outside {
+                    count: inside_from - ox,
+                },
+            );
+            if let Some(row) = row.filter(|_| inside_to > inside_from) {
+                let from = row * self.width + inside_from * self.stride + kx - self.padding;
+                each(
+                    at + inside_from - ox,
+                    Run::Inside {
+                        from,
+                        count: inside_to - inside_from,
+                    },
+                );
+            }
+            each(
+                at + inside_to - ox,
+                Run::Outside {
+                    count: end - inside_to,
+                },
+            );
+            at += end - ox;
+        }
+    }
+}
+
+/// Consecutive output positions of one tap.
+enum Run {
+    /// The tap lies in the padding.
+    Outside { count: usize },
+    /// The tap reads the image from this index on, `stride` apart.
+    Inside { from: usize, count: usize },
+}

@@ -1,0 +1,143 @@
+//! Layer normalisation.
+
+use candle_core::{D, Result, Shape, Tensor, bail};
+use rayon::prelude::*;
+
+use super::moments::moments;
+use super::op::{self, FrozenOp, with_elements};
+use super::wide::{sum, wide};
+
+/// Normalises the last dimension: `(x - mean) / sqrt(variance + eps) · weight + bias`; x (.., c), weight and bias (c).
+///
+/// Frozen parameters receive no gradient; trainable ones do.
+pub fn layer_norm(x: &Tensor, weight: &Tensor, bias: &Tensor, eps: f64) -> Result<Tensor> {
+    let width = x.dim(D::Minus1)?;
+    if weight.dims() != [width] || bias.dims() != [width] || width == 0 {
+        bail!(
+            "layer_norm: weight {:?} and bias {:?} for width {width}",
+            weight.dims(),
+            bias.dims()
+        );
+    }
+    if weight.track_op() || bias.track_op() {
+        let normal = op::apply(x, LayerNorm { affine: None, eps })?;
+        return normal.broadcast_mul(weight)?.broadcast_add(bias);
+    }
+    op::apply(
+        x,
+        LayerNorm {
+            affine: Some((weight.contiguous()?, bias.contiguous()?)),
+            eps,
+        },
+    )
+}
+
+/// Without an affine part it only normalises.
+struct LayerNorm {
+    affine: Option<(Tensor, Tensor)>,
+    eps: f64,
+}
+
+impl LayerNorm {
+    /// Runs `work` with weight and bias as slices.
+    fn with_affine<R>(&self, width: usize, work: impl FnOnce(&[f32], &[f32]) -> Result<R>) -> Result<R> {
+        match &self.affine {
+            Some((weight, bias)) => with_elements(weight, |w| with_elements(bias, |b| work(w, b))),
+            None => work(&vec![1.0; width], &vec![0.0; width]),
+        }
+    }
+
+    fn device_normal(&self, x: &Tensor) -> Result<(Tensor, Tensor)> {
+        let centred = x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?;
+        let spread = (centred.sqr()?.mean_keepdim(D::Minus1)? + self.eps)?.sqrt()?;
+        Ok((centred.broadcast_div(&spread)?, spread))
+    }
+}
+
+impl FrozenOp for LayerNorm {
+    const NAME: &'static str = "layer_norm";
+
+    fn cpu(&self, x: &[f32], shape: &Shape) -> Result<(Vec<f32>, Shape)> {
+        let width = shape.dim(D::Minus1)?;
+        let mut y = vec![0.0; x.len()];
+        self.with_affine(width, |weight, bias| {
+            let rows = y.par_chunks_mut(width).zip(x.par_chunks(width)).with_min_len(8);
+            rows.for_each(|(y, x)| {
+                let (mean, rstd) = moments(x, self.eps);
+                wide(
+                    #[inline(always)]
+                    || {
+                        for (i, y) in y.iter_mut().enumerate() {
+                            *y = (x[i] - mean) * rstd * weight[i] + bias[i];
+                        }
+                    },
+                );
+            });
+            Ok(())
+        })?;
+        Ok((y, shape.clone()))
+    }
+
+    fn device(&self, x: &Tensor) -> Result<Tensor> {
+        let (normal, _) = self.device_normal(x)?;
+        match &self.affine {
+            Some((weight, bias)) => normal
+                .broadcast_mul(&weight.to_dtype(x.dtype())?)?
+                .broadcast_add(&bias.to_dtype(x.dtype())?),
+            None => Ok(normal),
+        }
+    }
+
+    fn gradient(&self, x: &Tensor, dy: &Tensor) -> Result<Tensor> {
+        if !x.device().is_cpu() {
+            return self.device_gradient(x, dy);
+        }
+        let width = x.dim(D::Minus1)?;
+        let mut dx = vec![0.0; x.elem_count()];
+        self.with_affine(width, |weight, _| {
+            with_elements(x, |x| {
+                with_elements(dy, |dy| {
+                    let rows = dx
+                        .par_chunks_mut(width)
+                        .zip(x.par_chunks(width))
+                        .zip(dy.par_chunks(width));
+                    rows.with_min_len(8)
+                        .for_each(|((dx, x), dy)| self.gradient_row(dx, x, dy, weight));
+                    Ok(())
+                })
+            })
+        })?;
+        op::tensor_like(x, dx)
+    }
+}
+
+impl LayerNorm {
+    /// With n the normalised row and g = dy · weight: `dx = (g - mean(g) - n · mean(g n)) / spread`.
+    fn gradient_row(&self, dx: &mut [f32], x: &[f32], dy: &[f32], weight: &[f32]) {
+        let (mean, rstd) = moments(x, self.eps);
+        let width = x.len();
+        let normal = |i: usize| (x[i] - mean) * rstd;
+        wide(
+            #[inline(always)]
+            || {
+                let share = 1.0 / width as f32;
+                let level = sum(width, |i| dy[i] * weight[i]) * share;
+                let tilt = sum(width, |i| dy[i] * weight[i] * normal(i)) * share;
+                for (i, dx) in dx.iter_mut().enumerate() {
+                    *dx = (dy[i] * weight[i] - level - normal(i) * tilt) * rstd;
+                }
+            },
+        );
+    }
+
+    fn device_gradient(&self, x: &Tensor, dy: &Tensor) -> Result<Tensor> {
+        let (normal, spread) = self.device_normal(x)?;
+        let g = match &self.affine {
+            Some((weight, _)) => dy.broadcast_mul(&weight.to_dtype(dy.dtype())?)?,
+            None => dy.clone(),
+        };
+        let tilt = (&g * &normal)?.mean_keepdim(D::Minus1)?;
+        let centred = g.broadcast_sub(&g.mean_keepdim(D::Minus1)?)?;
+        (centred - normal.broadcast_mul(&tilt)?)?.broadcast_div(&spread)
+    }
+}

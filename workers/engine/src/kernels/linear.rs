@@ -1,0 +1,123 @@
+//! Affine maps of the last dimension.
+
+use candle_core::{D, Result, Shape, Tensor, bail};
+
+use super::gemm::{Mat, MatMut, Threads, Write, gemm};
+use super::op::{self, FrozenOp, with_elements};
+
+/// `x · weightᵀ + bias`: x (.., in), weight (out, in), bias (out) -> (.., out).
+///
+/// Frozen parameters receive no gradient; trainable ones do.
+pub fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
+    let (outputs, inputs) = weight.dims2()?;
+    if x.dim(D::Minus1)? != inputs || inputs == 0 {
+        bail!("linear: input {:?} for {inputs} inputs", x.dims());
+    }
+    if let Some(bias) = bias
+        && bias.dims() != [outputs]
+    {
+        bail!("linear: bias {:?} for {outputs} outputs", bias.dims());
+    }
+    if weight.track_op() || bias.is_some_and(Tensor::track_op) {
+        return trainable(x, weight, bias);
+    }
+    let frozen = FrozenLinear {
+        weight: weight.contiguous()?,
+        bias: bias.map(Tensor::contiguous).transpose()?,
+    };
+    op::apply(x, frozen)
+}
+
+/// The same on candle's own differentiable operations.
+fn trainable(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
+    let dims = with_last(x.dims(), weight.dim(0)?);
+    let rows = x.contiguous()?.reshape(((), weight.dim(1)?))?;
+    let y = rows.matmul(&weight.t()?)?;
+    let y = match bias {
+        Some(bias) => y.broadcast_add(bias)?,
+        None => y,
+    };
+    y.reshape(dims)
+}
+
+struct FrozenLinear {
+    weight: Tensor,
+    bias: Option<Tensor>,
+}
+
+impl FrozenLinear {
+    fn sizes(&self) -> (usize, usize) {
+        let dims = self.weight.dims();
+        (dims[0], dims[1])
+    }
+
+    /// `rows · matrix` on a device, in the weight's precision.
+    fn product(x: &Tensor, matrix: &Tensor) -> Result<Tensor> {
+        let dims = with_last(x.dims(), matrix.dim(1)?);
+        let rows = x.reshape(((), matrix.dim(0)?))?.to_dtype(matrix.dtype())?;
+        rows.matmul(matrix)?.to_dtype(x.dtype())?.reshape(dims)
+    }
+}
+
+impl FrozenOp for FrozenLinear {
+    const NAME: &'static str = "linear";
+
+    fn cpu(&self, x: &[f32], shape: &Shape) -> Result<(Vec<f32>, Shape)> {
+        let (outputs, inputs) = self.sizes();
+        let rows = x.len() / inputs;
+        let mut y = match &self.bias {
+            Some(bias) => with_elements(bias, |bias| Ok(bias.repeat(rows)))?,
+            None => vec![0.0; rows * outputs],
+        };
+        let write = if self.bias.is_some() {
+            Write::Add
+        } else {
+            Write::Over
+        };
+        with_elements(&self.weight, |weight| {
+            let weight = Mat::packed(weight, outputs, inputs).t();
+            let out = MatMut::packed(&mut y, rows, outputs);
+            gemm(out, Mat::packed(x, rows, inputs), weight, write, Threads::All);
+            Ok(())
+        })?;
+        Ok((y, with_last(shape.dims(), outputs).into()))
+    }
+
+    fn device(&self, x: &Tensor) -> Result<Tensor> {
+        let y = Self::product(x, &self.weight.t()?)?;
+        match &self.bias {
+            Some(bias) => y.broadcast_add(&bias.to_dtype(y.dtype())?),
+            None => Ok(y),
+        }
+    }
+
+    fn gradient(&self, x: &Tensor, dy: &Tensor) -> Result<Tensor> {
+        if !x.device().is_cpu() {
+            return Self::product(dy, &self.weight);
+        }
+        let (outputs, inputs) = self.sizes();
+        let rows = x.elem_count() / inputs;
+        let mut dx = vec![0.0; rows * inputs];
+        with_elements(&self.weight, |weight| {
+            with_elements(dy, |dy| {
+                let out = MatMut::packed(&mut dx, rows, inputs);
+                let (dy, weight) = (
+                    Mat::packed(dy, rows, outputs),
+                    Mat::packed(weight, outputs, inputs),
+                );
+                gemm(out, dy, weight, Write::Over, Threads::All);
+                Ok(())
+            })
+        })?;
+        op::tensor_like(x, dx)
+    }
+}
+
+/// `dims` with its last entry replaced.
+fn with_last(dims: &[usize], last: usize) -> Vec<usize> {
+    let mut dims = dims.to_vec();
+    if let Some(d) = dims.last_mut() {
+        *d = last;
+    }
+    dims
+}

@@ -1,0 +1,37 @@
+//! The operators of every network, on candle's graph.
+//!
+//! A parameter that candle does not track is *frozen*: the operator that uses it owns it, so the parameter is no
+//! node of the graph and a gradient for it can be neither computed nor stored. A tracked parameter (a variable, or
+//! something computed from one) takes plain differentiable operations and receives its gradient. Callers choose by
+//! what they pass, never by a flag.
+//!
+//! On a CPU the operators work on slices of f32 with the `gemm` crate and rayon; work is cut by shape alone, so a
+//! result has the same bits for any number of threads. On another device they run candle's own operations on
+//! detached tensors. Activations are f32 everywhere; weights of lower precision are met by casting inside.
+
+mod activation;
+mod add;
+mod attention;
+mod checkpoint;
+mod conv2d;
+#[cfg(feature = "cuda")]
+mod cuda;
+mod geglu;
+mod gemm;
+mod group_norm;
+mod im2col;
+mod layer_norm;
+mod linear;
+mod moments;
+mod op;
+mod wide;
+
+pub use activation::{gelu_erf, quick_gelu, silu};
+pub use add::{add, add_per_channel};
+pub use attention::{Mask, attention, attention_columns};
+pub use checkpoint::checkpoint;
+pub use conv2d::{Conv2dGeometry, conv2d};
+pub use geglu::geglu;
+pub use group_norm::{GroupNormSpec, group_norm};
+pub use layer_norm::layer_norm;
+pub use linear::linear;

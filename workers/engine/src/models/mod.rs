@@ -1,0 +1,12 @@
+//! The networks, each owned line by line: ViCo needs attention maps, two streams, per-sample timesteps, injected
+//! embeddings and gradients that ready-made modules cut without a word.
+//!
+//! Every model keeps the weight names of its publisher, so a file is read without a mapping table.
+
+pub mod clip;
+pub mod clip_text;
+pub mod encoder;
+pub mod layers;
+pub mod unet;
+pub mod vae;
+pub mod vit;
