@@ -67,11 +67,7 @@ pub enum Error {
         tensor: String,
     },
     /// Tensors in the files that the network has no place for.
-    #[error(
-        "{origin}: {} not part of this model: {}",
-        count(tensors),
-        listed(tensors)
-    )]
+    #[error("{origin}: {} not part of this model: {}", count(tensors), listed(tensors))]
     Unexpected {
         /// File or directory.
         origin: String,
@@ -125,10 +121,7 @@ fn count(tensors: &[String]) -> String {
 }
 
 fn listed(tensors: &[String]) -> String {
-    let shown = tensors
-        .iter()
-        .take(NAMES_SHOWN)
-        .map(|name| format!("`{name}`"));
+    let shown = tensors.iter().take(NAMES_SHOWN).map(|name| format!("`{name}`"));
     let mut text = shown.collect::<Vec<_>>().join(", ");
     if tensors.len() > NAMES_SHOWN {
         text.push_str(&format!(" and {} more", tensors.len() - NAMES_SHOWN));

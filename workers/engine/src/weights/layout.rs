@@ -61,8 +61,7 @@ impl Layout {
             reason,
         };
         let text = read_bounded(path, MAX_INDEX_BYTES)?;
-        let parsed: IndexFile =
-            serde_json::from_slice(&text).map_err(|error| bad(error.to_string()))?;
+        let parsed: IndexFile = serde_json::from_slice(&text).map_err(|error| bad(error.to_string()))?;
         let shards: BTreeSet<&String> = parsed.weight_map.values().collect();
         // The index is outside input: a shard name must not lead out of the directory.
         if let Some(name) = shards
@@ -85,10 +84,7 @@ impl Layout {
 
 impl ShardIndex {
     /// Checks that index and shards name the same tensors in the same files.
-    pub(super) fn check<'a>(
-        &self,
-        found: impl Iterator<Item = (&'a str, &'a Path)>,
-    ) -> Result<(), Error> {
+    pub(super) fn check<'a>(&self, found: impl Iterator<Item = (&'a str, &'a Path)>) -> Result<(), Error> {
         let bad = |reason: String| Error::Index {
             path: self.path.clone(),
             reason,

@@ -5,11 +5,13 @@
 //! (hence no `unsafe`) is needed.
 
 mod config;
+mod digest;
 mod error;
 mod layout;
 mod safetensors_file;
 mod set;
 
 pub use config::read_config;
+pub use digest::digest;
 pub use error::Error;
 pub use set::Weights;

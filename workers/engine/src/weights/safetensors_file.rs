@@ -87,10 +87,7 @@ impl SafetensorsFile {
             Dtype::BF16 => self.build(name, info, device, |b| bf16::from_le_bytes(b).to_f32())?,
             other => return Err(self.wrong_type(name, other)),
         };
-        debug_assert!(matches!(
-            tensor.dtype(),
-            DType::F32 | DType::F16 | DType::BF16
-        ));
+        debug_assert!(matches!(tensor.dtype(), DType::F32 | DType::F16 | DType::BF16));
         Ok(tensor)
     }
 
@@ -134,12 +131,7 @@ impl SafetensorsFile {
         Ok(Tensor::from_vec(values, info.shape.as_slice(), device)?)
     }
 
-    fn finite<T: Copy + Into<f32>>(
-        &self,
-        name: &str,
-        index: usize,
-        element: T,
-    ) -> Result<T, Error> {
+    fn finite<T: Copy + Into<f32>>(&self, name: &str, index: usize, element: T) -> Result<T, Error> {
         let value: f32 = element.into();
         if value.is_finite() {
             return Ok(element);

@@ -216,10 +216,7 @@ fn read_memory(tensor: &Tensor, name: &str, set: &Set) -> Result<Tensor, Error> 
             found,
         });
     }
-    let values = tensor
-        .to_dtype(DType::F32)?
-        .flatten_all()?
-        .to_vec1::<f32>()?;
+    let values = tensor.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>()?;
     if let Some(index) = values.iter().position(|value| !value.is_finite()) {
         let value = values[index];
         return Err(Error::NotFinite {
