@@ -1,7 +1,7 @@
 //! The one error type of the engine's public functions.
 
 use crate::diffusion::schedule;
-use crate::{methods, tensor_file, weights};
+use crate::{image, methods, tensor_file, tokenizer, weights};
 
 /// What can go wrong in the engine.
 #[derive(Debug, thiserror::Error)]
@@ -12,6 +12,12 @@ pub enum Error {
     /// A model directory or weight file is not what the model needs.
     #[error(transparent)]
     Weights(#[from] weights::Error),
+    /// A picture could not be read or made.
+    #[error(transparent)]
+    Image(#[from] image::Error),
+    /// The tokenizer's files are missing or malformed, or a text could not be encoded.
+    #[error(transparent)]
+    Tokenizer(#[from] tokenizer::Error),
     /// The noise schedule is missing or unsupported, or the sampler does not fit it.
     #[error(transparent)]
     Schedule(#[from] schedule::Error),

@@ -24,6 +24,7 @@ mod layer_norm;
 mod linear;
 mod moments;
 mod op;
+mod upsample;
 mod wide;
 
 pub use activation::{gelu_erf, quick_gelu, silu};
@@ -35,3 +36,4 @@ pub use geglu::geglu;
 pub use group_norm::{GroupNormSpec, group_norm};
 pub use layer_norm::layer_norm;
 pub use linear::linear;
+pub use upsample::upsample_nearest;

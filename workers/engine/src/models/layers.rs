@@ -1,1 +1,160 @@
-//! Layers with their weights.
+//! Layers that pair weights from a file with their operator.
+
+use candle_core::{Result, Tensor};
+
+use crate::kernels::{self, Conv2dGeometry, GroupNormSpec};
+use crate::weights::Weights;
+
+use super::Loaded;
+
+/// An affine map of the last dimension: `weight` (out, in), `bias` (out).
+#[derive(Debug, Clone)]
+pub struct Linear {
+    weight: Tensor,
+    bias: Option<Tensor>,
+}
+
+impl Linear {
+    /// Reads `weight` and `bias`.
+    pub fn load(weights: &Weights, inputs: usize, outputs: usize) -> Loaded<Self> {
+        let bias = weights.get(outputs, "bias")?;
+        Ok(Self {
+            weight: weights.get((outputs, inputs), "weight")?,
+            bias: Some(bias),
+        })
+    }
+
+    /// Reads `weight`; there is no bias.
+    pub fn load_unbiased(weights: &Weights, inputs: usize, outputs: usize) -> Loaded<Self> {
+        Ok(Self {
+            weight: weights.get((outputs, inputs), "weight")?,
+            bias: None,
+        })
+    }
+
+    /// From tensors at hand: `weight` (out, in), `bias` (out).
+    pub fn new(weight: Tensor, bias: Option<Tensor>) -> Self {
+        Self { weight, bias }
+    }
+
+    /// (.., in) -> (.., out).
+    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        kernels::linear(x, &self.weight, self.bias.as_ref())
+    }
+}
+
+/// A two-dimensional convolution: `weight` (cout, cin, k, k), `bias` (cout).
+#[derive(Debug, Clone)]
+pub struct Conv2d {
+    weight: Tensor,
+    bias: Option<Tensor>,
+    geometry: Conv2dGeometry,
+}
+
+/// The sizes of a [`Conv2d`].
+#[derive(Debug, Clone, Copy)]
+pub struct Conv2dSize {
+    /// Channels in.
+    pub inputs: usize,
+    /// Channels out.
+    pub outputs: usize,
+    /// Edge of the square kernel.
+    pub kernel: usize,
+    /// Stride and padding.
+    pub geometry: Conv2dGeometry,
+}
+
+impl Conv2dSize {
+    /// A convolution that keeps the size of the map: kernel 1 or another odd number.
+    pub fn same(inputs: usize, outputs: usize, kernel: usize) -> Self {
+        let geometry = Conv2dGeometry {
+            stride: 1,
+            padding: kernel / 2,
+        };
+        Self {
+            inputs,
+            outputs,
+            kernel,
+            geometry,
+        }
+    }
+}
+
+impl Conv2d {
+    /// Reads `weight` and `bias`.
+    pub fn load(weights: &Weights, size: Conv2dSize) -> Loaded<Self> {
+        let bias = weights.get(size.outputs, "bias")?;
+        Ok(Self {
+            bias: Some(bias),
+            ..Self::load_unbiased(weights, size)?
+        })
+    }
+
+    /// Reads `weight`; there is no bias.
+    pub fn load_unbiased(weights: &Weights, size: Conv2dSize) -> Loaded<Self> {
+        let shape = (size.outputs, size.inputs, size.kernel, size.kernel);
+        Ok(Self {
+            weight: weights.get(shape, "weight")?,
+            bias: None,
+            geometry: size.geometry,
+        })
+    }
+
+    /// (b, cin, h, w) -> (b, cout, h', w').
+    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        kernels::conv2d(x, &self.weight, self.bias.as_ref(), self.geometry)
+    }
+}
+
+/// Group normalisation of (b, c, h, w), with or without a SiLU behind it.
+#[derive(Debug, Clone)]
+pub struct GroupNorm {
+    weight: Tensor,
+    bias: Tensor,
+    spec: GroupNormSpec,
+}
+
+impl GroupNorm {
+    /// Reads `weight` and `bias`.
+    pub fn load(weights: &Weights, channels: usize, spec: GroupNormSpec) -> Loaded<Self> {
+        Ok(Self {
+            weight: weights.get(channels, "weight")?,
+            bias: weights.get(channels, "bias")?,
+            spec,
+        })
+    }
+
+    /// (b, c, h, w) -> (b, c, h, w).
+    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        kernels::group_norm(x, &self.weight, &self.bias, self.spec)
+    }
+}
+
+/// Normalisation of the last dimension.
+#[derive(Debug, Clone)]
+pub struct LayerNorm {
+    weight: Tensor,
+    bias: Tensor,
+    eps: f64,
+}
+
+impl LayerNorm {
+    /// Reads `weight` and `bias`.
+    pub fn load(weights: &Weights, width: usize, eps: f64) -> Loaded<Self> {
+        Ok(Self {
+            weight: weights.get(width, "weight")?,
+            bias: weights.get(width, "bias")?,
+            eps,
+        })
+    }
+
+    /// From tensors at hand, both (width).
+    pub fn new(weight: Tensor, bias: Tensor, eps: f64) -> Self {
+        Self { weight, bias, eps }
+    }
+
+    /// (.., width) -> (.., width).
+    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        kernels::layer_norm(x, &self.weight, &self.bias, self.eps)
+    }
+}

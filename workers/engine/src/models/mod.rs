@@ -6,7 +6,13 @@
 pub mod clip;
 pub mod clip_text;
 pub mod encoder;
+pub(crate) mod interpolate;
 pub mod layers;
+mod patches;
+mod settings;
 pub mod unet;
 pub mod vae;
 pub mod vit;
+
+/// A model, or the reason why its weights do not make one.
+pub(crate) type Loaded<T> = Result<T, crate::weights::Error>;
