@@ -1,1 +1,139 @@
-//! (empty)
+//! Receipts and score tables to what people read: a leaderboard, one row per image, the `results/` tree.
+//!
+//! Pure: the caller fetches receipts and tables and puts the bytes where they belong. Nothing here averages over what is
+//! missing: every mean says over how many of how many.
+
+mod csv;
+mod leaderboard;
+mod markdown;
+mod parquet;
+mod samples;
+
+use std::collections::BTreeMap;
+
+use crate::ids::{ConceptId, MethodId, SweepId};
+use crate::job::{BlobRef, Receipt, output_names};
+use crate::score::ScoreTable;
+
+pub use leaderboard::{Cell, Column, Leaderboard, Row};
+pub use parquet::Error as ParquetError;
+pub use samples::{SampleRow, metric_names};
+
+/// One run (concept × method × matrix point × train seed) with what has been made of it so far.
+#[derive(Clone, Debug)]
+pub struct RunOutcome {
+    /// The method as the manifest calls it.
+    pub method: MethodId,
+    /// Label of the matrix point; empty without a matrix.
+    pub point: String,
+    /// The concept.
+    pub concept: ConceptId,
+    /// Seed of the training.
+    pub train_seed: u64,
+    /// Prompts as sampled, with the subject filled in.
+    pub prompts: Vec<String>,
+    /// Images asked for per prompt.
+    pub images_per_prompt: u32,
+    /// Receipt of the train job.
+    pub train: Option<Receipt>,
+    /// Receipt of the sample job.
+    pub sample: Option<Receipt>,
+    /// The table that the score job made.
+    pub scores: Option<ScoreTable>,
+}
+
+impl RunOutcome {
+    /// `method` or `method@point`: the folder of this run's files and the name of its leaderboard row.
+    pub fn method_at_point(&self) -> String {
+        if self.point.is_empty() {
+            self.method.to_string()
+        } else {
+            format!("{}@{}", self.method, self.point)
+        }
+    }
+
+    /// How many images the run was asked for.
+    pub fn images_wanted(&self) -> usize {
+        self.prompts.len() * self.images_per_prompt as usize
+    }
+
+    /// Where an image lies below `results/<sweep>/`.
+    pub fn image_path(&self, prompt: usize, sample: usize) -> String {
+        let image = output_names::image(prompt, sample);
+        format!("images/{}/{}/{image}", self.method_at_point(), self.concept)
+    }
+
+    /// Where the adapter lies below `results/<sweep>/`.
+    pub fn adapter_path(&self) -> String {
+        format!("adapters/{}/{}.safetensors", self.method_at_point(), self.concept)
+    }
+}
+
+/// Everything below `results/<sweep>/`, by path.
+#[derive(Clone, Debug, Default)]
+pub struct Results {
+    /// Files to write.
+    pub documents: BTreeMap<String, Vec<u8>>,
+    /// Blobs to copy: images and adapters.
+    pub copies: BTreeMap<String, BlobRef>,
+}
+
+/// The tree of a sweep's results.
+pub fn results(sweep: &SweepId, runs: &[RunOutcome]) -> Result<Results, Error> {
+    let rows = samples::rows(runs);
+    let metrics = metric_names(runs);
+    let leaderboard = Leaderboard::new(sweep, runs);
+    let documents = BTreeMap::from([
+        ("leaderboard.json".to_owned(), leaderboard.to_json()?.into_bytes()),
+        (
+            "leaderboard.md".to_owned(),
+            leaderboard.to_markdown().into_bytes(),
+        ),
+        (
+            "samples.csv".to_owned(),
+            csv::samples(&rows, &metrics).into_bytes(),
+        ),
+        ("samples.parquet".to_owned(), parquet::samples(&rows, &metrics)?),
+        (
+            "metadata.jsonl".to_owned(),
+            samples::metadata(&rows)?.into_bytes(),
+        ),
+    ]);
+    Ok(Results {
+        documents,
+        copies: copies(runs),
+    })
+}
+
+fn copies(runs: &[RunOutcome]) -> BTreeMap<String, BlobRef> {
+    let mut copies = BTreeMap::new();
+    for run in runs {
+        if let Some(adapter) = run
+            .train
+            .as_ref()
+            .and_then(|receipt| receipt.outputs.get(output_names::ADAPTER))
+        {
+            copies.insert(run.adapter_path(), adapter.clone());
+        }
+        for (prompt, sample, image) in samples::images(run) {
+            copies.insert(run.image_path(prompt, sample), image.clone());
+        }
+    }
+    copies
+}
+
+/// A report that could not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A document has no JSON form.
+    #[error("a report could not be written as JSON")]
+    Json(#[from] serde_json::Error),
+    /// See [`ParquetError`].
+    #[error(transparent)]
+    Parquet(#[from] ParquetError),
+}
+
+#[cfg(test)]
+pub(crate) mod fixture;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,202 @@
+//! The leaderboard: mean over concepts of the mean over prompts of the mean over samples.
+//!
+//! The unit of inference is the concept, because images of one concept are not independent. What is missing is left out
+//! of the mean and counted, so that 3,960 of 3,968 images never look like all of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::SweepId;
+use crate::report::{RunOutcome, metric_names};
+
+/// A sweep's scores, one row per method and matrix point.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Leaderboard {
+    /// Version of this document's form; grows when a field changes its meaning.
+    pub schema_version: u32,
+    /// The sweep.
+    pub sweep: SweepId,
+    /// What was measured, in the order of the cells.
+    pub columns: Vec<Column>,
+    /// Rows, in the order of method and point.
+    pub rows: Vec<Row>,
+    /// What a reader must know before comparing rows.
+    pub notes: Vec<String>,
+}
+
+/// One metric of one protocol.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Column {
+    /// `protocol/metric`.
+    pub name: String,
+    /// How it was computed. More than one means that the rows cannot be compared.
+    pub signatures: Vec<String>,
+}
+
+/// A method at a matrix point.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Row {
+    /// `method` or `method@point`.
+    pub method: String,
+    /// Runs of which nothing is missing.
+    pub runs_scored: u32,
+    /// Runs that were asked for.
+    pub runs: u32,
+    /// One cell per column.
+    pub cells: Vec<Cell>,
+}
+
+/// A mean and what it stands on.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Cell {
+    /// The mean over concepts; absent where nothing was measured.
+    pub mean: Option<f64>,
+    /// Standard deviation over concepts (n − 1); absent below two concepts.
+    pub sd: Option<f64>,
+    /// Concepts that the mean is over.
+    pub concepts: u32,
+    /// Images that the mean is over.
+    pub images: u32,
+    /// Images that were asked for.
+    pub images_wanted: u32,
+}
+
+impl Leaderboard {
+    /// The present [`Leaderboard::schema_version`].
+    pub const SCHEMA_VERSION: u32 = 1;
+
+    /// The leaderboard of some runs of one sweep.
+    pub fn new(sweep: &SweepId, runs: &[RunOutcome]) -> Self {
+        let columns = columns(runs);
+        let mut by_row: BTreeMap<String, Vec<&RunOutcome>> = BTreeMap::new();
+        for run in runs {
+            by_row.entry(run.method_at_point()).or_default().push(run);
+        }
+        let rows = by_row
+            .iter()
+            .map(|(method, runs)| row(method, runs, &columns))
+            .collect();
+        let notes = notes(runs, &columns);
+        Self {
+            schema_version: Self::SCHEMA_VERSION,
+            sweep: sweep.clone(),
+            columns,
+            rows,
+            notes,
+        }
+    }
+
+    /// The document `leaderboard.json`.
+    pub fn to_json(&self) -> Result<String, serde_json::Error> {
+        Ok(serde_json::to_string_pretty(self)? + "\n")
+    }
+}
+
+fn columns(runs: &[RunOutcome]) -> Vec<Column> {
+    let signatures = |name: &String| {
+        let tables = runs.iter().filter_map(|run| run.scores.as_ref());
+        let found: BTreeSet<&String> = tables.filter_map(|table| table.signatures.get(name)).collect();
+        found.into_iter().cloned().collect()
+    };
+    let names = metric_names(runs).into_iter();
+    names
+        .map(|name| Column {
+            signatures: signatures(&name),
+            name,
+        })
+        .collect()
+}
+
+fn row(method: &str, runs: &[&RunOutcome], columns: &[Column]) -> Row {
+    Row {
+        method: method.to_owned(),
+        runs_scored: runs.iter().filter(|run| is_complete(run)).count() as u32,
+        runs: runs.len() as u32,
+        cells: columns.iter().map(|column| cell(&column.name, runs)).collect(),
+    }
+}
+
+fn is_complete(run: &RunOutcome) -> bool {
+    run.scores.as_ref().is_some_and(|table| {
+        let measured = table
+            .rows
+            .iter()
+            .filter(|row| row.values.len() == table.signatures.len());
+        measured.count() == run.images_wanted()
+    })
+}
+
+fn cell(metric: &str, runs: &[&RunOutcome]) -> Cell {
+    let mut concepts: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
+    let mut images = 0;
+    for run in runs {
+        let prompts = by_prompt(metric, run);
+        images += prompts.values().map(Vec::len).sum::<usize>();
+        let prompt_means: Vec<f64> = prompts.values().filter_map(|samples| mean(samples)).collect();
+        // Several train seeds of a concept weigh as one concept.
+        if let Some(mean) = mean(&prompt_means) {
+            concepts.entry(run.concept.as_str()).or_default().push(mean);
+        }
+    }
+    let concept_means: Vec<f64> = concepts.values().filter_map(|runs| mean(runs)).collect();
+    Cell {
+        mean: mean(&concept_means),
+        sd: standard_deviation(&concept_means),
+        concepts: concept_means.len() as u32,
+        images: images as u32,
+        images_wanted: runs.iter().map(|run| run.images_wanted()).sum::<usize>() as u32,
+    }
+}
+
+fn by_prompt(metric: &str, run: &RunOutcome) -> BTreeMap<u32, Vec<f64>> {
+    let mut prompts: BTreeMap<u32, Vec<f64>> = BTreeMap::new();
+    for row in run.scores.iter().flat_map(|table| &table.rows) {
+        if let Some(value) = row.values.get(metric) {
+            prompts.entry(row.prompt).or_default().push(*value);
+        }
+    }
+    prompts
+}
+
+fn mean(values: &[f64]) -> Option<f64> {
+    if values.is_empty() {
+        None
+    } else {
+        Some(values.iter().sum::<f64>() / values.len() as f64)
+    }
+}
+
+fn standard_deviation(values: &[f64]) -> Option<f64> {
+    if values.len() < 2 {
+        return None;
+    }
+    let centre = mean(values)?;
+    let squares: f64 = values.iter().map(|value| (value - centre).powi(2)).sum();
+    Some((squares / (values.len() - 1) as f64).sqrt())
+}
+
+fn notes(runs: &[RunOutcome], columns: &[Column]) -> Vec<String> {
+    let mut notes = Vec::new();
+    for column in columns.iter().filter(|column| column.signatures.len() > 1) {
+        notes.push(format!(
+            "{} was computed in {} ways: its rows cannot be compared",
+            column.name,
+            column.signatures.len()
+        ));
+    }
+    let receipts = runs.iter().filter_map(|run| run.sample.as_ref());
+    let devices: BTreeSet<&str> = receipts.map(|receipt| receipt.device.name.as_str()).collect();
+    if devices.len() > 1 {
+        let names: Vec<&str> = devices.into_iter().collect();
+        notes.push(format!(
+            "images were drawn on different devices: {}",
+            names.join(", ")
+        ));
+    }
+    let unscored = runs.iter().filter(|run| run.scores.is_none()).count();
+    if unscored > 0 {
+        notes.push(format!("{unscored} of {} runs have no scores yet", runs.len()));
+    }
+    notes
+}

@@ -1,0 +1,156 @@
+use std::collections::BTreeMap;
+
+use ::parquet::file::reader::{FileReader, SerializedFileReader};
+use ::parquet::record::Field;
+
+use super::fixture::{METRICS, run};
+use super::{Leaderboard, RunOutcome, metric_names, results};
+
+fn constant(value: f64) -> impl Fn(u32, u32) -> Option<f64> {
+    move |_, _| Some(value)
+}
+
+fn leaderboard(runs: &[RunOutcome]) -> Leaderboard {
+    Leaderboard::new(&"hello-3fa81c20".parse().unwrap(), runs)
+}
+
+fn close(got: Option<f64>, want: f64) -> bool {
+    got.is_some_and(|got| (got - want).abs() < 1e-12)
+}
+
+#[test]
+fn samples_weigh_within_a_prompt_and_prompts_within_a_concept() {
+    // Prompt 0 keeps one sample of two: the mean of means is 0.3, the mean of all images would be 1/3.
+    let scores = |prompt, sample| match (prompt, sample) {
+        (0, 0) => Some(0.2),
+        (0, 1) => None,
+        _ => Some(0.4),
+    };
+    let board = leaderboard(&[run("vico", "barn", scores)]);
+    let cell = &board.rows[0].cells[0];
+    assert!(close(cell.mean, 0.3), "{cell:?}");
+    assert_eq!((cell.concepts, cell.images, cell.images_wanted), (1, 3, 4));
+    assert_eq!(cell.sd, None, "one concept has no spread");
+}
+
+#[test]
+fn concepts_weigh_the_same_whatever_their_number_of_runs() {
+    let mut other_seed = run("vico", "barn", constant(0.4));
+    other_seed.train_seed = 8;
+    let runs = [
+        run("vico", "barn", constant(0.2)),
+        other_seed,
+        run("vico", "dog", constant(0.6)),
+    ];
+    let cell = leaderboard(&runs).rows[0].cells[0].clone();
+    assert!(close(cell.mean, 0.45), "{cell:?}");
+    assert!(close(cell.sd, 0.15 * 2.0_f64.sqrt()), "{cell:?}");
+    assert_eq!(cell.concepts, 2);
+}
+
+#[test]
+fn what_is_missing_is_shown_and_never_zero() {
+    let mut unscored = run("vico", "dog", constant(0.5));
+    unscored.scores = None;
+    let mut nothing = run("other", "dog", constant(0.5));
+    nothing.scores = None;
+    let board = leaderboard(&[run("vico", "barn", constant(0.5)), unscored, nothing]);
+    let text = board.to_markdown();
+    assert!(text.contains("| other | 0/1 | missing | missing |"), "{text}");
+    assert!(
+        text.contains("| vico | 1/2 | 0.5000 (n=1) [4/8 images] |"),
+        "{text}"
+    );
+    assert!(text.contains("2 of 3 runs have no scores yet"), "{text}");
+}
+
+#[test]
+fn numbers_of_two_signatures_are_not_compared_in_silence() {
+    let mut other = run("vico", "dog", constant(0.5));
+    if let Some(table) = &mut other.scores {
+        table
+            .signatures
+            .insert(METRICS[0].to_owned(), "proto:other".to_owned());
+    }
+    let board = leaderboard(&[run("vico", "barn", constant(0.5)), other]);
+    assert_eq!(
+        board.notes,
+        ["bench-v1/clip_t was computed in 2 ways: its rows cannot be compared"]
+    );
+}
+
+#[test]
+fn a_leaderboard_survives_its_own_json() {
+    let board = leaderboard(&[run("vico", "barn", constant(0.25))]);
+    let read: Leaderboard = serde_json::from_str(&board.to_json().unwrap()).unwrap();
+    assert_eq!(read, board);
+}
+
+#[test]
+fn the_results_tree_holds_every_image_and_adapter_once() {
+    let mut at_point = run("vico", "barn", constant(0.5));
+    at_point.point = "steps=300".to_owned();
+    let tree = results(
+        &"hello-3fa81c20".parse().unwrap(),
+        &[run("vico", "barn", constant(0.5)), at_point],
+    )
+    .unwrap();
+    let paths: Vec<&str> = tree.copies.keys().map(String::as_str).collect();
+    assert_eq!(paths.len(), 10, "{paths:?}");
+    assert!(
+        paths.contains(&"adapters/vico@steps=300/barn.safetensors"),
+        "{paths:?}"
+    );
+    assert!(paths.contains(&"images/vico/barn/p01/s1.png"), "{paths:?}");
+    let documents: Vec<&str> = tree.documents.keys().map(String::as_str).collect();
+    assert_eq!(
+        documents,
+        [
+            "leaderboard.json",
+            "leaderboard.md",
+            "metadata.jsonl",
+            "samples.csv",
+            "samples.parquet"
+        ]
+    );
+}
+
+#[test]
+fn what_people_read_is_pinned() {
+    let scores = |prompt: u32, sample: u32| (sample == 0).then(|| 0.25 + f64::from(prompt) / 8.0);
+    let runs = [run("vico", "barn", scores), run("vico", "dog", constant(0.5))];
+    let tree = results(&"hello-3fa81c20".parse().unwrap(), &runs).unwrap();
+    let text = |name: &str| {
+        String::from_utf8(tree.documents[name].clone())
+            .unwrap()
+            .replace('\r', "")
+    };
+    insta::assert_snapshot!("leaderboard_md", text("leaderboard.md"));
+    insta::assert_snapshot!("leaderboard_json", text("leaderboard.json"));
+    insta::assert_snapshot!("samples_csv", text("samples.csv"));
+    insta::assert_snapshot!("metadata_jsonl", text("metadata.jsonl"));
+}
+
+#[test]
+fn parquet_and_csv_tell_the_same() {
+    let scores = |prompt: u32, sample: u32| (sample == 0).then(|| 0.25 + f64::from(prompt) / 8.0);
+    let runs = [run("vico", "barn", scores)];
+    let tree = results(&"hello-3fa81c20".parse().unwrap(), &runs).unwrap();
+    let reader =
+        SerializedFileReader::new(bytes::Bytes::from(tree.documents["samples.parquet"].clone())).unwrap();
+    let rows: Vec<BTreeMap<String, Field>> = reader
+        .get_row_iter(None)
+        .unwrap()
+        .map(|row| {
+            row.unwrap()
+                .get_column_iter()
+                .map(|(name, value)| (name.clone(), value.clone()))
+                .collect()
+        })
+        .collect();
+    assert_eq!(rows.len(), 4);
+    assert_eq!(rows[3]["prompt"], Field::Str("a \"red\" *, old".to_owned()));
+    assert_eq!(rows[2]["bench-v1/dino_i"], Field::Double(0.375));
+    assert_eq!(rows[3]["bench-v1/dino_i"], Field::Null);
+    assert_eq!(rows[0].len(), 9 + metric_names(&runs).len());
+}
