@@ -10,6 +10,7 @@ use std::ops::RangeInclusive;
 
 pub use decode::{Exif, Limits, decode, decode_with};
 pub use rgb::Rgb8;
+pub(crate) use tensor::planes;
 pub use tensor::{from_tensor, to_unit_range};
 
 /// A picture could not be read, or cannot become a picture.

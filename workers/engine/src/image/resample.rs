@@ -44,48 +44,37 @@ pub fn short_side_crop(picture: &Rgb8, short: usize, crop: usize, filter: Filter
     resized.crop(offset(width), offset(height), crop, crop)
 }
 
-/// Fixed-point weights for every output position of one pass.
-struct Kernel {
-    taps: Vec<Taps>,
+/// The input range one output position of a pass reads, with a weight for each sample.
+pub(crate) struct Taps<W> {
+    pub(crate) first: usize,
+    pub(crate) weights: Vec<W>,
 }
 
-/// The input range one output position reads.
-struct Taps {
-    first: usize,
-    weights: Vec<i32>,
-}
-
-impl Kernel {
-    fn new(from: usize, to: usize, filter: Filter) -> Self {
-        let scale = from as f64 / to as f64;
-        let stretch = scale.max(1.0);
-        let support = filter.support() * stretch;
-        let taps = (0..to).map(|i| {
-            let centre = (i as f64 + 0.5) * scale;
-            let first = (centre - support + 0.5).max(0.0) as usize;
-            let last = ((centre + support + 0.5) as usize).min(from);
-            let weights = (first..last)
-                .map(|x| filter.weight((x as f64 - centre + 0.5) / stretch))
-                .collect();
-            Taps {
-                first,
-                weights: fixed_point(weights),
-            }
-        });
-        Self { taps: taps.collect() }
-    }
-}
-
-/// Normalises to a sum of one and rounds half away from zero.
-fn fixed_point(mut weights: Vec<f64>) -> Vec<i32> {
-    let sum: f64 = weights.iter().sum();
-    if sum != 0.0 {
+/// The taps of every output position; weights sum to one.
+pub(crate) fn taps(from: usize, to: usize, filter: Filter) -> impl Iterator<Item = Taps<f64>> {
+    let scale = from as f64 / to as f64;
+    let stretch = scale.max(1.0);
+    let support = filter.support() * stretch;
+    (0..to).map(move |i| {
+        let centre = (i as f64 + 0.5) * scale;
+        let first = (centre - support + 0.5).max(0.0) as usize;
+        let last = ((centre + support + 0.5) as usize).min(from);
+        let weight = |x| filter.weight((x as f64 - centre + 0.5) / stretch);
+        let mut weights: Vec<f64> = (first..last).map(weight).collect();
+        let sum: f64 = weights.iter().sum();
         weights.iter_mut().for_each(|weight| *weight /= sum);
-    }
-    weights
-        .iter()
-        .map(|weight| (weight * f64::from(1 << FRACTION_BITS)).round() as i32)
-        .collect()
+        Taps { first, weights }
+    })
+}
+
+/// The taps in fixed point, rounded half away from zero.
+fn fixed_point_taps(from: usize, to: usize, filter: Filter) -> Vec<Taps<i32>> {
+    let fixed = |weight: f64| (weight * f64::from(1 << FRACTION_BITS)).round() as i32;
+    let convert = |Taps { first, weights }| Taps {
+        first,
+        weights: weights.into_iter().map(fixed).collect(),
+    };
+    taps(from, to, filter).map(convert).collect()
 }
 
 impl Filter {
@@ -112,10 +101,10 @@ fn horizontal(data: &[u8], (width, height): (usize, usize), to: usize, filter: F
     if to == width {
         return data.to_vec();
     }
-    let kernel = Kernel::new(width, to, filter);
+    let kernel = fixed_point_taps(width, to, filter);
     let mut out = Vec::with_capacity(3 * to * height);
     for row in data.chunks_exact(3 * width) {
-        for taps in &kernel.taps {
+        for taps in &kernel {
             let pixels = row[3 * taps.first..].chunks_exact(3);
             let mut sums = [1 << (FRACTION_BITS - 1); 3];
             for (weight, pixel) in taps.weights.iter().zip(pixels) {
@@ -133,10 +122,10 @@ fn vertical(data: Vec<u8>, (width, height): (usize, usize), to: usize, filter: F
     if to == height {
         return data;
     }
-    let kernel = Kernel::new(height, to, filter);
+    let kernel = fixed_point_taps(height, to, filter);
     let mut out = Vec::with_capacity(3 * width * to);
     let mut sums = vec![0; 3 * width];
-    for taps in &kernel.taps {
+    for taps in &kernel {
         sums.fill(1 << (FRACTION_BITS - 1));
         let rows = data[3 * width * taps.first..].chunks_exact(3 * width);
         for (weight, row) in taps.weights.iter().zip(rows) {

@@ -8,18 +8,19 @@ use super::{Error, Rgb8};
 ///
 /// Computed in f64 and rounded once, as the published data loaders do with numpy.
 pub fn to_unit_range(picture: &Rgb8, device: &Device) -> candle_core::Result<Tensor> {
-    planes(picture, |sample| (f64::from(sample) / 127.5 - 1.0) as f32)?.to_device(device)
+    let values = planes(picture, |sample| (f64::from(sample) / 127.5 - 1.0) as f32);
+    Tensor::from_vec(values, (3, picture.height(), picture.width()), device)
 }
 
-/// The picture as (3, h, w) f32 on the CPU, each sample through `value`.
-pub(crate) fn planes(picture: &Rgb8, value: impl Fn(u8) -> f32) -> candle_core::Result<Tensor> {
+/// The three colour planes one after another, each sample through `value`.
+pub(crate) fn planes(picture: &Rgb8, value: impl Fn(u8) -> f32) -> Vec<f32> {
     let table: Vec<f32> = (0..=u8::MAX).map(value).collect();
     let mut data = Vec::with_capacity(picture.data().len());
     for channel in 0..3 {
         let samples = picture.data().iter().skip(channel).step_by(3);
         data.extend(samples.map(|sample| table[usize::from(*sample)]));
     }
-    Tensor::from_vec(data, (3, picture.height(), picture.width()), &Device::Cpu)
+    data
 }
 
 /// A decoded image tensor (3, h, w) in [-1, 1] as a picture: `(x + 1) / 2`, clamped, times 255, truncated.

@@ -1,0 +1,106 @@
+//! The two networks that score pictures.
+
+use std::path::Path;
+
+use candle_core::{Device, Tensor};
+
+use super::preprocess::{clip_pixels, dino_pixels};
+use super::{Features, ImageFeatures, Metric, Protocol};
+use crate::image::Rgb8;
+use crate::models::clip::{Clip, ClipConfig};
+use crate::models::vit::{Vit, VitConfig};
+use crate::tokenizer::ClipTokenizer;
+use crate::{Result, weights};
+
+/// Where the networks are.
+#[derive(Debug, Clone, Copy)]
+pub struct EvaluatorDirs<'a> {
+    /// `openai/clip-vit-base-patch32`: `config.json` and weights.
+    pub clip: &'a Path,
+    /// CLIP's vocabulary; usually the same directory.
+    pub tokenizer: &'a Path,
+    /// `facebook/dino-vits16`: `config.json` and weights.
+    pub dino: &'a Path,
+}
+
+/// CLIP and DINO, ready to turn pictures and texts into features.
+pub struct Evaluators {
+    clip: Clip,
+    tokenizer: ClipTokenizer,
+    dino: Vit,
+    device: Device,
+    clip_digest: String,
+    dino_digest: String,
+}
+
+impl Evaluators {
+    /// Loads both networks; every tensor of their files must be used.
+    pub fn load(dirs: &EvaluatorDirs<'_>, device: &Device) -> Result<Self> {
+        let clip_weights = weights::Weights::open(dirs.clip, None, device)?;
+        let clip = Clip::load(&weights::read_config::<ClipConfig>(dirs.clip)?, &clip_weights)?;
+        clip_weights.finish()?;
+        let dino_weights = weights::Weights::open(dirs.dino, None, device)?;
+        let dino = Vit::load(&weights::read_config::<VitConfig>(dirs.dino)?, &dino_weights)?;
+        dino_weights.finish()?;
+        Ok(Self {
+            clip,
+            tokenizer: ClipTokenizer::from_dir(dirs.tokenizer)?,
+            dino,
+            device: device.clone(),
+            clip_digest: weights::digest(dirs.clip, None)?,
+            dino_digest: weights::digest(dirs.dino, None)?,
+        })
+    }
+
+    /// What both networks say about each picture.
+    ///
+    /// Pictures are run one by one: results then do not depend on how they were grouped.
+    pub fn images(&self, protocol: Protocol, pictures: &[Rgb8]) -> Result<ImageFeatures> {
+        let (mut clip, mut dino) = (Rows::default(), Rows::default());
+        for picture in pictures {
+            let pixels = clip_pixels(protocol, picture, &self.device)?;
+            clip.push(&self.clip.image_features(&pixels)?)?;
+            let pixels = dino_pixels(protocol, picture, &self.device)?;
+            dino.push(&self.dino.forward(&pixels)?)?;
+        }
+        Ok(ImageFeatures {
+            clip: clip.finish(self.clip.width())?,
+            dino: dino.finish(self.dino.width())?,
+        })
+    }
+
+    /// CLIP's features of each text, which [`Protocol::text`] has worded.
+    pub fn texts<S: AsRef<str>>(&self, texts: &[S]) -> Result<Features> {
+        let mut rows = Rows::default();
+        for text in texts {
+            let encoded = self.tokenizer.encode(text.as_ref())?;
+            rows.push(&self.clip.text_features(&[encoded.ids], &[encoded.eot])?)?;
+        }
+        Ok(rows.finish(self.clip.width())?)
+    }
+
+    /// The signature to print beside a number of this metric, with the digest of the network that made it.
+    pub fn signature(&self, protocol: Protocol, metric: Metric) -> String {
+        let model = match metric {
+            Metric::ClipT | Metric::ClipI => &self.clip_digest,
+            Metric::DinoI => &self.dino_digest,
+        };
+        protocol.signature(metric, model)
+    }
+}
+
+/// Feature rows under construction.
+#[derive(Default)]
+struct Rows(Vec<f32>);
+
+impl Rows {
+    /// Adds a row (1, width).
+    fn push(&mut self, row: &Tensor) -> candle_core::Result<()> {
+        self.0.extend(row.flatten_all()?.to_vec1::<f32>()?);
+        Ok(())
+    }
+
+    fn finish(self, width: usize) -> Result<Features, super::Error> {
+        Features::new(width, self.0)
+    }
+}

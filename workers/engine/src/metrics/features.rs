@@ -1,0 +1,111 @@
+//! Feature vectors and their cosines.
+
+use serde::{Deserialize, Serialize};
+
+use super::Error;
+
+/// Feature vectors of one network, one row per picture or text, as the network gives them (not normalised).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Rows")]
+pub struct Features {
+    width: usize,
+    values: Vec<f32>,
+}
+
+#[derive(Deserialize)]
+struct Rows {
+    width: usize,
+    values: Vec<f32>,
+}
+
+/// What both networks say about the same pictures.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ImageFeatures {
+    /// CLIP image features, one row per picture.
+    pub clip: Features,
+    /// DINO class tokens, one row per picture.
+    pub dino: Features,
+}
+
+impl Features {
+    /// Rows of `width` values each; every row must have a direction.
+    pub fn new(width: usize, values: Vec<f32>) -> Result<Self, Error> {
+        if width == 0 || values.len() % width != 0 {
+            return Err(Error::NotRows {
+                values: values.len(),
+                width,
+            });
+        }
+        let directed = |row: &[f32]| {
+            let norm = norm(row);
+            norm.is_finite() && norm > 0.0
+        };
+        match values.chunks_exact(width).position(|row| !directed(row)) {
+            Some(row) => Err(Error::NoDirection { row }),
+            None => Ok(Self { width, values }),
+        }
+    }
+
+    /// The rows.
+    pub fn rows(&self) -> impl ExactSizeIterator<Item = &[f32]> {
+        self.values.chunks_exact(self.width)
+    }
+
+    /// Values per row.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Number of rows.
+    pub fn len(&self) -> usize {
+        self.values.len() / self.width
+    }
+
+    /// Whether there is no row.
+    pub fn is_empty(&self) -> bool {
+        self.values.is_empty()
+    }
+}
+
+impl TryFrom<Rows> for Features {
+    type Error = Error;
+
+    fn try_from(rows: Rows) -> Result<Self, Error> {
+        Self::new(rows.width, rows.values)
+    }
+}
+
+impl ImageFeatures {
+    /// Number of pictures, the same for both networks.
+    pub(super) fn count(&self) -> Result<usize, Error> {
+        let (clip, dino) = (self.clip.len(), self.dino.len());
+        if clip == dino {
+            Ok(clip)
+        } else {
+            Err(Error::CountMismatch { clip, dino })
+        }
+    }
+}
+
+/// The cosine of every row of `left` (outer) with every row of `right` (inner).
+pub fn cosines(left: &Features, right: &Features) -> Result<Vec<Vec<f64>>, Error> {
+    if left.width != right.width {
+        return Err(Error::WidthMismatch {
+            left: left.width,
+            right: right.width,
+        });
+    }
+    let cosine = |a: &[f32], b: &[f32]| dot(a, b) / (norm(a) * norm(b));
+    Ok(left
+        .rows()
+        .map(|a| right.rows().map(|b| cosine(a, b)).collect())
+        .collect())
+}
+
+fn dot(a: &[f32], b: &[f32]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum()
+}
+
+fn norm(row: &[f32]) -> f64 {
+    dot(row, row).sqrt()
+}

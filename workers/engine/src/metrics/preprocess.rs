@@ -1,0 +1,117 @@
+//! Pictures to network inputs, exactly as each protocol's published scripts prepare them.
+
+use candle_core::{Device, Result, Tensor};
+
+use super::Protocol;
+use crate::image::resample::{Filter, resize, short_side_crop, taps};
+use crate::image::{Rgb8, planes, to_unit_range};
+use crate::models::interpolate::bicubic;
+
+/// Side of both networks' pictures in their training.
+const SIDE: usize = 224;
+/// Side to which the ViCo lineage squeezes every picture first.
+const SQUEEZED: usize = 256;
+
+/// Mean and deviation per colour.
+struct Norm {
+    mean: [f32; 3],
+    deviation: [f32; 3],
+}
+
+const CLIP: Norm = Norm {
+    mean: [0.481_454_66, 0.457_827_5, 0.408_210_73],
+    deviation: [0.268_629_54, 0.261_302_58, 0.275_777_11],
+};
+const IMAGENET: Norm = Norm {
+    mean: [0.485, 0.456, 0.406],
+    deviation: [0.229, 0.224, 0.225],
+};
+
+impl Norm {
+    fn apply(&self, mut planes: Vec<f32>) -> Vec<f32> {
+        let size = planes.len() / 3;
+        for (channel, plane) in planes.chunks_exact_mut(size).enumerate() {
+            let (mean, deviation) = (self.mean[channel], self.deviation[channel]);
+            plane.iter_mut().for_each(|x| *x = (*x - mean) / deviation);
+        }
+        planes
+    }
+}
+
+/// CLIP's input (1, 3, 224, 224).
+pub(super) fn clip_pixels(protocol: Protocol, picture: &Rgb8, device: &Device) -> Result<Tensor> {
+    let values = match protocol {
+        Protocol::BenchV1 => cropped(picture, SIDE),
+        Protocol::Vico2023 => shrink_plain(&squeezed_unit(picture)),
+        Protocol::Vico2023Antialiased => shrink_antialiased(&squeezed_unit(picture)),
+    };
+    Tensor::from_vec(CLIP.apply(values), (1, 3, SIDE, SIDE), device)
+}
+
+/// DINO's input: (1, 3, 224, 224), in the ViCo lineage (1, 3, 256, 256) without ImageNet's mean and deviation.
+pub(super) fn dino_pixels(protocol: Protocol, picture: &Rgb8, device: &Device) -> Result<Tensor> {
+    match protocol {
+        Protocol::BenchV1 => {
+            let values = IMAGENET.apply(cropped(picture, SQUEEZED));
+            Tensor::from_vec(values, (1, 3, SIDE, SIDE), device)
+        }
+        Protocol::Vico2023 | Protocol::Vico2023Antialiased => {
+            to_unit_range(&resize(picture, SQUEEZED, SQUEEZED, Filter::Bicubic), device)?.unsqueeze(0)
+        }
+    }
+}
+
+/// Short side to `short`, middle cut out, scaled to [0, 1].
+fn cropped(picture: &Rgb8, short: usize) -> Vec<f32> {
+    let cut =
+        short_side_crop(picture, short, SIDE, Filter::Bicubic).expect("the crop is not above the short side");
+    planes(&cut, |sample| f32::from(sample) / 255.0)
+}
+
+/// Squeezed to a square, through [-1, 1] and back to [0, 1], as the scripts do (not the same bits as `x / 255`).
+fn squeezed_unit(picture: &Rgb8) -> Vec<f32> {
+    let squeezed = resize(picture, SQUEEZED, SQUEEZED, Filter::Bicubic);
+    planes(&squeezed, |sample| {
+        ((f64::from(sample) / 127.5 - 1.0) as f32 + 1.0) / 2.0
+    })
+}
+
+/// torchvision's tensor resize before 0.17: no antialiasing.
+fn shrink_plain(planes: &[f32]) -> Vec<f32> {
+    let step = SQUEEZED as f32 / SIDE as f32;
+    bicubic(planes, (SQUEEZED, SQUEEZED), (SIDE, SIDE), (step, step))
+}
+
+/// torchvision's tensor resize from 0.17 on: Pillow's kernel in floats, rows first.
+fn shrink_antialiased(planes: &[f32]) -> Vec<f32> {
+    let kernel: Vec<(usize, Vec<f32>)> = taps(SQUEEZED, SIDE, Filter::Bicubic)
+        .map(|taps| {
+            (
+                taps.first,
+                taps.weights.iter().map(|weight| *weight as f32).collect(),
+            )
+        })
+        .collect();
+    let rows = planes.chunks_exact(SQUEEZED);
+    let narrow: Vec<f32> = rows
+        .flat_map(|row| {
+            kernel
+                .iter()
+                .map(|(first, weights)| row[*first..].iter().zip(weights).map(|(x, w)| x * w).sum())
+        })
+        .collect(); // (3, 256, 224)
+    let mut out = Vec::with_capacity(3 * SIDE * SIDE);
+    for plane in narrow.chunks_exact(SQUEEZED * SIDE) {
+        for (first, weights) in &kernel {
+            let column = |x: usize| -> f32 {
+                weights
+                    .iter()
+                    .enumerate()
+                    .map(|(k, w)| plane[(first + k) * SIDE + x] * w)
+                    .sum()
+            };
+            out.extend((0..SIDE).map(column));
+        }
+    }
+    out
+}

@@ -1,0 +1,147 @@
+//! CLIP with both towers: pictures and texts in one space, for CLIP-I and CLIP-T.
+
+use candle_core::{Result, Tensor, bail};
+use serde::Deserialize;
+
+use super::Loaded;
+use super::clip_text::{ClipText, ClipTextConfig, rows_at};
+use super::encoder::{Activation, CLIP_NAMES, Encoder, EncoderConfig};
+use super::layers::{Conv2d, LayerNorm, Linear};
+use super::patches::Patches;
+use super::vit::{patch_projection, patches_per_side};
+use crate::kernels::Mask;
+use crate::weights::Weights;
+
+/// `config.json` of a `CLIPModel` such as `openai/clip-vit-base-patch32`.
+#[derive(Debug, Clone, Deserialize)]
+pub struct ClipConfig {
+    /// The text tower.
+    pub text_config: ClipTextConfig,
+    /// The vision tower.
+    pub vision_config: ClipVisionConfig,
+    /// Width of the common space.
+    pub projection_dim: usize,
+}
+
+/// The `vision_config` of a `CLIPModel`.
+#[derive(Debug, Clone, Deserialize)]
+pub struct ClipVisionConfig {
+    /// Width of the token stream.
+    pub hidden_size: usize,
+    /// Width inside the feed-forward part.
+    pub intermediate_size: usize,
+    /// Number of blocks.
+    pub num_hidden_layers: usize,
+    /// Attention heads.
+    pub num_attention_heads: usize,
+    /// Side of the picture, in pixels.
+    pub image_size: usize,
+    /// Side of a patch, in pixels.
+    pub patch_size: usize,
+    /// Nonlinearity.
+    pub hidden_act: Activation,
+    /// Epsilon of every LayerNorm.
+    pub layer_norm_eps: f64,
+}
+
+impl ClipVisionConfig {
+    fn encoder(&self) -> EncoderConfig {
+        EncoderConfig {
+            width: self.hidden_size,
+            heads: self.num_attention_heads,
+            hidden: self.intermediate_size,
+            layers: self.num_hidden_layers,
+            eps: self.layer_norm_eps,
+            activation: self.hidden_act,
+        }
+    }
+}
+
+/// CLIP: two towers and their projections.
+#[derive(Debug)]
+pub struct Clip {
+    width: usize,
+    text: ClipText,
+    text_projection: Linear,
+    vision: VisionTower,
+    visual_projection: Linear,
+}
+
+#[derive(Debug)]
+struct VisionTower {
+    /// Side of the picture: CLIP's positions are not made for another.
+    side: usize,
+    patches: Patches,
+    pre_norm: LayerNorm,
+    encoder: Encoder,
+    post_norm: LayerNorm,
+}
+
+impl Clip {
+    /// Reads both towers.
+    pub fn load(config: &ClipConfig, weights: &Weights) -> Loaded<Self> {
+        // The temperature scales every cosine alike, and metrics are raw cosines.
+        weights.ignore(&["logit_scale"]);
+        let projection =
+            |name: &str, width| Linear::load_unbiased(&weights.pp(name), width, config.projection_dim);
+        Ok(Self {
+            width: config.projection_dim,
+            text: ClipText::load(&config.text_config, weights)?,
+            text_projection: projection("text_projection", config.text_config.hidden_size)?,
+            vision: VisionTower::load(&config.vision_config, &weights.pp("vision_model"))?,
+            visual_projection: projection("visual_projection", config.vision_config.hidden_size)?,
+        })
+    }
+
+    /// Width of the common space.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Image features, not normalised: (b, 3, h, w) with CLIP's mean and deviation applied -> (b, projection).
+    pub fn image_features(&self, pixels: &Tensor) -> Result<Tensor> {
+        self.visual_projection.forward(&self.vision.forward(pixels)?)
+    }
+
+    /// Text features at each text's end token, not normalised: b texts -> (b, projection).
+    pub fn text_features(&self, ids: &[Vec<u32>], ends: &[usize]) -> Result<Tensor> {
+        let hidden = self.text.forward(ids, &[])?;
+        self.text_projection.forward(&rows_at(&hidden, ends)?)
+    }
+}
+
+impl VisionTower {
+    fn load(config: &ClipVisionConfig, weights: &Weights) -> Loaded<Self> {
+        weights.ignore(&["embeddings.position_ids"]);
+        let (width, embeddings) = (config.hidden_size, weights.pp("embeddings"));
+        let norm = |name: &str| LayerNorm::load(&weights.pp(name), width, config.layer_norm_eps);
+        let side = patches_per_side(config.image_size, config.patch_size, weights)?;
+        let projection = patch_projection(width, config.patch_size);
+        let patches = Patches {
+            projection: Conv2d::load_unbiased(&embeddings.pp("patch_embedding"), projection)?,
+            class: embeddings.get(width, "class_embedding")?.unsqueeze(0)?,
+            positions: embeddings.get((1 + side * side, width), "position_embedding.weight")?,
+            side,
+        };
+        Ok(Self {
+            side: config.image_size,
+            patches,
+            // The misspelling is the publisher's.
+            pre_norm: norm("pre_layrnorm")?,
+            encoder: Encoder::load(&config.encoder(), weights, &CLIP_NAMES)?,
+            post_norm: norm("post_layernorm")?,
+        })
+    }
+
+    /// The class token: (b, 3, h, w) -> (b, width).
+    fn forward(&self, pixels: &Tensor) -> Result<Tensor> {
+        let (_, _, h, w) = pixels.dims4()?;
+        if (h, w) != (self.side, self.side) {
+            bail!("clip: picture of {w}x{h}, expected {0}x{0}", self.side);
+        }
+        let x = self.pre_norm.forward(&self.patches.forward(pixels)?)?;
+        let x = self.encoder.forward(&x, Mask::None)?;
+        self.post_norm
+            .forward(&x.narrow(1, 0, 1)?.squeeze(1)?.contiguous()?)
+    }
+}

@@ -1,0 +1,330 @@
+//! Features and cosines equal those of the published pipelines (goldens made with transformers and Pillow).
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use candle_core::{Device, Tensor};
+use vico_engine::image::{Limits, Rgb8, decode};
+use vico_engine::metrics::{
+    Error, EvaluatorDirs, Evaluators, Features, ImageFeatures, Metric, Protocol, cosines, mean, real_vs_real,
+    score_images,
+};
+use vico_engine::models::vit::{Vit, VitConfig};
+use vico_engine::weights::{Weights, read_config};
+
+const FEATURE_TOLERANCE: f64 = 2e-5;
+const COSINE_TOLERANCE: f64 = 3e-6;
+
+fn parity(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/fixtures/parity")
+        .join(name)
+}
+
+fn evaluators() -> Evaluators {
+    let (clip, tokenizer, dino) = (
+        parity("metrics/clip"),
+        parity("tiny-sd/tokenizer"),
+        parity("metrics/dino"),
+    );
+    let dirs = EvaluatorDirs {
+        clip: &clip,
+        tokenizer: &tokenizer,
+        dino: &dino,
+    };
+    Evaluators::load(&dirs, &Device::Cpu).unwrap()
+}
+
+fn photos() -> Vec<Rgb8> {
+    let read = |i| fs::read(parity(&format!("metrics/photos/{i}.png"))).unwrap();
+    (0..8)
+        .map(|i| decode(&read(i), &Limits::default()).unwrap())
+        .collect()
+}
+
+/// The golden features; bench-v1's CLIP ones come from a second file, whose maker `fixtures/metrics/make.py` shows
+/// that the first set resized to a short side of 140 instead of the protocol's 224.
+fn golden() -> HashMap<String, Tensor> {
+    let mut golden =
+        candle_core::safetensors::load(parity("metrics/features.safetensors"), &Device::Cpu).unwrap();
+    let corrected =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/metrics/bench_v1_clip.safetensors");
+    golden.extend(candle_core::safetensors::load(corrected, &Device::Cpu).unwrap());
+    golden
+}
+
+fn rows(tensor: &Tensor) -> Vec<Vec<f32>> {
+    tensor.to_vec2().unwrap()
+}
+
+fn assert_features(ours: &Features, golden: &Tensor, what: &str) {
+    let golden = rows(golden);
+    assert_eq!(ours.len(), golden.len(), "{what}");
+    let pairs = ours.rows().zip(&golden).flat_map(|(a, b)| a.iter().zip(b));
+    let worst = pairs.map(|(a, b)| f64::from((a - b).abs())).fold(0.0, f64::max);
+    assert!(worst <= FEATURE_TOLERANCE, "{what}: {worst:e}");
+}
+
+fn assert_cosines(ours: &[Vec<f64>], golden: &Tensor, what: &str) {
+    let golden = rows(golden);
+    let pairs = ours.iter().zip(&golden).flat_map(|(a, b)| a.iter().zip(b));
+    let worst = pairs.map(|(a, b)| (a - f64::from(*b)).abs()).fold(0.0, f64::max);
+    assert!(worst <= COSINE_TOLERANCE, "{what}: {worst:e}");
+}
+
+fn prompts(protocol: Protocol) -> Vec<String> {
+    let golden: serde_json::Value =
+        serde_json::from_slice(&fs::read(parity("metrics/metrics.json")).unwrap()).unwrap();
+    let literal: Vec<String> = serde_json::from_value(golden["prompts_literal_braces"].clone()).unwrap();
+    literal
+        .iter()
+        .map(|prompt| protocol.text(prompt, golden["class_word"].as_str().unwrap()))
+        .collect()
+}
+
+/// Checks one protocol; `clip` and `suffix` are the golden names of its CLIP variant.
+fn check(protocol: Protocol, set: &str, clip: &str, suffix: &str) {
+    let (evaluators, golden) = (evaluators(), golden());
+    let images = evaluators.images(protocol, &photos()).unwrap();
+    let texts = evaluators.texts(&prompts(protocol)).unwrap();
+    assert_features(&images.clip, &golden[&format!("feature.{set}.{clip}")], clip);
+    assert_features(&images.dino, &golden[&format!("feature.{set}.dino")], "dino");
+    assert_features(&texts, &golden[&format!("feature.{set}.text")], "text");
+
+    let matrix = |name: &str| &golden[&format!("matrix.{set}.{name}")];
+    let (clip_i, clip_t) = (format!("clip_i{suffix}"), format!("clip_t{suffix}"));
+    assert_cosines(
+        &cosines(&images.clip, &images.clip).unwrap(),
+        matrix(&clip_i),
+        "CLIP-I",
+    );
+    assert_cosines(
+        &cosines(&images.dino, &images.dino).unwrap(),
+        matrix("dino_i"),
+        "DINO-I",
+    );
+    assert_cosines(&cosines(&images.clip, &texts).unwrap(), matrix(&clip_t), "CLIP-T");
+    check_means(&images, &texts, &golden, set, suffix);
+}
+
+/// The golden means: references are photos 0 to 3, generated pictures are photos 4 to 7.
+fn check_means(
+    images: &ImageFeatures,
+    texts: &Features,
+    golden: &HashMap<String, Tensor>,
+    set: &str,
+    suffix: &str,
+) {
+    let (references, pictures) = (part(images, 0..4), part(images, 4..8));
+    let wanted = |name: String| golden[&format!("matrix.{set}.{name}")].to_vec1::<f32>().unwrap();
+    for (i, text) in texts.rows().enumerate() {
+        let text = Features::new(texts.width(), text.to_vec()).unwrap();
+        let scores = mean(&score_images(&pictures, &references, &text).unwrap()).unwrap();
+        for (ours, golden) in [
+            (
+                scores.clip_t,
+                wanted(format!("clip_t{suffix}.mean_gen4-7_per_prompt"))[i],
+            ),
+            (
+                scores.clip_i,
+                wanted(format!("clip_i{suffix}.mean_ref0-3_gen4-7"))[0],
+            ),
+            (scores.dino_i, wanted("dino_i.mean_ref0-3_gen4-7".to_owned())[0]),
+        ] {
+            assert!(
+                (ours - f64::from(golden)).abs() <= COSINE_TOLERANCE,
+                "{ours} {golden}"
+            );
+        }
+    }
+}
+
+fn part(images: &ImageFeatures, range: std::ops::Range<usize>) -> ImageFeatures {
+    let cut = |features: &Features| {
+        let rows = features.rows().skip(range.start).take(range.len());
+        Features::new(features.width(), rows.flatten().copied().collect()).unwrap()
+    };
+    ImageFeatures {
+        clip: cut(&images.clip),
+        dino: cut(&images.dino),
+    }
+}
+
+#[test]
+fn bench_v1_equals_the_golden_features() {
+    check(Protocol::BenchV1, "bench_v1", "clip", "");
+}
+
+#[test]
+fn vico_2023_equals_the_golden_features() {
+    check(Protocol::Vico2023, "vico_2023", "clip_noaa", "");
+}
+
+#[test]
+fn vico_2023_under_new_torchvision_equals_the_golden_features() {
+    check(Protocol::Vico2023Antialiased, "vico_2023", "clip_aa", "_aa");
+}
+
+#[test]
+fn features_do_not_depend_on_what_is_scored_beside_them() {
+    let (evaluators, photos) = (evaluators(), photos());
+    let together = evaluators.images(Protocol::BenchV1, &photos[..3]).unwrap();
+    let alone = evaluators.images(Protocol::BenchV1, &photos[2..3]).unwrap();
+    assert_eq!(part(&together, 2..3), alone);
+}
+
+/// Position tables: at 256 pixels DINO's own interpolation is not that of transformers.
+#[test]
+fn dino_positions_follow_facebookresearch() {
+    let golden = golden();
+    let (ours, theirs) = (
+        rows(&golden["feature.vico_2023.dino"]),
+        rows(&golden["feature.vico_2023.dino_hfpos"]),
+    );
+    let gap = ours
+        .iter()
+        .flatten()
+        .zip(theirs.iter().flatten())
+        .map(|(a, b)| (a - b).abs())
+        .fold(0.0, f32::max);
+    assert!(
+        f64::from(gap) > 100.0 * FEATURE_TOLERANCE,
+        "the goldens could not tell them apart: {gap}"
+    );
+}
+
+#[test]
+fn an_oracle_leaves_out_self_pairs() {
+    let features = |values: &[f32]| Features::new(2, values.to_vec()).unwrap();
+    let same = features(&[1., 0., 0., 1., 1., 0.]);
+    let references = ImageFeatures {
+        clip: same.clone(),
+        dino: same,
+    };
+    let oracle = real_vs_real(&references).unwrap().unwrap();
+    assert!((oracle.clip_i - 1.0 / 3.0).abs() < 1e-12);
+    let one = ImageFeatures {
+        clip: features(&[1., 0.]),
+        dino: features(&[1., 0.]),
+    };
+    assert_eq!(real_vs_real(&one).unwrap(), None);
+}
+
+#[test]
+fn a_copy_is_seen_by_its_closest_reference() {
+    let features = |values: &[f32]| Features::new(2, values.to_vec()).unwrap();
+    let images = |values| ImageFeatures {
+        clip: features(values),
+        dino: features(values),
+    };
+    let scores = score_images(
+        &images(&[3., 0.]),
+        &images(&[1., 0., 0., 1.]),
+        &features(&[0., 2.]),
+    )
+    .unwrap();
+    assert_eq!(
+        (scores[0].clip_t, scores[0].dino_i, scores[0].closest_dino_i),
+        (0.0, 0.5, 1.0)
+    );
+}
+
+#[test]
+fn features_that_cannot_be_compared_are_errors() {
+    assert!(matches!(
+        Features::new(2, vec![1., f32::NAN]),
+        Err(Error::NoDirection { row: 0 })
+    ));
+    assert!(matches!(
+        Features::new(2, vec![1., 1., 0., 0.]),
+        Err(Error::NoDirection { row: 1 })
+    ));
+    assert!(matches!(Features::new(0, vec![]), Err(Error::NotRows { .. })));
+    assert!(matches!(
+        Features::new(2, vec![1., 2., 3.]),
+        Err(Error::NotRows { values: 3, width: 2 })
+    ));
+    let (two, three) = (
+        Features::new(2, vec![1.; 2]).unwrap(),
+        Features::new(3, vec![1.; 3]).unwrap(),
+    );
+    assert!(matches!(
+        cosines(&two, &three),
+        Err(Error::WidthMismatch { left: 2, right: 3 })
+    ));
+    let none = ImageFeatures {
+        clip: Features::new(2, vec![]).unwrap(),
+        dino: Features::new(2, vec![]).unwrap(),
+    };
+    let some = ImageFeatures {
+        clip: two.clone(),
+        dino: two.clone(),
+    };
+    assert!(matches!(
+        score_images(&some, &none, &two),
+        Err(Error::Empty("reference images"))
+    ));
+    let uneven = ImageFeatures {
+        clip: two.clone(),
+        dino: Features::new(2, vec![1.; 4]).unwrap(),
+    };
+    assert!(matches!(
+        score_images(&uneven, &some, &two),
+        Err(Error::CountMismatch { clip: 1, dino: 2 })
+    ));
+    assert!(serde_json::from_str::<Features>(r#"{"width": 0, "values": [1.0]}"#).is_err());
+}
+
+#[test]
+fn every_number_has_a_signature() {
+    let digest = "0123456789abcdef0123";
+    assert_eq!(
+        Protocol::BenchV1.signature(Metric::DinoI, digest),
+        "proto:bench-v1.1|m:dino@b3:0123456789ab|pre:short256c224.bicubic.pillow12.imagenet|ref:all|\
+         agg:image,ref>prompt>concept|text:-|img:png"
+    );
+    assert_eq!(
+        Protocol::Vico2023.signature(Metric::ClipT, digest),
+        "proto:vico-2023.1|m:clip@b3:0123456789ab|pre:sq256.bicubic.pillow12.pm1+t224.noaa.clip|ref:-|\
+         agg:image>prompt>concept|text:braces|img:png"
+    );
+    let evaluators = evaluators();
+    let signatures = Protocol::ALL
+        .map(|p| [Metric::ClipT, Metric::ClipI, Metric::DinoI].map(|metric| evaluators.signature(p, metric)));
+    let mut all: Vec<&String> = signatures.iter().flatten().collect();
+    all.sort();
+    all.dedup();
+    assert_eq!(all.len(), 9);
+}
+
+#[test]
+fn protocols_are_found_by_name() {
+    for protocol in Protocol::ALL {
+        assert_eq!(protocol.name().parse::<Protocol>().unwrap(), protocol);
+    }
+    let error = "bench-v9".parse::<Protocol>().unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "unknown protocol \"bench-v9\", known are bench-v1, vico-2023, vico-2023-aa"
+    );
+    assert_eq!(
+        Protocol::BenchV1.text("a {} in the jungle", "dog"),
+        "a dog in the jungle"
+    );
+    assert_eq!(
+        Protocol::Vico2023.text("a {} in the jungle", "dog"),
+        "a {} in the jungle"
+    );
+}
+
+#[test]
+fn dino_takes_any_grid() {
+    let dir = parity("metrics/dino");
+    let weights = Weights::open(&dir, None, &Device::Cpu).unwrap();
+    let vit = Vit::load(&read_config::<VitConfig>(&dir).unwrap(), &weights).unwrap();
+    weights.finish().unwrap();
+    let pixels = Tensor::zeros((1, 3, 64, 320), candle_core::DType::F32, &Device::Cpu).unwrap();
+    assert_eq!(vit.forward(&pixels).unwrap().dims(), [1, 48]);
+}
