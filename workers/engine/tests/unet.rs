@@ -9,7 +9,9 @@ use vico_engine::models::unet::{ColumnRequest, Flow, Part, PlainSd, Site, SiteHo
 use vico_engine::weights::Weights;
 
 fn parity(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/parity").join(path)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/fixtures/parity")
+        .join(path)
 }
 
 fn tensors(path: &str) -> HashMap<String, Tensor> {
@@ -51,13 +53,24 @@ fn samples() -> Sample {
 
 fn distance(a: &Tensor, b: &Tensor) -> f32 {
     assert_eq!(a.dims(), b.dims());
-    (a - b).unwrap().abs().unwrap().flatten_all().unwrap().max(0).unwrap().to_scalar().unwrap()
+    (a - b)
+        .unwrap()
+        .abs()
+        .unwrap()
+        .flatten_all()
+        .unwrap()
+        .max(0)
+        .unwrap()
+        .to_scalar()
+        .unwrap()
 }
 
 #[test]
 fn plain_prediction_equals_the_original() {
     let s = samples();
-    let noise = tiny_unet().forward(&s.x, &s.timesteps, &s.context, &mut PlainSd).unwrap();
+    let noise = tiny_unet()
+        .forward(&s.x, &s.timesteps, &s.context, &mut PlainSd)
+        .unwrap();
     let error = distance(&noise, &s.golden["plain.noise_pred"]);
     assert!(error < 2e-5, "off by {error}");
 }
@@ -66,10 +79,17 @@ fn plain_prediction_equals_the_original() {
 fn a_batch_equals_its_samples() {
     let s = samples();
     let unet = tiny_unet();
-    let both = unet.forward(&s.x, &s.timesteps, &s.context, &mut PlainSd).unwrap();
+    let both = unet
+        .forward(&s.x, &s.timesteps, &s.context, &mut PlainSd)
+        .unwrap();
     for row in 0..2 {
-        let (x, context) = (s.x.narrow(0, row, 1).unwrap(), s.context.narrow(0, row, 1).unwrap());
-        let one = unet.forward(&x, &s.timesteps[row..=row], &context, &mut PlainSd).unwrap();
+        let (x, context) = (
+            s.x.narrow(0, row, 1).unwrap(),
+            s.context.narrow(0, row, 1).unwrap(),
+        );
+        let one = unet
+            .forward(&x, &s.timesteps[row..=row], &context, &mut PlainSd)
+            .unwrap();
         assert!(distance(&one, &both.narrow(0, row, 1).unwrap()) < 2e-6);
     }
 }
@@ -82,7 +102,10 @@ struct Recorder {
 
 impl SiteHook for Recorder {
     fn columns(&self, _: &Site) -> Option<ColumnRequest> {
-        Some(ColumnRequest { rows: 0..self.columns.len(), columns: self.columns.clone() })
+        Some(ColumnRequest {
+            rows: 0..self.columns.len(),
+            columns: self.columns.clone(),
+        })
     }
 
     fn after_block(&mut self, site: &Site, tokens: Tensor, maps: Option<Tensor>) -> Result<Flow> {
@@ -95,8 +118,13 @@ impl SiteHook for Recorder {
 fn reference_tokens_and_text_attention_equal_the_original() {
     // The reference branch never sees the target, so it is the plain network on the reference latent.
     let s = samples();
-    let mut hook = Recorder { columns: s.columns.clone(), seen: HashMap::new() };
-    tiny_unet().forward(&s.reference, &s.timesteps, &s.context, &mut hook).unwrap();
+    let mut hook = Recorder {
+        columns: s.columns.clone(),
+        seen: HashMap::new(),
+    };
+    tiny_unet()
+        .forward(&s.reference, &s.timesteps, &s.context, &mut hook)
+        .unwrap();
     assert_eq!(hook.seen.len(), 16);
     for site in [8, 10, 12, 14] {
         let (tokens, maps) = &hook.seen[&site];
@@ -114,16 +142,79 @@ fn reference_tokens_and_text_attention_equal_the_original() {
 fn sites_of_stable_diffusion_are_numbered_as_in_the_paper() {
     let config = stable_diffusion("{}").unwrap();
     let sites = config.sites();
-    let row = |i: usize| (sites[i].compvis.as_str(), sites[i].path.as_str(), sites[i].width, sites[i].part);
+    let row = |i: usize| {
+        (
+            sites[i].compvis.as_str(),
+            sites[i].path.as_str(),
+            sites[i].width,
+            sites[i].part,
+        )
+    };
     assert_eq!(sites.len(), 16);
-    assert_eq!(row(0), ("input_blocks.1.1", "down_blocks.0.attentions.0", 320, Part::Encoder));
-    assert_eq!(row(5), ("input_blocks.8.1", "down_blocks.2.attentions.1", 1280, Part::Encoder));
-    assert_eq!(row(6), ("middle_block.1", "mid_block.attentions.0", 1280, Part::Middle));
-    assert_eq!(row(8), ("output_blocks.4.1", "up_blocks.1.attentions.1", 1280, Part::Decoder));
-    assert_eq!(row(10), ("output_blocks.6.1", "up_blocks.2.attentions.0", 640, Part::Decoder));
-    assert_eq!(row(12), ("output_blocks.8.1", "up_blocks.2.attentions.2", 640, Part::Decoder));
-    assert_eq!(row(14), ("output_blocks.10.1", "up_blocks.3.attentions.1", 320, Part::Decoder));
-    assert!(sites.iter().enumerate().all(|(i, site)| site.index == i && site.heads == 8));
+    assert_eq!(
+        row(0),
+        (
+            "input_blocks.1.1",
+            "down_blocks.0.attentions.0",
+            320,
+            Part::Encoder
+        )
+    );
+    assert_eq!(
+        row(5),
+        (
+            "input_blocks.8.1",
+            "down_blocks.2.attentions.1",
+            1280,
+            Part::Encoder
+        )
+    );
+    assert_eq!(
+        row(6),
+        ("middle_block.1", "mid_block.attentions.0", 1280, Part::Middle)
+    );
+    assert_eq!(
+        row(8),
+        (
+            "output_blocks.4.1",
+            "up_blocks.1.attentions.1",
+            1280,
+            Part::Decoder
+        )
+    );
+    assert_eq!(
+        row(10),
+        (
+            "output_blocks.6.1",
+            "up_blocks.2.attentions.0",
+            640,
+            Part::Decoder
+        )
+    );
+    assert_eq!(
+        row(12),
+        (
+            "output_blocks.8.1",
+            "up_blocks.2.attentions.2",
+            640,
+            Part::Decoder
+        )
+    );
+    assert_eq!(
+        row(14),
+        (
+            "output_blocks.10.1",
+            "up_blocks.3.attentions.1",
+            320,
+            Part::Decoder
+        )
+    );
+    assert!(
+        sites
+            .iter()
+            .enumerate()
+            .all(|(i, site)| site.index == i && site.heads == 8)
+    );
 }
 
 /// Stable Diffusion v1's configuration with some keys replaced.
@@ -151,9 +242,15 @@ fn settings_the_engine_does_not_do_are_named() {
         (r#"{"use_linear_projection": true}"#, "use_linear_projection"),
         (r#"{"act_fn": "gelu"}"#, "act_fn"),
         (r#"{"class_embed_type": "timestep"}"#, "class_embed_type"),
-        (r#"{"transformer_layers_per_block": 2}"#, "transformer_layers_per_block"),
+        (
+            r#"{"transformer_layers_per_block": 2}"#,
+            "transformer_layers_per_block",
+        ),
         (r#"{"some_new_thing": 3}"#, "some_new_thing"),
-        (r#"{"up_block_types": ["UpBlock2D", "UpBlock2D", "UpBlock2D", "AttnUpBlock2D"]}"#, "up_block_types"),
+        (
+            r#"{"up_block_types": ["UpBlock2D", "UpBlock2D", "UpBlock2D", "AttnUpBlock2D"]}"#,
+            "up_block_types",
+        ),
         (r#"{"norm_num_groups": 33}"#, "norm_num_groups"),
         (r#"{"attention_head_dim": [8, 8]}"#, "attention_head_dim"),
         (r#"{"block_out_channels": []}"#, "block_out_channels"),
@@ -174,7 +271,11 @@ impl SiteHook for StopAt {
 
     fn after_block(&mut self, site: &Site, tokens: Tensor, _: Option<Tensor>) -> Result<Flow> {
         assert!(site.index <= self.0);
-        Ok(if site.index == self.0 { Flow::Stop } else { Flow::Continue(tokens) })
+        Ok(if site.index == self.0 {
+            Flow::Stop
+        } else {
+            Flow::Continue(tokens)
+        })
     }
 }
 
@@ -183,9 +284,15 @@ fn a_hook_can_stop_the_walk() {
     let s = samples();
     let unet = tiny_unet();
     for site in [0, 6, 14] {
-        assert!(unet.run(&s.x, &s.timesteps, &s.context, &mut StopAt(site)).unwrap().is_none());
+        assert!(
+            unet.run(&s.x, &s.timesteps, &s.context, &mut StopAt(site))
+                .unwrap()
+                .is_none()
+        );
     }
-    let error = unet.forward(&s.x, &s.timesteps, &s.context, &mut StopAt(3)).unwrap_err();
+    let error = unet
+        .forward(&s.x, &s.timesteps, &s.context, &mut StopAt(3))
+        .unwrap_err();
     assert!(error.to_string().contains("stopped"), "{error}");
 }
 
@@ -199,7 +306,11 @@ impl SiteHook for DropAt {
 
     fn after_block(&mut self, site: &Site, tokens: Tensor, _: Option<Tensor>) -> Result<Flow> {
         let rows = tokens.dim(0)?;
-        let kept = if site.index == self.0 { tokens.narrow(0, 0, rows / 2)? } else { tokens };
+        let kept = if site.index == self.0 {
+            tokens.narrow(0, 0, rows / 2)?
+        } else {
+            tokens
+        };
         Ok(Flow::Continue(kept))
     }
 }
@@ -208,9 +319,13 @@ impl SiteHook for DropAt {
 fn a_hook_can_drop_rows() {
     let s = samples();
     let unet = tiny_unet();
-    let all = unet.forward(&s.x, &s.timesteps, &s.context, &mut PlainSd).unwrap();
+    let all = unet
+        .forward(&s.x, &s.timesteps, &s.context, &mut PlainSd)
+        .unwrap();
     for site in [2, 6, 14] {
-        let first = unet.forward(&s.x, &s.timesteps, &s.context, &mut DropAt(site)).unwrap();
+        let first = unet
+            .forward(&s.x, &s.timesteps, &s.context, &mut DropAt(site))
+            .unwrap();
         assert!(distance(&first, &all.narrow(0, 0, 1).unwrap()) < 2e-6);
     }
 }
@@ -220,15 +335,31 @@ fn inputs_that_do_not_fit_are_errors() {
     let s = samples();
     let unet = tiny_unet();
     let odd = Tensor::zeros((2, 4, 12, 16), DType::F32, &Device::Cpu).unwrap();
-    assert!(unet.forward(&odd, &s.timesteps, &s.context, &mut PlainSd).is_err());
-    assert!(unet.forward(&s.x, &s.timesteps[..1], &s.context, &mut PlainSd).is_err());
-    assert!(unet.forward(&s.x, &s.timesteps, &s.context.narrow(2, 0, 16).unwrap(), &mut PlainSd).is_err());
+    assert!(
+        unet.forward(&odd, &s.timesteps, &s.context, &mut PlainSd)
+            .is_err()
+    );
+    assert!(
+        unet.forward(&s.x, &s.timesteps[..1], &s.context, &mut PlainSd)
+            .is_err()
+    );
+    assert!(
+        unet.forward(
+            &s.x,
+            &s.timesteps,
+            &s.context.narrow(2, 0, 16).unwrap(),
+            &mut PlainSd
+        )
+        .is_err()
+    );
 }
 
 /// A scalar of the prediction and its gradient with respect to the context.
 fn pull_back(unet: &UNet, s: &Sample) -> (f32, Tensor) {
     let context = Var::from_tensor(&s.context).unwrap();
-    let noise = unet.forward(&s.x, &s.timesteps, context.as_tensor(), &mut PlainSd).unwrap();
+    let noise = unet
+        .forward(&s.x, &s.timesteps, context.as_tensor(), &mut PlainSd)
+        .unwrap();
     let loss = (noise * &s.reference).unwrap().mean_all().unwrap();
     let grads = loss.backward().unwrap();
     let gradient = grads.get(&context).unwrap().clone();
@@ -243,7 +374,15 @@ fn checkpointing_changes_neither_value_nor_gradient() {
     unet.set_checkpointing(true);
     let (again, checkpointed) = pull_back(&unet, &s);
     assert_eq!(loss.to_bits(), again.to_bits());
-    let scale = gradient.abs().unwrap().flatten_all().unwrap().max(0).unwrap().to_scalar::<f32>().unwrap();
+    let scale = gradient
+        .abs()
+        .unwrap()
+        .flatten_all()
+        .unwrap()
+        .max(0)
+        .unwrap()
+        .to_scalar::<f32>()
+        .unwrap();
     assert!(scale > 0.0);
     assert!(distance(&gradient, &checkpointed) <= 1e-6 * scale);
 }
@@ -259,18 +398,28 @@ fn the_context_gradient_agrees_with_finite_differences() {
     let loss = |step: f64| {
         let context = (&s.context + (&unit * step).unwrap()).unwrap();
         let noise = unet.forward(&s.x, &s.timesteps, &context, &mut PlainSd).unwrap();
-        let loss = (noise * &s.reference).unwrap().to_dtype(DType::F64).unwrap().mean_all().unwrap();
+        let loss = (noise * &s.reference)
+            .unwrap()
+            .to_dtype(DType::F64)
+            .unwrap()
+            .mean_all()
+            .unwrap();
         loss.to_scalar::<f64>().unwrap()
     };
     let measured = (loss(0.05) - loss(-0.05)) / 0.1;
-    assert!((measured / f64::from(slope) - 1.0).abs() < 5e-3, "measured {measured}, computed {slope}");
+    assert!(
+        (measured / f64::from(slope) - 1.0).abs() < 5e-3,
+        "measured {measured}, computed {slope}"
+    );
 }
 
 #[test]
 fn the_backward_pass_leaves_the_trained_tensor_and_nothing_else() {
     let s = samples();
     let context = Var::from_tensor(&s.context).unwrap();
-    let noise = tiny_unet().forward(&s.x, &s.timesteps, context.as_tensor(), &mut PlainSd).unwrap();
+    let noise = tiny_unet()
+        .forward(&s.x, &s.timesteps, context.as_tensor(), &mut PlainSd)
+        .unwrap();
     let grads = noise.sqr().unwrap().mean_all().unwrap().backward().unwrap();
     // Besides the context: the first skip, which no context has touched but which candle's concatenation serves too.
     let left = grads.get_ids().count();

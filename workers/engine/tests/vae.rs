@@ -9,7 +9,9 @@ use vico_engine::models::vae::{Vae, VaeConfig};
 use vico_engine::weights::Weights;
 
 fn parity(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/parity").join(path)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/fixtures/parity")
+        .join(path)
 }
 
 fn tensors(path: &str) -> HashMap<String, Tensor> {
@@ -29,7 +31,16 @@ fn tiny_vae() -> Vae {
 
 fn distance(a: &Tensor, b: &Tensor) -> f32 {
     assert_eq!(a.dims(), b.dims());
-    (a - b).unwrap().abs().unwrap().flatten_all().unwrap().max(0).unwrap().to_scalar().unwrap()
+    (a - b)
+        .unwrap()
+        .abs()
+        .unwrap()
+        .flatten_all()
+        .unwrap()
+        .max(0)
+        .unwrap()
+        .to_scalar()
+        .unwrap()
 }
 
 /// The two photos (2, 3, 128, 128) in -1..1.
@@ -43,7 +54,9 @@ fn photos() -> Tensor {
 fn encoded_photos_equal_the_original() {
     let vae = tiny_vae();
     let latents = (vae.encode(&photos()).unwrap().mean * vae.scaling_factor()).unwrap();
-    let golden = tensors("vico_train/inputs.safetensors")["latents"].narrow(0, 0, 2).unwrap();
+    let golden = tensors("vico_train/inputs.safetensors")["latents"]
+        .narrow(0, 0, 2)
+        .unwrap();
     let error = distance(&latents, &golden);
     assert!(error < 5e-5, "off by {error}");
 }
@@ -53,10 +66,20 @@ fn decoded_latents_equal_the_original() {
     let golden = tensors("vico_sample/outputs.safetensors");
     let vae = tiny_vae();
     for prefix in ["", "control."] {
-        let latents = golden[&format!("{prefix}latents")].narrow(0, 10, 1).unwrap().squeeze(0).unwrap();
+        let latents = golden[&format!("{prefix}latents")]
+            .narrow(0, 10, 1)
+            .unwrap()
+            .squeeze(0)
+            .unwrap();
         let pictures = vae.decode(&latents).unwrap();
         assert_eq!(pictures.dims(), [2, 3, 128, 128]);
-        let centre = pictures.narrow(0, 0, 1).unwrap().narrow(2, 32, 64).unwrap().narrow(3, 32, 64).unwrap();
+        let centre = pictures
+            .narrow(0, 0, 1)
+            .unwrap()
+            .narrow(2, 32, 64)
+            .unwrap()
+            .narrow(3, 32, 64)
+            .unwrap();
         let error = distance(&centre, &golden[&format!("{prefix}image_sample0_centre64")]);
         assert!(error < 1e-4, "off by {error}");
     }
@@ -77,13 +100,28 @@ fn slices_decode_to_the_same_pictures() {
 fn both_name_generations_are_read() {
     let file = parity("tiny-sd/vae/diffusion_pytorch_model.safetensors");
     let new = candle_core::safetensors::load(file, &Device::Cpu).unwrap();
-    let renames = [("to_q.", "query."), ("to_k.", "key."), ("to_v.", "value."), ("to_out.0.", "proj_attn.")];
-    let old_name = |name: &str| renames.iter().fold(name.to_owned(), |name, (new, old)| name.replace(new, old));
-    let old = new.iter().map(|(name, tensor)| (old_name(name), tensor.clone())).collect();
+    let renames = [
+        ("to_q.", "query."),
+        ("to_k.", "key."),
+        ("to_v.", "value."),
+        ("to_out.0.", "proj_attn."),
+    ];
+    let old_name = |name: &str| {
+        renames
+            .iter()
+            .fold(name.to_owned(), |name, (new, old)| name.replace(new, old))
+    };
+    let old = new
+        .iter()
+        .map(|(name, tensor)| (old_name(name), tensor.clone()))
+        .collect();
     let weights = Weights::from_tensors("old names", old);
     let vae = Vae::load(config(), &weights).unwrap();
     weights.finish().unwrap();
-    let (a, b) = (vae.encode(&photos()).unwrap(), tiny_vae().encode(&photos()).unwrap());
+    let (a, b) = (
+        vae.encode(&photos()).unwrap(),
+        tiny_vae().encode(&photos()).unwrap(),
+    );
     assert_eq!(distance(&a.mean, &b.mean), 0.0);
 }
 
@@ -96,7 +134,13 @@ fn the_posterior_is_clamped_and_sampled() {
     let noise = moments.mean.ones_like().unwrap();
     let spread = (moments.sample(&noise).unwrap() - &moments.mean).unwrap();
     let expected = (moments.logvar / 2.0).unwrap().exp().unwrap();
-    let largest = expected.flatten_all().unwrap().max(0).unwrap().to_scalar::<f32>().unwrap();
+    let largest = expected
+        .flatten_all()
+        .unwrap()
+        .max(0)
+        .unwrap()
+        .to_scalar::<f32>()
+        .unwrap();
     assert!(distance(&spread, &expected) <= 1e-5 * largest.max(1.0));
 }
 
