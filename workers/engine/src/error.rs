@@ -1,7 +1,7 @@
 //! The one error type of the engine's public functions.
 
 use crate::diffusion::schedule;
-use crate::{image, methods, tensor_file, tokenizer, weights};
+use crate::{image, methods, metrics, tensor_file, tokenizer, weights};
 
 /// What can go wrong in the engine.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +24,9 @@ pub enum Error {
     /// An adapter or training state file is malformed.
     #[error(transparent)]
     TensorFile(#[from] tensor_file::Error),
+    /// Features cannot be compared.
+    #[error(transparent)]
+    Metrics(#[from] metrics::Error),
     /// Training or sampling cannot be done as asked, or its numbers stopped being numbers.
     #[error(transparent)]
     Method(#[from] methods::Error),

@@ -1,0 +1,93 @@
+//! What personalisation adds to a base model: a method's trained tensors, small enough to be kept per concept.
+
+use std::collections::BTreeMap;
+
+use candle_core::{Device, Tensor};
+
+use crate::tensor_file::{Content, Error};
+
+/// A trained adapter. As a file: one `.safetensors`, the facts about it in the header, always the same bytes for the
+/// same content.
+#[derive(Clone, Debug)]
+pub struct Adapter(Content);
+
+const METHOD: &str = "vico.method";
+const PLACEHOLDER: &str = "vico.placeholder";
+const INITIALIZER: &str = "vico.initializer";
+const STEPS: &str = "vico.steps";
+
+impl Adapter {
+    /// An adapter made by `method` in `steps` train steps, for the word `placeholder` that started as `initializer`.
+    pub fn new(
+        method: &str,
+        placeholder: &str,
+        initializer: &str,
+        steps: usize,
+        tensors: BTreeMap<String, Tensor>,
+    ) -> Self {
+        let facts = [
+            ("format", "pt"),
+            (METHOD, method),
+            (PLACEHOLDER, placeholder),
+            (INITIALIZER, initializer),
+            (STEPS, &steps.to_string()),
+        ];
+        let metadata = facts
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .into();
+        Self(Content { metadata, tensors })
+    }
+
+    /// The method that made it, such as `vico`.
+    pub fn method(&self) -> &str {
+        self.fact(METHOD)
+    }
+
+    /// The word in prompts that stands for the concept.
+    pub fn placeholder(&self) -> &str {
+        self.fact(PLACEHOLDER)
+    }
+
+    /// Every fact in the header, `format` and `vico.*` included.
+    pub fn metadata(&self) -> &BTreeMap<String, String> {
+        &self.0.metadata
+    }
+
+    /// Adds a fact to the header, such as `vico.base` (the digest of the base model) or `modelspec.title`.
+    #[must_use]
+    pub fn with(mut self, key: &str, value: &str) -> Self {
+        self.0.metadata.insert(key.to_owned(), value.to_owned());
+        self
+    }
+
+    /// The trained tensors by name, f32.
+    pub fn tensors(&self) -> &BTreeMap<String, Tensor> {
+        &self.0.tensors
+    }
+
+    /// The file's bytes.
+    ///
+    /// # Errors
+    /// A tensor cannot be read from its device.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, Error> {
+        self.0.to_bytes()
+    }
+
+    /// Reads an adapter file, putting its tensors on `device`. Whether the tensors are the ones a method needs is
+    /// checked when they are used.
+    ///
+    /// # Errors
+    /// The bytes are not a safetensors file of f32 tensors, or the header lacks a required fact.
+    pub fn from_bytes(bytes: &[u8], device: &Device) -> Result<Self, Error> {
+        let content = Content::from_bytes(bytes, device)?;
+        for key in [METHOD, PLACEHOLDER, INITIALIZER] {
+            content.text(key)?;
+        }
+        content.number(STEPS)?;
+        Ok(Self(content))
+    }
+
+    fn fact(&self, key: &str) -> &str {
+        self.0.metadata.get(key).map_or("", String::as_str)
+    }
+}
