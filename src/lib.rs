@@ -3,7 +3,8 @@
 //! Bottom up:
 //!
 //! - [`digest`], [`ids`], [`clock`]: names, content hashes, time as a value.
-//! - [`job`]: stage, failure, progress, receipt. [`score`]: the table a score job makes.
+//! - [`job`]: stage, state, lease, failure, progress, receipt. [`score`]: the table a score job makes.
+//! - [`status`]: what people are shown while a sweep runs.
 //! - [`spec`]: what a job reads, already valid; the digest of it is the job's key.
 //! - [`manifest`]: YAML to a valid sweep. [`plan`]: a sweep to keyed jobs. [`report`]: receipts to tables.
 //! - [`store`]: the bucket, the only durable thing. [`protocol`]: the wire, and the only place that sees it.
@@ -21,4 +22,5 @@ pub mod protocol;
 pub mod report;
 pub mod score;
 pub mod spec;
+pub mod status;
 pub mod store;
