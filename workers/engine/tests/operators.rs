@@ -54,6 +54,11 @@ fn mean_and_spread(x: &[f64], eps: f64) -> (f64, f64) {
     (mean, (variance + eps).sqrt())
 }
 
+/// Whether f32 can tell a group's elements from its mean: both may lie at 50.
+fn is_spread(group: &[f64]) -> bool {
+    mean_and_spread(group, 0.0).1 > 0.1
+}
+
 /// Softmax attention of one query row over the keys that are `seen`; returns probabilities.
 fn softmax_row(q: &[f64], keys: &[&[f64]], seen: &[bool]) -> Vec<f64> {
     let scale = 1.0 / (q.len() as f64).sqrt();
@@ -123,6 +128,7 @@ proptest! {
         let (c, plane) = (groups * per_group, h * w);
         let x: Vec<f64> = numbers(7, images * c * plane).iter().map(|v| f64::from((v + offset) as f32)).collect();
         let (weight, bias) = (numbers(8, c), numbers(9, c));
+        prop_assume!(x.chunks(per_group * plane).all(is_spread));
         let mut wanted = Vec::new();
         for (index, group) in x.chunks(per_group * plane).enumerate() {
             let (mean, spread) = mean_and_spread(group, 1e-5);
@@ -134,19 +140,20 @@ proptest! {
         }
         let spec = GroupNormSpec { groups, eps: 1e-5, silu: fused };
         let y = group_norm(&tensor(&x, &[images, c, h, w]), &tensor(&weight, &[c]), &tensor(&bias, &[c]), spec);
-        close(&y.unwrap(), &wanted, 1e-4)?;
+        close(&y.unwrap(), &wanted, 2e-4)?;
     }
 
     #[test]
-    fn layer_norm_normalises_rows(rows in 1usize..20, width in 1usize..70, offset in -50f64..50.0) {
+    fn layer_norm_normalises_rows(rows in 1usize..20, width in 2usize..70, offset in -50f64..50.0) {
         let x: Vec<f64> = numbers(10, rows * width).iter().map(|v| f64::from((v + offset) as f32)).collect();
         let (weight, bias) = (numbers(11, width), numbers(12, width));
+        prop_assume!(x.chunks(width).all(is_spread));
         let wanted: Vec<f64> = x.chunks(width).flat_map(|row| {
             let (mean, spread) = mean_and_spread(row, 1e-5);
             row.iter().enumerate().map(|(i, v)| (v - mean) / spread * weight[i] + bias[i]).collect::<Vec<_>>()
         }).collect();
         let y = layer_norm(&tensor(&x, &[rows, width]), &tensor(&weight, &[width]), &tensor(&bias, &[width]), 1e-5);
-        close(&y.unwrap(), &wanted, 1e-4)?;
+        close(&y.unwrap(), &wanted, 2e-4)?;
     }
 
     #[test]

@@ -25,7 +25,7 @@ pub fn quick_gelu(x: &Tensor) -> Result<Tensor> {
 }
 
 #[derive(Clone, Copy)]
-enum Activation {
+pub(super) enum Activation {
     Silu,
     GeluErf,
     QuickGelu,
@@ -69,10 +69,7 @@ impl FrozenOp for Activation {
         }
     }
 
-    fn gradient(&self, x: &Tensor, dy: &Tensor) -> Result<Tensor> {
-        if !x.device().is_cpu() {
-            return self.device_slopes(x)? * dy;
-        }
+    fn cpu_gradient(&self, x: &Tensor, dy: &Tensor) -> Result<Tensor> {
         let mut dx = vec![0.0; x.elem_count()];
         with_elements(x, |x| {
             with_elements(dy, |dy| {
@@ -89,15 +86,14 @@ impl FrozenOp for Activation {
         })?;
         op::tensor_like(x, dx)
     }
-}
 
-impl Activation {
-    fn device_slopes(self, x: &Tensor) -> Result<Tensor> {
-        match self {
+    fn device_gradient(&self, x: &Tensor, dy: &Tensor) -> Result<Tensor> {
+        let slope = match self {
             Self::Silu => device_silu_slope(x),
             Self::QuickGelu => device_silu_slope(&(x * 1.702)?),
             Self::GeluErf => device_gelu_slope(x),
-        }
+        }?;
+        slope * dy
     }
 }
 

@@ -41,8 +41,8 @@ fn shift(x: &Tensor, by: &Tensor) -> Result<Tensor> {
 }
 
 /// Each element of `by` is added to the same number of consecutive elements.
-struct Shift {
-    by: Tensor,
+pub(super) struct Shift {
+    pub(super) by: Tensor,
 }
 
 impl FrozenOp for Shift {
@@ -68,7 +68,11 @@ impl FrozenOp for Shift {
         x.broadcast_add(&self.by.reshape(dims)?)
     }
 
-    fn gradient(&self, _x: &Tensor, dy: &Tensor) -> Result<Tensor> {
+    fn cpu_gradient(&self, _x: &Tensor, dy: &Tensor) -> Result<Tensor> {
+        Ok(dy.clone())
+    }
+
+    fn device_gradient(&self, _x: &Tensor, dy: &Tensor) -> Result<Tensor> {
         Ok(dy.clone())
     }
 }

@@ -2,12 +2,9 @@
 
 use candle_core::{Result, Shape, Tensor, bail};
 
-use super::gemm::{Mat, MatMut, Threads, Write, gemm};
-use super::im2col::Window;
+use super::gemm::Mat;
+use super::im2col::{Tile, Window};
 use super::op::{self, FrozenOp, with_elements};
-
-/// Elements of the matrix one tile of output positions makes: 8 MB, whatever the size of the map.
-const TILE_ELEMENTS: usize = 1 << 21;
 
 /// Where a convolution looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,10 +61,10 @@ fn check(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, geometry: Conv2dGeo
     Ok(())
 }
 
-struct FrozenConv2d {
-    weight: Tensor,
-    bias: Option<Tensor>,
-    geometry: Conv2dGeometry,
+pub(super) struct FrozenConv2d {
+    pub(super) weight: Tensor,
+    pub(super) bias: Option<Tensor>,
+    pub(super) geometry: Conv2dGeometry,
 }
 
 impl FrozenConv2d {
@@ -135,10 +132,22 @@ impl FrozenOp for FrozenConv2d {
         }
     }
 
-    fn gradient(&self, x: &Tensor, dy: &Tensor) -> Result<Tensor> {
-        if !x.device().is_cpu() {
-            return self.device_gradient(x, dy);
-        }
+    /// A forward convolution of the spread-out gradient with the turned weight: on CUDA the library's fast path,
+    /// which candle's transposed convolution is not.
+    fn device_gradient(&self, x: &Tensor, dy: &Tensor) -> Result<Tensor> {
+        let (_, _, h, w) = x.dims4()?;
+        let (k, Conv2dGeometry { stride, padding }) = (self.weight.dim(2)?, self.geometry);
+        let dy = spread(dy, 2, stride, h + 2 * padding + 1 - k)?;
+        let dy = spread(&dy, 3, stride, w + 2 * padding + 1 - k)?;
+        let turned = self.weight.flip(&[2, 3])?.transpose(0, 1)?.contiguous()?;
+        let full = dy.to_dtype(turned.dtype())?.conv2d(&turned, k - 1, 1, 1, 1)?;
+        full.to_dtype(x.dtype())?
+            .narrow(2, padding, h)?
+            .narrow(3, padding, w)?
+            .contiguous()
+    }
+
+    fn cpu_gradient(&self, x: &Tensor, dy: &Tensor) -> Result<Tensor> {
         let window = self.window(x.shape())?;
         let (height, width) = window.output();
         let (plane, outputs) = (height * width, self.outputs());
@@ -155,100 +164,6 @@ impl FrozenOp for FrozenConv2d {
             })
         })?;
         op::tensor_like(x, dx)
-    }
-}
-
-/// One image's convolution, a range of output positions at a time in one buffer.
-struct Tile<'a> {
-    window: &'a Window,
-    plane: usize,
-    count: usize,
-    cols: Vec<f32>,
-}
-
-impl<'a> Tile<'a> {
-    fn new(window: &'a Window, plane: usize) -> Self {
-        let count = (TILE_ELEMENTS / window.rows()).max(64).min(plane);
-        let length = if window.is_pointwise() {
-            0
-        } else {
-            window.rows() * count
-        };
-        Self {
-            window,
-            plane,
-            count,
-            cols: vec![0.0; length],
-        }
-    }
-
-    /// `y (cout, plane) += weight (cout, rows) · cols (rows, plane)`.
-    fn forward(&mut self, weight: Mat<'_>, x: &[f32], y: &mut [f32]) {
-        let (rows, plane) = (self.window.rows(), self.plane);
-        let outputs = y.len() / plane;
-        if self.window.is_pointwise() {
-            let out = MatMut::packed(y, outputs, plane);
-            return gemm(out, weight, Mat::packed(x, rows, plane), Write::Add, Threads::All);
-        }
-        for start in (0..plane).step_by(self.count) {
-            let count = self.count.min(plane - start);
-            let cols = &mut self.cols[..rows * count];
-            self.window.gather(x, start, count, cols);
-            let out = MatMut::strided(&mut y[start..], outputs, count, plane);
-            gemm(
-                out,
-                weight,
-                Mat::packed(cols, rows, count),
-                Write::Add,
-                Threads::All,
-            );
-        }
-    }
-
-    /// `dx += fold(weightᵀ (rows, cout) · dy (cout, plane))`.
-    fn backward(&mut self, weight: Mat<'_>, dy: &[f32], dx: &mut [f32]) {
-        let (rows, plane) = (self.window.rows(), self.plane);
-        let outputs = dy.len() / plane;
-        if self.window.is_pointwise() {
-            let out = MatMut::packed(dx, rows, plane);
-            return gemm(
-                out,
-                weight.t(),
-                Mat::packed(dy, outputs, plane),
-                Write::Over,
-                Threads::All,
-            );
-        }
-        for start in (0..plane).step_by(self.count) {
-            let count = self.count.min(plane - start);
-            let cols = &mut self.cols[..rows * count];
-            let dy = Mat::strided(&dy[start..], outputs, count, plane);
-            gemm(
-                MatMut::packed(cols, rows, count),
-                weight.t(),
-                dy,
-                Write::Over,
-                Threads::All,
-            );
-            self.window.scatter_add(cols, start, count, dx);
-        }
-    }
-}
-
-impl FrozenConv2d {
-    /// A forward convolution of the spread-out gradient with the turned weight: on CUDA the library's fast path,
-    /// which candle's transposed convolution is not.
-    fn device_gradient(&self, x: &Tensor, dy: &Tensor) -> Result<Tensor> {
-        let (_, _, h, w) = x.dims4()?;
-        let (k, Conv2dGeometry { stride, padding }) = (self.weight.dim(2)?, self.geometry);
-        let dy = spread(dy, 2, stride, h + 2 * padding + 1 - k)?;
-        let dy = spread(&dy, 3, stride, w + 2 * padding + 1 - k)?;
-        let turned = self.weight.transpose(0, 1)?.flip(&[2, 3])?.contiguous()?;
-        let full = dy.to_dtype(turned.dtype())?.conv2d(&turned, k - 1, 1, 1, 1)?;
-        full.to_dtype(x.dtype())?
-            .narrow(2, padding, h)?
-            .narrow(3, padding, w)?
-            .contiguous()
     }
 }
 

@@ -16,7 +16,7 @@ pub fn geglu(x: &Tensor) -> Result<Tensor> {
     op::apply(x, Geglu)
 }
 
-struct Geglu;
+pub(super) struct Geglu;
 
 impl FrozenOp for Geglu {
     const NAME: &'static str = "geglu";
@@ -47,13 +47,14 @@ impl FrozenOp for Geglu {
         &halves[0] * halves[1].gelu_erf()?
     }
 
-    fn gradient(&self, x: &Tensor, dy: &Tensor) -> Result<Tensor> {
-        if !x.device().is_cpu() {
-            let halves = x.chunk(2, D::Minus1)?;
-            let value = (halves[1].gelu_erf()? * dy)?;
-            let gate = ((&halves[0] * dy)? * device_gelu_slope(&halves[1])?)?;
-            return Tensor::cat(&[value, gate], D::Minus1);
-        }
+    fn device_gradient(&self, x: &Tensor, dy: &Tensor) -> Result<Tensor> {
+        let halves = x.chunk(2, D::Minus1)?;
+        let value = (halves[1].gelu_erf()? * dy)?;
+        let gate = ((&halves[0] * dy)? * device_gelu_slope(&halves[1])?)?;
+        Tensor::cat(&[value, gate], D::Minus1)
+    }
+
+    fn cpu_gradient(&self, x: &Tensor, dy: &Tensor) -> Result<Tensor> {
         let width = x.dim(D::Minus1)?;
         let mut dx = vec![0.0; x.elem_count()];
         with_elements(x, |x| {

@@ -96,16 +96,15 @@ pub(super) enum Threads {
 /// # Panics
 /// If the shapes do not fit or a slice is shorter than its matrix: a mistake in a kernel, never in its input.
 pub(super) fn gemm(out: MatMut<'_>, a: Mat<'_>, b: Mat<'_>, write: Write, threads: Threads) {
-    assert_eq!(
-        (out.rows, out.cols, a.cols),
-        (a.rows, b.cols, b.rows),
-        "matrix shapes"
-    );
-    assert!(
-        out.data.len() >= span(out.rows, out.cols, out.row_stride, 1),
-        "output too short"
-    );
-    assert!(out.rows <= 1 || out.row_stride >= out.cols, "output rows overlap");
+    let MatMut {
+        data,
+        rows,
+        cols,
+        row_stride,
+    } = out;
+    assert_eq!((rows, cols, a.cols), (a.rows, b.cols, b.rows), "matrix shapes");
+    assert!(data.len() >= span(rows, cols, row_stride, 1), "output too short");
+    assert!(rows <= 1 || row_stride >= cols, "output rows overlap");
     assert!(
         a.data.len() >= a.span() && b.data.len() >= b.span(),
         "operand too short"
@@ -115,16 +114,16 @@ pub(super) fn gemm(out: MatMut<'_>, a: Mat<'_>, b: Mat<'_>, write: Write, thread
         Threads::All => Parallelism::Rayon(0),
     };
     #[expect(unsafe_code, reason = "the gemm crate takes raw pointers")]
-    // SAFETY: the assertions above bound every element that is read or written, and `out` is borrowed mutably, so it
+    // SAFETY: the assertions above bound every element that is read or written, and `data` is borrowed mutably, so it
     // overlaps neither operand.
     unsafe {
         gemm::gemm(
-            out.rows,
-            out.cols,
+            rows,
+            cols,
             a.cols,
-            out.data.as_mut_ptr(),
+            data.as_mut_ptr(),
             1,
-            out.row_stride as isize,
+            row_stride as isize,
             write == Write::Add,
             a.data.as_ptr(),
             a.col_stride as isize,

@@ -65,10 +65,10 @@ fn trainable(x: &Tensor, weight: &Tensor, bias: &Tensor, spec: GroupNormSpec) ->
     if spec.silu { silu(&y) } else { Ok(y) }
 }
 
-struct GroupNorm {
-    weight: Tensor,
-    bias: Tensor,
-    spec: GroupNormSpec,
+pub(super) struct GroupNorm {
+    pub(super) weight: Tensor,
+    pub(super) bias: Tensor,
+    pub(super) spec: GroupNormSpec,
 }
 
 /// One group of one sample: its channels lie one behind the other, `plane` elements each.
@@ -123,10 +123,26 @@ impl FrozenOp for GroupNorm {
         if self.spec.silu { y.silu() } else { Ok(y) }
     }
 
-    fn gradient(&self, x: &Tensor, dy: &Tensor) -> Result<Tensor> {
-        if !x.device().is_cpu() {
-            return self.device_gradient(x, dy);
-        }
+    fn device_gradient(&self, x: &Tensor, dy: &Tensor) -> Result<Tensor> {
+        let (normal, spread) = self.device_normal(x)?;
+        let dz = if self.spec.silu {
+            (dy * device_silu_slope(&self.device_affine(&normal)?)?)?
+        } else {
+            dy.clone()
+        };
+        let grouped = (x.dim(0)?, self.spec.groups, ());
+        let (g, normal) = (
+            self.device_scaled(&dz)?.reshape(grouped)?,
+            normal.reshape(grouped)?,
+        );
+        let tilt = (&g * &normal)?.mean_keepdim(2)?;
+        let centred = g.broadcast_sub(&g.mean_keepdim(2)?)?;
+        (centred - normal.broadcast_mul(&tilt)?)?
+            .broadcast_div(&spread)?
+            .reshape(x.shape())
+    }
+
+    fn cpu_gradient(&self, x: &Tensor, dy: &Tensor) -> Result<Tensor> {
         let (channels, plane) = self.sizes(x.shape())?;
         let size = (channels * plane).max(1);
         let mut dx = vec![0.0; x.elem_count()];
@@ -225,24 +241,5 @@ impl GroupNorm {
 
     fn device_scaled(&self, t: &Tensor) -> Result<Tensor> {
         t.broadcast_mul(&self.weight.to_dtype(t.dtype())?.reshape((1, (), 1, 1))?)
-    }
-
-    fn device_gradient(&self, x: &Tensor, dy: &Tensor) -> Result<Tensor> {
-        let (normal, spread) = self.device_normal(x)?;
-        let dz = if self.spec.silu {
-            (dy * device_silu_slope(&self.device_affine(&normal)?)?)?
-        } else {
-            dy.clone()
-        };
-        let grouped = (x.dim(0)?, self.spec.groups, ());
-        let (g, normal) = (
-            self.device_scaled(&dz)?.reshape(grouped)?,
-            normal.reshape(grouped)?,
-        );
-        let tilt = (&g * &normal)?.mean_keepdim(2)?;
-        let centred = g.broadcast_sub(&g.mean_keepdim(2)?)?;
-        (centred - normal.broadcast_mul(&tilt)?)?
-            .broadcast_div(&spread)?
-            .reshape(x.shape())
     }
 }

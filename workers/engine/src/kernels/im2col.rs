@@ -1,6 +1,11 @@
-//! The matrix a convolution multiplies with, built for a range of output positions at a time.
+//! The matrix a convolution multiplies with, built and used for a range of output positions at a time.
 
 use rayon::prelude::*;
+
+use super::gemm::{Mat, MatMut, Threads, Write, gemm};
+
+/// Elements of the matrix one tile of output positions makes: 8 MB, whatever the size of the map.
+const TILE_ELEMENTS: usize = 1 << 21;
 
 /// The shape of one image's convolution.
 #[derive(Debug, Clone, Copy)]
@@ -136,4 +141,81 @@ enum Run {
     Outside { count: usize },
     /// The tap reads the image from this index on, `stride` apart.
     Inside { from: usize, count: usize },
+}
+
+/// One image's convolution, a range of output positions at a time in one buffer.
+pub(super) struct Tile<'a> {
+    window: &'a Window,
+    plane: usize,
+    count: usize,
+    cols: Vec<f32>,
+}
+
+impl<'a> Tile<'a> {
+    pub(super) fn new(window: &'a Window, plane: usize) -> Self {
+        let count = (TILE_ELEMENTS / window.rows()).max(64).min(plane);
+        let length = if window.is_pointwise() {
+            0
+        } else {
+            window.rows() * count
+        };
+        Self {
+            window,
+            plane,
+            count,
+            cols: vec![0.0; length],
+        }
+    }
+
+    /// `y (cout, plane) += weight (cout, rows) · cols (rows, plane)`.
+    pub(super) fn forward(&mut self, weight: Mat<'_>, x: &[f32], y: &mut [f32]) {
+        let (rows, plane) = (self.window.rows(), self.plane);
+        let outputs = y.len() / plane;
+        if self.window.is_pointwise() {
+            let out = MatMut::packed(y, outputs, plane);
+            return gemm(out, weight, Mat::packed(x, rows, plane), Write::Add, Threads::All);
+        }
+        for start in (0..plane).step_by(self.count) {
+            let count = self.count.min(plane - start);
+            let cols = &mut self.cols[..rows * count];
+            self.window.gather(x, start, count, cols);
+            let out = MatMut::strided(&mut y[start..], outputs, count, plane);
+            gemm(
+                out,
+                weight,
+                Mat::packed(cols, rows, count),
+                Write::Add,
+                Threads::All,
+            );
+        }
+    }
+
+    /// `dx += fold(weightᵀ (rows, cout) · dy (cout, plane))`.
+    pub(super) fn backward(&mut self, weight: Mat<'_>, dy: &[f32], dx: &mut [f32]) {
+        let (rows, plane) = (self.window.rows(), self.plane);
+        let outputs = dy.len() / plane;
+        if self.window.is_pointwise() {
+            let out = MatMut::packed(dx, rows, plane);
+            return gemm(
+                out,
+                weight.t(),
+                Mat::packed(dy, outputs, plane),
+                Write::Over,
+                Threads::All,
+            );
+        }
+        for start in (0..plane).step_by(self.count) {
+            let count = self.count.min(plane - start);
+            let cols = &mut self.cols[..rows * count];
+            let dy = Mat::strided(&dy[start..], outputs, count, plane);
+            gemm(
+                MatMut::packed(cols, rows, count),
+                weight.t(),
+                dy,
+                Write::Over,
+                Threads::All,
+            );
+            self.window.scatter_add(cols, start, count, dx);
+        }
+    }
 }

@@ -33,9 +33,9 @@ pub fn layer_norm(x: &Tensor, weight: &Tensor, bias: &Tensor, eps: f64) -> Resul
 }
 
 /// Without an affine part it only normalises.
-struct LayerNorm {
-    affine: Option<(Tensor, Tensor)>,
-    eps: f64,
+pub(super) struct LayerNorm {
+    pub(super) affine: Option<(Tensor, Tensor)>,
+    pub(super) eps: f64,
 }
 
 impl LayerNorm {
@@ -88,10 +88,18 @@ impl FrozenOp for LayerNorm {
         }
     }
 
-    fn gradient(&self, x: &Tensor, dy: &Tensor) -> Result<Tensor> {
-        if !x.device().is_cpu() {
-            return self.device_gradient(x, dy);
-        }
+    fn device_gradient(&self, x: &Tensor, dy: &Tensor) -> Result<Tensor> {
+        let (normal, spread) = self.device_normal(x)?;
+        let g = match &self.affine {
+            Some((weight, _)) => dy.broadcast_mul(&weight.to_dtype(dy.dtype())?)?,
+            None => dy.clone(),
+        };
+        let tilt = (&g * &normal)?.mean_keepdim(D::Minus1)?;
+        let centred = g.broadcast_sub(&g.mean_keepdim(D::Minus1)?)?;
+        (centred - normal.broadcast_mul(&tilt)?)?.broadcast_div(&spread)
+    }
+
+    fn cpu_gradient(&self, x: &Tensor, dy: &Tensor) -> Result<Tensor> {
         let width = x.dim(D::Minus1)?;
         let mut dx = vec![0.0; x.elem_count()];
         self.with_affine(width, |weight, _| {
@@ -128,16 +136,5 @@ impl LayerNorm {
                 }
             },
         );
-    }
-
-    fn device_gradient(&self, x: &Tensor, dy: &Tensor) -> Result<Tensor> {
-        let (normal, spread) = self.device_normal(x)?;
-        let g = match &self.affine {
-            Some((weight, _)) => dy.broadcast_mul(&weight.to_dtype(dy.dtype())?)?,
-            None => dy.clone(),
-        };
-        let tilt = (&g * &normal)?.mean_keepdim(D::Minus1)?;
-        let centred = g.broadcast_sub(&g.mean_keepdim(D::Minus1)?)?;
-        (centred - normal.broadcast_mul(&tilt)?)?.broadcast_div(&spread)
     }
 }

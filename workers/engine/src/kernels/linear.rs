@@ -40,9 +40,9 @@ fn trainable(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tenso
     y.reshape(dims)
 }
 
-struct FrozenLinear {
-    weight: Tensor,
-    bias: Option<Tensor>,
+pub(super) struct FrozenLinear {
+    pub(super) weight: Tensor,
+    pub(super) bias: Option<Tensor>,
 }
 
 impl FrozenLinear {
@@ -91,10 +91,11 @@ impl FrozenOp for FrozenLinear {
         }
     }
 
-    fn gradient(&self, x: &Tensor, dy: &Tensor) -> Result<Tensor> {
-        if !x.device().is_cpu() {
-            return Self::product(dy, &self.weight);
-        }
+    fn device_gradient(&self, _x: &Tensor, dy: &Tensor) -> Result<Tensor> {
+        Self::product(dy, &self.weight)
+    }
+
+    fn cpu_gradient(&self, x: &Tensor, dy: &Tensor) -> Result<Tensor> {
         let (outputs, inputs) = self.sizes();
         let rows = x.elem_count() / inputs;
         let mut dx = vec![0.0; rows * inputs];

@@ -27,6 +27,9 @@ mod op;
 mod upsample;
 mod wide;
 
+#[cfg(test)]
+mod both_paths;
+
 pub use activation::{gelu_erf, quick_gelu, silu};
 pub use add::{add, add_per_channel};
 pub use attention::{Mask, attention, attention_columns};

@@ -13,8 +13,11 @@ pub(super) trait FrozenOp: Send + Sync + 'static {
     /// The value on any other device, by candle's operations. `x` is detached.
     fn device(&self, x: &Tensor) -> Result<Tensor>;
 
-    /// The gradient of the input, given the input and the gradient of the output; both detached.
-    fn gradient(&self, x: &Tensor, dy: &Tensor) -> Result<Tensor>;
+    /// The gradient of the input on a CPU, given the input and the gradient of the output; both detached.
+    fn cpu_gradient(&self, x: &Tensor, dy: &Tensor) -> Result<Tensor>;
+
+    /// The same on any other device.
+    fn device_gradient(&self, x: &Tensor, dy: &Tensor) -> Result<Tensor>;
 }
 
 /// Applies `op` to `x`, recording it if `x` leads to a variable.
@@ -48,8 +51,13 @@ impl<F: FrozenOp> CustomOp1 for Recorded<F> {
     }
 
     fn bwd(&self, x: &Tensor, _y: &Tensor, dy: &Tensor) -> Result<Option<Tensor>> {
-        let dy = dy.contiguous()?;
-        self.0.gradient(&x.detach(), &dy).map(Some)
+        let (x, dy) = (x.detach(), dy.contiguous()?);
+        let dx = if x.device().is_cpu() {
+            self.0.cpu_gradient(&x, &dy)
+        } else {
+            self.0.device_gradient(&x, &dy)
+        };
+        dx.map(Some)
     }
 }
 

@@ -12,7 +12,7 @@ pub fn upsample_nearest(x: &Tensor) -> Result<Tensor> {
 }
 
 /// Candle's own backward pass overwrites gradients of other consumers and runs one convolution per channel.
-struct Upsample;
+pub(super) struct Upsample;
 
 impl FrozenOp for Upsample {
     const NAME: &'static str = "upsample_nearest";
@@ -40,14 +40,15 @@ impl FrozenOp for Upsample {
         x.upsample_nearest2d(2 * h, 2 * w)
     }
 
-    fn gradient(&self, x: &Tensor, dy: &Tensor) -> Result<Tensor> {
+    fn device_gradient(&self, x: &Tensor, dy: &Tensor) -> Result<Tensor> {
         let (b, c, h, w) = x.dims4()?;
-        if !x.device().is_cpu() {
-            return dy
-                .reshape((b * c, h, 2, w, 2))?
-                .sum((2, 4))?
-                .reshape((b, c, h, w));
-        }
+        dy.reshape((b * c, h, 2, w, 2))?
+            .sum((2, 4))?
+            .reshape((b, c, h, w))
+    }
+
+    fn cpu_gradient(&self, x: &Tensor, dy: &Tensor) -> Result<Tensor> {
+        let (_, _, _, w) = x.dims4()?;
         let mut dx = vec![0.0; x.elem_count()];
         with_elements(dy, |dy| {
             let rows = dx

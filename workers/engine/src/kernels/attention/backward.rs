@@ -34,7 +34,7 @@ pub(super) fn backward(
         .zip(dk.par_chunks_mut(of_keys))
         .zip(dv.par_chunks_mut(of_keys));
     gradients.enumerate().for_each(|(index, ((dq, dk), dv))| {
-        let (k, v) = &gathered[index / sizes.heads];
+        let [k, v] = &gathered[index / sizes.heads];
         let head = Head {
             causal: keys.is_causal(),
             ..Head::new(sizes, index, operands.q, k)

@@ -40,7 +40,12 @@ pub fn attention_columns(q: &Tensor, k: &Tensor, heads: usize, columns: &[Vec<us
 }
 
 /// The whole map on candle's graph; there are few text keys.
-fn on_device(q: &Tensor, k: &Tensor, sizes: &Sizes, columns: &[Vec<usize>]) -> Result<Tensor> {
+pub(in crate::kernels) fn on_device(
+    q: &Tensor,
+    k: &Tensor,
+    sizes: &Sizes,
+    columns: &[Vec<usize>],
+) -> Result<Tensor> {
     let logits = device::split(q, sizes)?.matmul(&device::split(k, sizes)?.t()?)?;
     let map = device::softmax(&(logits * f64::from(sizes.scale()))?)?.mean(1)?; // (b, nq, nk)
     let mut rows = Vec::with_capacity(columns.len());

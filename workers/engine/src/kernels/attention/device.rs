@@ -9,7 +9,13 @@ use super::keys::Keys;
 const QUERIES: usize = 1024;
 
 /// The value of detached operands (b, n, heads·d).
-pub(super) fn forward(q: &Tensor, k: &Tensor, v: &Tensor, sizes: &Sizes, keys: &Keys) -> Result<Tensor> {
+pub(in crate::kernels) fn forward(
+    q: &Tensor,
+    k: &Tensor,
+    v: &Tensor,
+    sizes: &Sizes,
+    keys: &Keys,
+) -> Result<Tensor> {
     let [q, k, v] = [split(q, sizes)?, split(k, sizes)?, split(v, sizes)?];
     let mut blocks = Vec::new();
     for first in (0..sizes.queries).step_by(QUERIES) {
@@ -20,7 +26,11 @@ pub(super) fn forward(q: &Tensor, k: &Tensor, v: &Tensor, sizes: &Sizes, keys: &
 }
 
 /// The gradients of q, k and v, from detached q, k, v and the gradient of the value.
-pub(super) fn gradients(operands: [&Tensor; 4], sizes: &Sizes, keys: &Keys) -> Result<[Tensor; 3]> {
+pub(in crate::kernels) fn gradients(
+    operands: [&Tensor; 4],
+    sizes: &Sizes,
+    keys: &Keys,
+) -> Result<[Tensor; 3]> {
     let [q, k, v, dy] = operands;
     let [q, k, v, dy] = [
         split(q, sizes)?,

@@ -9,6 +9,9 @@ use super::super::wide::{exp, max, sum, wide};
 use super::head::{Head, Sizes};
 use super::keys::Keys;
 
+/// One sample's rows (kept keys, heads·d), copied only if some were left out.
+type Rows<'a> = Cow<'a, [f32]>;
+
 /// Queries, keys and values as rows (b, n, heads·d).
 pub(super) struct Operands<'a> {
     pub(super) q: &'a [f32],
@@ -18,11 +21,11 @@ pub(super) struct Operands<'a> {
 
 impl<'a> Operands<'a> {
     /// Keys and values that take part, per sample.
-    pub(super) fn gathered(&self, sizes: &Sizes, keys: &Keys) -> Vec<(Cow<'a, [f32]>, Cow<'a, [f32]>)> {
+    pub(super) fn gathered(&self, sizes: &Sizes, keys: &Keys) -> Vec<[Rows<'a>; 2]> {
         let (width, sample) = (sizes.width(), sizes.keys * sizes.width());
         let samples = self.k.chunks(sample).zip(self.v.chunks(sample)).enumerate();
         samples
-            .map(|(i, (k, v))| (keys.gather(i, k, width), keys.gather(i, v, width)))
+            .map(|(i, (k, v))| [keys.gather(i, k, width), keys.gather(i, v, width)])
             .collect()
     }
 }
@@ -38,7 +41,7 @@ pub(super) fn forward(sizes: &Sizes, keys: &Keys, operands: &Operands<'_>) -> (V
         .zip(lse.par_chunks_mut(queries))
         .enumerate();
     heads.for_each(|(index, (out, lse))| {
-        let (k, v) = &gathered[index / sizes.heads];
+        let [k, v] = &gathered[index / sizes.heads];
         let head = Head {
             causal: keys.is_causal(),
             ..Head::new(sizes, index, operands.q, k)

@@ -10,7 +10,7 @@ const TILE_ELEMENTS: usize = 1 << 18;
 
 /// The sizes of a multi-head attention.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Sizes {
+pub(in crate::kernels) struct Sizes {
     pub(super) batch: usize,
     pub(super) heads: usize,
     pub(super) queries: usize,
@@ -21,7 +21,7 @@ pub(super) struct Sizes {
 
 impl Sizes {
     /// From q (b, nq, heads·d) and k (b, nk, heads·d).
-    pub(super) fn of(q: &Tensor, k: &Tensor, heads: usize) -> Result<Self> {
+    pub(in crate::kernels) fn of(q: &Tensor, k: &Tensor, heads: usize) -> Result<Self> {
         let (batch, queries, width) = q.dims3()?;
         let (key_batch, keys, key_width) = k.dims3()?;
         if key_batch != batch || key_width != width {

@@ -8,7 +8,7 @@ use super::Mask;
 use super::head::Sizes;
 
 /// A [`Mask`] made ready: masked keys are left out of the computation, not drowned in it.
-pub(super) enum Keys {
+pub(in crate::kernels) enum Keys {
     All,
     Causal,
     Kept {
@@ -20,7 +20,7 @@ pub(super) enum Keys {
 }
 
 impl Keys {
-    pub(super) fn new(mask: Mask<'_>, sizes: &Sizes) -> Result<Self> {
+    pub(in crate::kernels) fn new(mask: Mask<'_>, sizes: &Sizes) -> Result<Self> {
         match mask {
             Mask::None => Ok(Self::All),
             Mask::Causal if sizes.queries == sizes.keys => Ok(Self::Causal),

@@ -1,11 +1,11 @@
 //! Multi-head attention that never stores a map: the backward pass computes it again, a tile of queries at a time.
 
 mod backward;
-mod columns;
-mod device;
+pub(super) mod columns;
+pub(super) mod device;
 mod forward;
-mod head;
-mod keys;
+pub(super) mod head;
+pub(super) mod keys;
 
 use std::sync::OnceLock;
 

@@ -12,6 +12,7 @@ use crate::models::layers::{Conv2d, Conv2dSize};
 use crate::weights::Weights;
 
 /// A ResBlock and, where the level attends, a transformer.
+#[derive(Clone)]
 struct Layer {
     resnet: ResBlock,
     transformer: Option<Transformer>,
@@ -45,14 +46,16 @@ impl Layer {
 }
 
 fn resnet(block: &ResBlock, walk: &mut Walk<'_>) -> Result<()> {
-    walk.x = match walk.checkpointing {
-        true => block.forward_checkpointed(&walk.x, &walk.emb)?,
-        false => block.forward(&walk.x, &walk.emb)?,
+    walk.x = if walk.checkpointing {
+        block.forward_checkpointed(&walk.x, &walk.emb)?
+    } else {
+        block.forward(&walk.x, &walk.emb)?
     };
     Ok(())
 }
 
 /// A level on the way down; all but the coarsest end in a halving.
+#[derive(Clone)]
 pub(super) struct DownBlock {
     layers: Vec<Layer>,
     downsample: Option<Conv2d>,
@@ -115,6 +118,7 @@ impl DownBlock {
 }
 
 /// Two ResBlocks around a transformer at the coarsest level.
+#[derive(Clone)]
 pub(super) struct MiddleBlock {
     first: Layer,
     last: ResBlock,
@@ -144,6 +148,7 @@ impl MiddleBlock {
 }
 
 /// A level on the way up, each layer fed with a kept map; all but the finest end in a doubling.
+#[derive(Clone)]
 pub(super) struct UpBlock {
     layers: Vec<Layer>,
     upsample: Option<Conv2d>,

@@ -27,7 +27,8 @@ use super::layers::{Conv2d, Conv2dSize, GroupNorm};
 use crate::kernels::GroupNormSpec;
 use crate::weights::Weights;
 
-/// The noise predictor.
+/// The noise predictor. A clone shares the weights.
+#[derive(Clone)]
 pub struct UNet {
     config: UNetConfig,
     time: TimeEmbedding,
@@ -116,10 +117,10 @@ impl UNet {
             hook,
             self.checkpointing,
         );
-        match self.blocks(&mut walk)? {
-            true => self.conv_out.forward(&self.norm_out.forward(&walk.x)?).map(Some),
-            false => Ok(None),
+        if !self.blocks(&mut walk)? {
+            return Ok(None);
         }
+        self.conv_out.forward(&self.norm_out.forward(&walk.x)?).map(Some)
     }
 
     /// Walks through all blocks; false if the hook stopped.

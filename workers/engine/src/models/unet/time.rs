@@ -12,6 +12,7 @@ use crate::weights::Weights;
 const MAX_PERIOD: f64 = 10_000.0;
 
 /// Sinusoids of the timestep through a two-layer network.
+#[derive(Clone)]
 pub(super) struct TimeEmbedding {
     width: usize,
     cosines_first: bool,

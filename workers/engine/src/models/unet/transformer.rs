@@ -16,6 +16,7 @@ const GROUP_EPS: f64 = 1e-6;
 const LAYER_EPS: f64 = 1e-5;
 
 /// Normalisation, projection, block, hook, projection and the input added again.
+#[derive(Clone)]
 pub(super) struct Transformer {
     site: Site,
     norm: GroupNorm,
@@ -51,7 +52,8 @@ impl Transformer {
         let map = self.proj_in.forward(&self.norm.forward(&walk.x)?)?;
         let tokens = map.flatten_from(2)?.transpose(1, 2)?.contiguous()?; // (b, h·w, width)
         let request = walk.hook.columns(&self.site);
-        let (tokens, maps) = self.through_block(tokens, &walk.context, request, walk.checkpointing)?;
+        let (tokens, maps) =
+            self.through_block(tokens, &walk.context, request.as_ref(), walk.checkpointing)?;
         let Flow::Continue(tokens) = walk.hook.after_block(&self.site, tokens, maps)? else {
             return Ok(false);
         };
@@ -65,7 +67,7 @@ impl Transformer {
         &self,
         tokens: Tensor,
         context: &Tensor,
-        request: Option<ColumnRequest>,
+        request: Option<&ColumnRequest>,
         checkpointing: bool,
     ) -> Result<(Tensor, Option<Tensor>)> {
         if checkpointing && request.is_none() {
@@ -73,7 +75,7 @@ impl Transformer {
             let run = move |t: &[Tensor]| block.forward(&t[0], &t[1], None).map(|(tokens, _)| tokens);
             return Ok((checkpoint(run, &[tokens, context.clone()])?, None));
         }
-        self.block.forward(&tokens, context, request.as_ref())
+        self.block.forward(&tokens, context, request)
     }
 }
 
