@@ -65,9 +65,9 @@ fn the_tiny_model_loads_whole() {
 #[test]
 fn half_precision_files_load_by_their_variant_only() {
     let half = changed(".fp16", |_, tensors| {
-        tensors
-            .values_mut()
-            .for_each(|tensor| *tensor = tensor.to_dtype(DType::F16).unwrap());
+        for tensor in tensors.values_mut() {
+            *tensor = tensor.to_dtype(DType::F16).unwrap();
+        }
     });
     let base = BaseModel::load(half.path(), Some("fp16"), &Device::Cpu).unwrap();
     let full = BaseModel::load(&tiny(), None, &Device::Cpu).unwrap();
@@ -150,9 +150,9 @@ fn missing_parts_are_named() {
         let copy = changed("", |_, _| ());
         let path = copy.path().join(part);
         if path.is_dir() {
-            fs::remove_dir_all(path).unwrap()
+            fs::remove_dir_all(path).unwrap();
         } else {
-            fs::remove_file(path).unwrap()
+            fs::remove_file(path).unwrap();
         }
         let text = error(copy.path(), None);
         assert!(text.contains(word), "{text}");

@@ -27,10 +27,8 @@ fn open(name: &str) -> Rgb8 {
 }
 
 fn sha256(picture: &Rgb8) -> String {
-    Sha256::digest(picture.data())
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    let hex = |text, byte: &u8| format!("{text}{byte:02x}");
+    Sha256::digest(picture.data()).iter().fold(String::new(), hex)
 }
 
 #[derive(Deserialize)]
@@ -78,6 +76,20 @@ fn resizing_equals_pillow_byte_for_byte() {
         }
     }
     assert_eq!(compared, 30);
+}
+
+#[test]
+fn very_thin_pictures_cost_no_memory() {
+    for (width, height) in [(1, 60_000), (60_000, 1)] {
+        let thin = Rgb8::new(width, height, vec![9; 3 * 60_000]).unwrap();
+        let square = short_side_crop(&thin, 256, 224, Filter::Bicubic).unwrap();
+        assert_eq!(square.data(), vec![9; 3 * 224 * 224]);
+    }
+    let square = Rgb8::new(1, 1, vec![1; 3]).unwrap();
+    assert!(short_side_crop(&square, 8, 9, Filter::Bilinear).is_none());
+    assert!(short_side_crop(&square, 8, 0, Filter::Bilinear).is_none());
+    let zero = resize(&square, 0, 0, Filter::Bilinear);
+    assert_eq!((zero.width(), zero.height()), (1, 1));
 }
 
 /// Share of bytes that differ, and the largest difference.

@@ -7,8 +7,8 @@ use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader};
 
 use super::{Error, Rgb8, jpeg};
 
-/// Memory the decoder may take beside the picture itself, per pixel allowed.
-const DECODER_BYTES_PER_PIXEL: u64 = 16;
+/// Memory the decoder may take beside the picture itself (rows, compressed profiles and comments).
+const SCRATCH_BYTES: u64 = 64 << 20;
 
 /// How large a picture may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,7 +56,7 @@ pub fn decode_with(file: &[u8], limits: &Limits, exif: Exif) -> Result<Rgb8, Err
             limit: limits.bytes,
         });
     }
-    let mut decoder = open(file, limits)?;
+    let mut decoder = open(file)?;
     let (width, height) = decoder.dimensions();
     let pixels = u64::from(width) * u64::from(height);
     if pixels > limits.pixels {
@@ -75,17 +75,16 @@ pub fn decode_with(file: &[u8], limits: &Limits, exif: Exif) -> Result<Rgb8, Err
     to_rgb(&picture)
 }
 
-fn open<'a>(file: &'a [u8], limits: &Limits) -> Result<impl ImageDecoder + 'a, Error> {
-    let format = match image::guess_format(file) {
-        Ok(format @ (ImageFormat::Png | ImageFormat::Jpeg)) => format,
-        _ => return Err(Error::UnknownFormat(file[..file.len().min(8)].to_vec())),
+fn open(file: &[u8]) -> Result<impl ImageDecoder + '_, Error> {
+    let Ok(format @ (ImageFormat::Png | ImageFormat::Jpeg)) = image::guess_format(file) else {
+        return Err(Error::UnknownFormat(file[..file.len().min(8)].to_vec()));
     };
     if format == ImageFormat::Jpeg {
         jpeg::check(file)?;
     }
     let mut reader = ImageReader::with_format(Cursor::new(file), format);
     let mut bounds = image::Limits::no_limits();
-    bounds.max_alloc = Some(limits.pixels.saturating_mul(DECODER_BYTES_PER_PIXEL));
+    bounds.max_alloc = Some(SCRATCH_BYTES);
     reader.limits(bounds);
     reader.into_decoder().map_err(decode_error)
 }

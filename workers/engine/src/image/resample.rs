@@ -5,6 +5,8 @@
 //! with 8 bits in between; kernels widen when shrinking. Pillow 13 takes the vertical pass first for some tall
 //! pictures: this is the order of every Pillow before it.
 
+use std::ops::Range;
+
 use super::Rgb8;
 
 const FRACTION_BITS: u32 = 22;
@@ -18,30 +20,56 @@ pub enum Filter {
     Bicubic,
 }
 
+/// One direction of a resize: from and to how many samples, and which of the new ones are wanted.
+struct Pass {
+    from: usize,
+    to: usize,
+    window: Range<usize>,
+}
+
 /// Resizes to `width` x `height`, not keeping the aspect ratio; a side of 0 counts as 1.
 #[must_use]
 pub fn resize(picture: &Rgb8, width: usize, height: usize, filter: Filter) -> Rgb8 {
-    let (width, height) = (width.max(1), height.max(1));
-    let wide = horizontal(picture.data(), (picture.width(), picture.height()), width, filter);
-    let data = vertical(wide, (width, picture.height()), height, filter);
-    Rgb8::new(width, height, data).expect("both passes fill 3 * width * height bytes")
+    let whole = |from: usize, to: usize| Pass {
+        from,
+        to,
+        window: 0..to.max(1),
+    };
+    run(
+        picture,
+        &whole(picture.width(), width.max(1)),
+        &whole(picture.height(), height.max(1)),
+        filter,
+    )
 }
 
 /// Resizes so that the short side becomes `short`, then cuts a `crop` x `crop` square out of the middle.
 ///
 /// The long side is truncated, the offsets are rounded with halves to even, as torchvision's
-/// `Resize(short)` and `CenterCrop(crop)` do. `None` if `crop` is larger than `short`.
+/// `Resize(short)` and `CenterCrop(crop)` do. `None` if `crop` is 0 or larger than `short`.
+/// Only the square is computed: a very long, thin picture costs no more than another.
 #[must_use]
 pub fn short_side_crop(picture: &Rgb8, short: usize, crop: usize, filter: Filter) -> Option<Rgb8> {
+    if !(1..=short).contains(&crop) {
+        return None;
+    }
     let (w, h) = (picture.width(), picture.height());
-    let (width, height) = if w <= h {
-        (short, short * h / w)
-    } else {
-        (short * w / h, short)
+    let middle = |from: usize| {
+        let to = short * from / w.min(h);
+        let offset = ((to - crop) as f64 / 2.0).round_ties_even() as usize;
+        Pass {
+            from,
+            to,
+            window: offset..offset + crop,
+        }
     };
-    let resized = resize(picture, width, height, filter);
-    let offset = |side: usize| (side.saturating_sub(crop) as f64 / 2.0).round_ties_even() as usize;
-    resized.crop(offset(width), offset(height), crop, crop)
+    Some(run(picture, &middle(w), &middle(h), filter))
+}
+
+fn run(picture: &Rgb8, columns: &Pass, rows: &Pass, filter: Filter) -> Rgb8 {
+    let wide = horizontal(picture.data(), columns, filter);
+    let data = vertical(&wide, columns.window.len(), rows, filter);
+    Rgb8::of_pass(columns.window.len(), rows.window.len(), data)
 }
 
 /// The input range one output position of a pass reads, with a weight for each sample.
@@ -50,31 +78,43 @@ pub(crate) struct Taps<W> {
     pub(crate) weights: Vec<W>,
 }
 
-/// The taps of every output position; weights sum to one.
-pub(crate) fn taps(from: usize, to: usize, filter: Filter) -> impl Iterator<Item = Taps<f64>> {
+/// The taps of every output position in `window`; weights sum to one.
+///
+/// Where the size does not change they are a single one among zeros, so such a pass keeps every byte.
+pub(crate) fn taps(
+    from: usize,
+    to: usize,
+    window: Range<usize>,
+    filter: Filter,
+) -> impl Iterator<Item = Taps<f64>> {
     let scale = from as f64 / to as f64;
     let stretch = scale.max(1.0);
     let support = filter.support() * stretch;
-    (0..to).map(move |i| {
+    window.map(move |i| {
         let centre = (i as f64 + 0.5) * scale;
         let first = (centre - support + 0.5).max(0.0) as usize;
         let last = ((centre + support + 0.5) as usize).min(from);
         let weight = |x| filter.weight((x as f64 - centre + 0.5) / stretch);
         let mut weights: Vec<f64> = (first..last).map(weight).collect();
         let sum: f64 = weights.iter().sum();
-        weights.iter_mut().for_each(|weight| *weight /= sum);
+        for weight in &mut weights {
+            *weight /= sum;
+        }
         Taps { first, weights }
     })
 }
 
-/// The taps in fixed point, rounded half away from zero.
-fn fixed_point_taps(from: usize, to: usize, filter: Filter) -> Vec<Taps<i32>> {
-    let fixed = |weight: f64| (weight * f64::from(1 << FRACTION_BITS)).round() as i32;
-    let convert = |Taps { first, weights }| Taps {
-        first,
-        weights: weights.into_iter().map(fixed).collect(),
-    };
-    taps(from, to, filter).map(convert).collect()
+impl Pass {
+    /// The taps in fixed point, rounded half away from zero.
+    fn taps(&self, filter: Filter) -> Vec<Taps<i32>> {
+        let fixed = |weight: f64| (weight * f64::from(1 << FRACTION_BITS)).round() as i32;
+        taps(self.from, self.to, self.window.clone(), filter)
+            .map(|taps| Taps {
+                first: taps.first,
+                weights: taps.weights.into_iter().map(fixed).collect(),
+            })
+            .collect()
+    }
 }
 
 impl Filter {
@@ -97,13 +137,11 @@ impl Filter {
     }
 }
 
-fn horizontal(data: &[u8], (width, height): (usize, usize), to: usize, filter: Filter) -> Vec<u8> {
-    if to == width {
-        return data.to_vec();
-    }
-    let kernel = fixed_point_taps(width, to, filter);
-    let mut out = Vec::with_capacity(3 * to * height);
-    for row in data.chunks_exact(3 * width) {
+fn horizontal(data: &[u8], pass: &Pass, filter: Filter) -> Vec<u8> {
+    let kernel = pass.taps(filter);
+    let rows = data.chunks_exact(3 * pass.from);
+    let mut out = Vec::with_capacity(3 * kernel.len() * rows.len());
+    for row in rows {
         for taps in &kernel {
             let pixels = row[3 * taps.first..].chunks_exact(3);
             let mut sums = [1 << (FRACTION_BITS - 1); 3];
@@ -118,12 +156,9 @@ fn horizontal(data: &[u8], (width, height): (usize, usize), to: usize, filter: F
     out
 }
 
-fn vertical(data: Vec<u8>, (width, height): (usize, usize), to: usize, filter: Filter) -> Vec<u8> {
-    if to == height {
-        return data;
-    }
-    let kernel = fixed_point_taps(height, to, filter);
-    let mut out = Vec::with_capacity(3 * width * to);
+fn vertical(data: &[u8], width: usize, pass: &Pass, filter: Filter) -> Vec<u8> {
+    let kernel = pass.taps(filter);
+    let mut out = Vec::with_capacity(3 * width * kernel.len());
     let mut sums = vec![0; 3 * width];
     for taps in &kernel {
         sums.fill(1 << (FRACTION_BITS - 1));

@@ -33,6 +33,12 @@ impl Rgb8 {
         Ok(Self { width, height, data })
     }
 
+    /// What a resampling pass has filled; sides may be longer than a file may have.
+    pub(super) fn of_pass(width: usize, height: usize, data: Vec<u8>) -> Self {
+        debug_assert_eq!(data.len(), 3 * width * height);
+        Self { width, height, data }
+    }
+
     /// Pixels per row.
     pub fn width(&self) -> usize {
         self.width
@@ -51,20 +57,6 @@ impl Rgb8 {
     /// The bytes, by value.
     pub fn into_data(self) -> Vec<u8> {
         self.data
-    }
-
-    /// The part of `width` x `height` pixels whose top left corner is at (`left`, `top`); `None` if it sticks out.
-    #[must_use]
-    pub fn crop(&self, left: usize, top: usize, width: usize, height: usize) -> Option<Self> {
-        if left + width > self.width || top + height > self.height || width * height == 0 {
-            return None;
-        }
-        let rows = self.data.chunks_exact(3 * self.width).skip(top).take(height);
-        let data = rows
-            .flat_map(|row| &row[3 * left..3 * (left + width)])
-            .copied()
-            .collect();
-        Some(Self { width, height, data })
     }
 
     /// The picture as a PNG file: lossless, and the same bytes for the same pixels.

@@ -30,7 +30,7 @@ pub struct ImageFeatures {
 impl Features {
     /// Rows of `width` values each; every row must have a direction.
     pub fn new(width: usize, values: Vec<f32>) -> Result<Self, Error> {
-        if width == 0 || values.len() % width != 0 {
+        if width == 0 || !values.len().is_multiple_of(width) {
             return Err(Error::NotRows {
                 values: values.len(),
                 width,

@@ -16,6 +16,7 @@ mod score;
 
 pub use evaluators::{EvaluatorDirs, Evaluators};
 pub use features::{Features, ImageFeatures, cosines};
+pub use preprocess::{clip_pixels, dino_pixels};
 pub use protocol::{Metric, Protocol, UnknownProtocol};
 pub use score::{Oracle, Scores, mean, real_vs_real, score_images};
 

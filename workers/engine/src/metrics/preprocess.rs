@@ -20,7 +20,7 @@ struct Norm {
 
 const CLIP: Norm = Norm {
     mean: [0.481_454_66, 0.457_827_5, 0.408_210_73],
-    deviation: [0.268_629_54, 0.261_302_58, 0.275_777_11],
+    deviation: [0.268_629_54, 0.261_302_6, 0.275_777_1],
 };
 const IMAGENET: Norm = Norm {
     mean: [0.485, 0.456, 0.406],
@@ -32,14 +32,16 @@ impl Norm {
         let size = planes.len() / 3;
         for (channel, plane) in planes.chunks_exact_mut(size).enumerate() {
             let (mean, deviation) = (self.mean[channel], self.deviation[channel]);
-            plane.iter_mut().for_each(|x| *x = (*x - mean) / deviation);
+            for x in plane {
+                *x = (*x - mean) / deviation;
+            }
         }
         planes
     }
 }
 
 /// CLIP's input (1, 3, 224, 224).
-pub(super) fn clip_pixels(protocol: Protocol, picture: &Rgb8, device: &Device) -> Result<Tensor> {
+pub fn clip_pixels(protocol: Protocol, picture: &Rgb8, device: &Device) -> Result<Tensor> {
     let values = match protocol {
         Protocol::BenchV1 => cropped(picture, SIDE),
         Protocol::Vico2023 => shrink_plain(&squeezed_unit(picture)),
@@ -49,7 +51,7 @@ pub(super) fn clip_pixels(protocol: Protocol, picture: &Rgb8, device: &Device) -
 }
 
 /// DINO's input: (1, 3, 224, 224), in the ViCo lineage (1, 3, 256, 256) without ImageNet's mean and deviation.
-pub(super) fn dino_pixels(protocol: Protocol, picture: &Rgb8, device: &Device) -> Result<Tensor> {
+pub fn dino_pixels(protocol: Protocol, picture: &Rgb8, device: &Device) -> Result<Tensor> {
     match protocol {
         Protocol::BenchV1 => {
             let values = IMAGENET.apply(cropped(picture, SQUEEZED));
@@ -72,7 +74,7 @@ fn cropped(picture: &Rgb8, short: usize) -> Vec<f32> {
 fn squeezed_unit(picture: &Rgb8) -> Vec<f32> {
     let squeezed = resize(picture, SQUEEZED, SQUEEZED, Filter::Bicubic);
     planes(&squeezed, |sample| {
-        ((f64::from(sample) / 127.5 - 1.0) as f32 + 1.0) / 2.0
+        f32::midpoint((f64::from(sample) / 127.5 - 1.0) as f32, 1.0)
     })
 }
 
@@ -84,7 +86,7 @@ fn shrink_plain(planes: &[f32]) -> Vec<f32> {
 
 /// torchvision's tensor resize from 0.17 on: Pillow's kernel in floats, rows first.
 fn shrink_antialiased(planes: &[f32]) -> Vec<f32> {
-    let kernel: Vec<(usize, Vec<f32>)> = taps(SQUEEZED, SIDE, Filter::Bicubic)
+    let kernel: Vec<(usize, Vec<f32>)> = taps(SQUEEZED, SIDE, 0..SIDE, Filter::Bicubic)
         .map(|taps| {
             (
                 taps.first,

@@ -118,7 +118,7 @@ impl Encoder {
 
 impl EncoderConfig {
     fn check(&self, weights: &Weights) -> Loaded<()> {
-        if self.heads > 0 && self.width % self.heads == 0 {
+        if self.heads > 0 && self.width.is_multiple_of(self.heads) {
             return Ok(());
         }
         let reason = format!(

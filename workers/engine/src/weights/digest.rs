@@ -20,9 +20,9 @@ pub fn digest(dir: &Path, variant: Option<&str>) -> Result<String, Error> {
         [single] => Ok(single.to_hex().to_string()),
         several => {
             let mut all = blake3::Hasher::new();
-            several.iter().for_each(|hash| {
+            for hash in several {
                 all.update(hash.as_bytes());
-            });
+            }
             Ok(all.finalize().to_hex().to_string())
         }
     }

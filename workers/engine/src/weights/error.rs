@@ -124,7 +124,7 @@ fn listed(tensors: &[String]) -> String {
     let shown = tensors.iter().take(NAMES_SHOWN).map(|name| format!("`{name}`"));
     let mut text = shown.collect::<Vec<_>>().join(", ");
     if tensors.len() > NAMES_SHOWN {
-        text.push_str(&format!(" and {} more", tensors.len() - NAMES_SHOWN));
+        text = format!("{text} and {} more", tensors.len() - NAMES_SHOWN);
     }
     text
 }
