@@ -39,7 +39,8 @@ struct Golden {
 #[derive(Deserialize)]
 struct Source {
     id: String,
-    source_rgb_sha256: String,
+    #[serde(rename = "source_rgb_sha256")]
+    sha256: String,
     outputs: BTreeMap<String, Output>,
 }
 
@@ -67,7 +68,7 @@ fn resizing_equals_pillow_byte_for_byte() {
     let mut compared = 0;
     for source in golden.images {
         let picture = open(&format!("parity/images/{}.png", source.id));
-        assert_eq!(sha256(&picture), source.source_rgb_sha256, "{}", source.id);
+        assert_eq!(sha256(&picture), source.sha256, "{}", source.id);
         for (rule, output) in source.outputs {
             let resized = transform(&picture, &rule);
             assert_eq!((resized.width(), resized.height()), (output.width, output.height));
