@@ -85,7 +85,7 @@ impl GroupNorm {
         Ok((c / self.spec.groups, h * w))
     }
 
-    /// Runs `work` on every group: its number counted over all samples, and what belongs to it.
+    /// What belongs to a group, counted over all samples.
     fn group<'a>(&self, index: usize, weight: &'a [f32], bias: &'a [f32], plane: usize) -> Group<'a> {
         let channels = weight.len() / self.spec.groups;
         let first = index % self.spec.groups * channels;

@@ -1,5 +1,7 @@
 //! The matrix a convolution multiplies with, built and used for a range of output positions at a time.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
 use super::gemm::{Mat, MatMut, Threads, Write, gemm};
@@ -84,16 +86,7 @@ impl Window {
     fn each_run(&self, tap: usize, start: usize, count: usize, mut each: impl FnMut(usize, Run)) {
         let (_, out_width) = self.output();
         let (ky, kx) = (tap / self.kernel, tap % self.kernel);
-        // Output columns whose tap falls into the image.
-        let first = self
-            .padding
-            .saturating_sub(kx)
-            .div_ceil(self.stride)
-            .min(out_width);
-        let beyond = (self.width + self.padding)
-            .saturating_sub(kx)
-            .div_ceil(self.stride)
-            .min(out_width);
+        let columns = self.columns_inside(kx, out_width);
         let mut at = 0;
         while at < count {
             let (oy, ox) = ((start + at) / out_width, (start + at) % out_width);
@@ -101,37 +94,35 @@ impl Window {
             let row = (oy * self.stride + ky)
                 .checked_sub(self.padding)
                 .filter(|row| *row < self.height);
-            let (inside_from, inside_to) = match row {
-                Some(_) => (
-                    first.clamp(ox, end),
-                    beyond.clamp(ox, end).max(first.clamp(ox, end)),
-                ),
-                None => (end, end),
+            let from = if row.is_some() {
+                columns.start.clamp(ox, end)
+            } else {
+                end
             };
-            each(
-                at,
-                Run::Outside {
-                    count: inside_from - ox,
-                },
-            );
-            if let Some(row) = row.filter(|_| inside_to > inside_from) {
-                let from = row * self.width + inside_from * self.stride + kx - self.padding;
+            let to = columns.end.clamp(from, end);
+            each(at, Run::Outside { count: from - ox });
+            if let Some(row) = row.filter(|_| to > from) {
+                let source = row * self.width + from * self.stride + kx - self.padding;
                 each(
-                    at + inside_from - ox,
+                    at + from - ox,
                     Run::Inside {
-                        from,
-                        count: inside_to - inside_from,
+                        from: source,
+                        count: to - from,
                     },
                 );
             }
-            each(
-                at + inside_to - ox,
-                Run::Outside {
-                    count: end - inside_to,
-                },
-            );
+            each(at + to - ox, Run::Outside { count: end - to });
             at += end - ox;
         }
+    }
+
+    /// Output columns for which the tap in kernel column `kx` falls into the image.
+    fn columns_inside(&self, kx: usize, out_width: usize) -> Range<usize> {
+        let first = self.padding.saturating_sub(kx).div_ceil(self.stride);
+        let beyond = (self.width + self.padding)
+            .saturating_sub(kx)
+            .div_ceil(self.stride);
+        first.min(out_width)..beyond.min(out_width)
     }
 }
 

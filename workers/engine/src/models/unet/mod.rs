@@ -12,7 +12,7 @@ mod time;
 mod transformer;
 mod walk;
 
-pub use config::UNetConfig;
+pub use config::{Heads, UNetConfig};
 pub use hook::{ColumnRequest, Flow, PlainSd, SiteHook};
 pub use site::{Part, Site};
 
