@@ -5,6 +5,7 @@ use candle_core::{Result as TensorResult, Tensor};
 use super::branches::{Branches, Columns, SiteRecord};
 use super::learned::Learned;
 use crate::base_model::BaseModel;
+use crate::models::unet::UNet;
 
 /// Some training samples with every random draw made.
 #[derive(Clone, Debug)]
@@ -37,11 +38,11 @@ pub struct Pass {
 }
 
 impl Batch {
-    /// Runs targets and references as one batch.
+    /// Runs targets and references as one batch. `unet` is the base model's, perhaps with checkpointing switched on.
     ///
     /// # Errors
     /// A tensor operation fails.
-    pub fn run(&self, base: &BaseModel, learned: &Learned) -> crate::Result<Pass> {
+    pub fn run(&self, base: &BaseModel, unet: &UNet, learned: &Learned) -> crate::Result<Pass> {
         let context = learned.context(base, &self.ids)?; // (b, 77, width)
         let noisy = base
             .schedule
@@ -50,7 +51,7 @@ impl Batch {
         let times: Vec<f64> = self.timesteps.iter().map(|&t| t as f64).collect();
         let mut branches = Branches::new(&learned.image_attention, &self.columns, learned.use_mask);
         // The references leave the batch on the way, so (b, 4, h, w) comes back.
-        let predicted = base.unet.forward(
+        let predicted = unet.forward(
             &rows,
             &times.repeat(2),
             &Tensor::cat(&[&context, &context], 0)?,

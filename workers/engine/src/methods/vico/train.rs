@@ -14,6 +14,7 @@ use crate::image::Rgb8;
 use crate::methods::training::{
     AdamWSpec, Loss, Objective, Parameter, ParameterGroup, TrainPlan, TrainingState, Watch, run,
 };
+use crate::models::unet::UNet;
 
 /// Trains an adapter on `references`, from the start or from `resume`; one report to `watch` per train step. If `watch`
 /// says stop, the result is what has been learned so far.
@@ -45,6 +46,7 @@ pub fn train(
 struct Training<'a> {
     base: &'a BaseModel,
     spec: &'a VicoSpec,
+    unet: UNet,
     dataset: Dataset<'a>,
     learned: Learned,
     groups: Vec<ParameterGroup>,
@@ -55,9 +57,12 @@ impl<'a> Training<'a> {
         let placeholder = one_token(base, "placeholder", &spec.placeholder)?;
         let dataset = Dataset::new(base, spec, references, placeholder)?;
         let (learned, groups) = initial(base, spec, placeholder)?;
+        let mut unet = base.unet.clone();
+        unet.set_checkpointing(spec.checkpointing);
         Ok(Self {
             base,
             spec,
+            unet,
             dataset,
             learned,
             groups,
@@ -138,7 +143,10 @@ impl Objective for Training<'_> {
     }
 
     fn loss(&self, step: usize, samples: Range<usize>) -> crate::Result<Loss> {
-        let pass = self.dataset.batch(step, samples)?.run(self.base, &self.learned)?;
+        let pass = self
+            .dataset
+            .batch(step, samples)?
+            .run(self.base, &self.unet, &self.learned)?;
         let share = 1.0 / self.spec.batch as f64;
         let summed = |per_sample: candle_core::Tensor| (per_sample.sum_all()? * share)?.to_scalar::<f32>();
         Ok(Loss {
