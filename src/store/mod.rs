@@ -1,1 +1,100 @@
-//! (empty)
+//! The bucket: the only durable thing. `object_store` is used here and nowhere else.
+//!
+//! - [`Store`] is a bucket (or a folder in one), [`Folder`] any place that is only read; both are cheap to clone.
+//! - Blobs, receipts, documents, checkpoints, logs and results are methods of [`Store`]; their keys are in `layout`.
+//! - [`Journal`] makes the coordinator's events durable and fences an older coordinator.
+//! - [`storage_check`] finds out what a bucket can and cannot do.
+//!
+//! Invariants: nothing outside the bucket's prefix is written; what is immutable (blobs, receipts, segments, snapshots) is never
+//! written twice with different bytes; bytes read by digest are compared with it; whatever may have happened
+//! when a reply was lost is found out before an answer is given.
+
+mod access;
+mod blobs;
+mod checkpoints;
+mod connect;
+mod documents;
+mod error;
+mod folder;
+mod inputs;
+mod journal;
+mod layout;
+mod location;
+mod logs;
+mod objects;
+mod probe;
+mod receipts;
+mod results;
+mod retry;
+mod transfer;
+
+use std::fmt;
+use std::path::Path;
+
+pub use access::Access;
+pub use checkpoints::Checkpoint;
+pub use error::{BadInput, Error};
+pub use folder::{FileEntry, Folder};
+pub use inputs::{InputImage, ModelKind};
+pub use journal::{Journal, Recovered};
+pub use layout::result_paths;
+pub use probe::{Check, Outcome, Report, storage_check};
+pub use receipts::Committed;
+pub use results::{Content, Published, ResultFile};
+
+use location::Location;
+use objects::Objects;
+
+/// A bucket, or a folder in one. Clones share the connections.
+#[derive(Clone)]
+pub struct Store {
+    objects: Objects,
+    access: Access,
+}
+
+impl Store {
+    /// Opens the bucket at `url`: a local path, `file:///…`, `s3://bucket/folder`, `gs://…` or `az://…`.
+    ///
+    /// Credentials, endpoint and region come from the environment (`AWS_…`, `GOOGLE_…`, `AZURE_…`). A local folder is
+    /// created where it is missing; a remote bucket is not contacted.
+    pub async fn open(url: &str) -> Result<Self, Error> {
+        Self::open_with(url, Access::from_env()).await
+    }
+
+    /// As [`Store::open`], with settings that win over the environment's.
+    pub async fn open_with(url: &str, access: Access) -> Result<Self, Error> {
+        let location = Location::parse(url)?;
+        location.create_folder().await?;
+        let objects = connect::connect(&location, &access)?;
+        Ok(Self { objects, access })
+    }
+
+    /// A bucket that lives as long as the process, for tests and dry runs.
+    pub fn in_memory() -> Self {
+        Self {
+            objects: connect::in_memory(),
+            access: Access::from_env(),
+        }
+    }
+
+    /// Where the bucket is, as an absolute URL without credentials.
+    pub fn url(&self) -> &str {
+        self.objects.url()
+    }
+
+    /// The bucket's folder, if it is one on this machine.
+    pub fn local_root(&self) -> Option<&Path> {
+        self.objects.root()
+    }
+
+    /// Opens another place for reading, with the same settings as this bucket.
+    pub async fn folder(&self, url: &str) -> Result<Folder, Error> {
+        Folder::open_with(url, &self.access).await
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Store({})", self.url())
+    }
+}

@@ -1,0 +1,108 @@
+//! Checkpoints: training states to continue from. Their digest is part of their name, so a damaged one is never used.
+
+use bytes::Bytes;
+
+use super::blobs::check_digest;
+use super::retry::retrying;
+use super::{Error, Store, layout, transfer};
+use crate::digest::Digest;
+use crate::ids::{JobKey, LeaseId};
+
+/// A training state in the bucket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// The job it belongs to.
+    pub job: JobKey,
+    /// Train steps done.
+    pub step: u64,
+    /// The lease under which it was made.
+    pub lease: LeaseId,
+    /// BLAKE3 of its bytes.
+    pub digest: Digest,
+    /// How many bytes.
+    pub size: u64,
+}
+
+impl Store {
+    /// Keeps a training state.
+    pub async fn put_checkpoint(
+        &self,
+        job: JobKey,
+        step: u64,
+        lease: LeaseId,
+        bytes: Bytes,
+    ) -> Result<Checkpoint, Error> {
+        let checkpoint = Checkpoint {
+            job,
+            step,
+            lease,
+            digest: Digest::of(&bytes),
+            size: bytes.len() as u64,
+        };
+        let key = key(&checkpoint);
+        retrying(async || self.upload_bytes(&key, &bytes).await).await?;
+        Ok(checkpoint)
+    }
+
+    /// A job's checkpoints, the furthest last; of two at the same train step the later lease's.
+    pub async fn checkpoints(&self, job: JobKey) -> Result<Vec<Checkpoint>, Error> {
+        let objects = self.objects.list(&layout::checkpoints(job)).await?;
+        let mut found: Vec<Checkpoint> = objects
+            .iter()
+            .filter_map(|object| {
+                let (step, lease, digest) = layout::checkpoint_parts(&object.key)?;
+                let size = object.size;
+                Some(Checkpoint {
+                    job,
+                    step,
+                    lease,
+                    digest,
+                    size,
+                })
+            })
+            .collect();
+        found.sort_by_key(|checkpoint| (checkpoint.step, checkpoint.lease));
+        Ok(found)
+    }
+
+    /// The furthest checkpoint whose bytes are sound. A damaged one is passed over with a warning.
+    pub async fn latest_checkpoint(&self, job: JobKey) -> Result<Option<(Checkpoint, Bytes)>, Error> {
+        for checkpoint in self.checkpoints(job).await?.into_iter().rev() {
+            match self.checkpoint(&checkpoint).await {
+                Ok(bytes) => return Ok(Some((checkpoint, bytes))),
+                Err(error @ (Error::Corrupt { .. } | Error::NotFound { .. })) => {
+                    tracing::warn!(error = &error as &dyn std::error::Error, "checkpoint passed over");
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(None)
+    }
+
+    /// Reads one checkpoint and compares it with its digest.
+    pub async fn checkpoint(&self, checkpoint: &Checkpoint) -> Result<Bytes, Error> {
+        let key = key(checkpoint);
+        let bytes = transfer::download_bytes(&self.objects, &key, checkpoint.size).await?;
+        check_digest(&key, checkpoint.digest, Digest::of(&bytes))?;
+        Ok(bytes)
+    }
+
+    /// Deletes a job's checkpoints but for the furthest `keep`.
+    pub async fn trim_checkpoints(&self, job: JobKey, keep: usize) -> Result<(), Error> {
+        let all = self.checkpoints(job).await?;
+        let old = all.len().saturating_sub(keep);
+        for checkpoint in &all[..old] {
+            self.objects.delete(&key(checkpoint)).await?;
+        }
+        Ok(())
+    }
+}
+
+fn key(checkpoint: &Checkpoint) -> String {
+    layout::checkpoint(
+        checkpoint.job,
+        checkpoint.step,
+        checkpoint.lease,
+        checkpoint.digest,
+    )
+}

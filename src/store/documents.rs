@@ -1,0 +1,86 @@
+//! Documents: what was submitted, what was planned, what each job reads.
+
+use bytes::Bytes;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::{Error, Store, layout};
+use crate::ids::{JobKey, SweepId};
+use crate::spec::JobSpec;
+
+/// No document is larger: a plan of 100,000 jobs has about 100 MiB.
+pub(super) const MAX_DOCUMENT: u64 = 256 << 20;
+
+impl Store {
+    /// Writes `jobs/<key>/spec.json`. Sources and resources may differ from an earlier sweep's; the newest win.
+    pub async fn put_spec(&self, job: JobKey, spec: &JobSpec) -> Result<(), Error> {
+        self.put_document(&layout::spec(job), spec).await
+    }
+
+    /// What a job reads; refused where it is not what the key stands for.
+    pub async fn spec(&self, job: JobKey) -> Result<JobSpec, Error> {
+        let key = layout::spec(job);
+        let spec: JobSpec = self.document(&key).await?;
+        let found = spec
+            .inputs
+            .key()
+            .map_err(|error| Error::corrupt(&key, error.to_string()))?;
+        if found != job {
+            return Err(Error::corrupt(&key, format!("its inputs have the key {found}")));
+        }
+        Ok(spec)
+    }
+
+    /// Keeps a manifest: as it was written, and with every default filled in.
+    pub async fn put_manifest(&self, sweep: &SweepId, written: &str, resolved: &str) -> Result<(), Error> {
+        let text = |text: &str| Bytes::copy_from_slice(text.as_bytes());
+        self.objects.put(&layout::manifest(sweep), &text(written)).await?;
+        self.objects
+            .put(&layout::manifest_lock(sweep), &text(resolved))
+            .await
+    }
+
+    /// A manifest as it was written.
+    pub async fn manifest(&self, sweep: &SweepId) -> Result<String, Error> {
+        let key = layout::manifest(sweep);
+        let bytes = self.objects.get(&key, MAX_DOCUMENT).await?;
+        String::from_utf8(bytes.into()).map_err(|_| Error::corrupt(&key, "it is not UTF-8"))
+    }
+
+    /// Keeps a sweep's plan.
+    pub async fn put_plan<Plan: Serialize>(&self, sweep: &SweepId, plan: &Plan) -> Result<(), Error> {
+        self.put_document(&layout::plan(sweep), plan).await
+    }
+
+    /// A sweep's plan.
+    pub async fn plan<Plan: DeserializeOwned>(&self, sweep: &SweepId) -> Result<Plan, Error> {
+        self.document(&layout::plan(sweep)).await
+    }
+
+    /// The sweeps that were ever submitted to this bucket, sorted.
+    pub async fn sweeps(&self) -> Result<Vec<SweepId>, Error> {
+        let names = self.objects.folders(layout::SWEEPS).await?;
+        // A folder that is no sweep's is none of our business.
+        Ok(names.iter().filter_map(|name| name.parse().ok()).collect())
+    }
+
+    pub(super) async fn put_document<T: Serialize>(&self, key: &str, value: &T) -> Result<(), Error> {
+        self.objects.put(key, &encode(key, value)?).await
+    }
+
+    pub(super) async fn document<T: DeserializeOwned>(&self, key: &str) -> Result<T, Error> {
+        decode(key, &self.objects.get(key, MAX_DOCUMENT).await?)
+    }
+}
+
+/// JSON that people can read.
+pub(super) fn encode<T: Serialize>(key: &str, value: &T) -> Result<Bytes, Error> {
+    let mut text =
+        serde_json::to_vec_pretty(value).map_err(|error| Error::corrupt(key, error.to_string()))?;
+    text.push(b'\n');
+    Ok(text.into())
+}
+
+pub(super) fn decode<T: DeserializeOwned>(key: &str, bytes: &[u8]) -> Result<T, Error> {
+    serde_json::from_slice(bytes).map_err(|error| Error::corrupt(key, error.to_string()))
+}

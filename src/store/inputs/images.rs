@@ -1,0 +1,171 @@
+//! Reference images: found, read, checked by their headers, digested.
+
+use std::io::Cursor;
+
+use bytes::Bytes;
+use futures::stream::{self, StreamExt};
+use image::{ImageFormat, ImageReader};
+
+use super::super::{BadInput, Error, FileEntry, Folder, Store};
+use crate::digest::Digest;
+use crate::job::BlobRef;
+use crate::spec::ImageInput;
+
+/// The same limits as the engine's decoder: above any camera's photo, below what hurts a worker.
+const MAX_BYTES: u64 = 64 << 20;
+const MAX_PIXELS: u64 = 64 << 20;
+/// No concept has more; a folder with more is another folder than was meant.
+const MAX_IMAGES: usize = 10_000;
+const READS_IN_FLIGHT: usize = 8;
+
+const ACCEPTED: [&str; 3] = ["jpg", "jpeg", "png"];
+/// Images that cannot be decoded; a folder with one of them is not taken for a folder without it.
+const OTHER_IMAGES: [&str; 8] = ["webp", "gif", "bmp", "tif", "tiff", "heic", "heif", "avif"];
+
+/// A reference image that has passed the checks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InputImage {
+    /// Name and digest, as jobs read it.
+    pub input: ImageInput,
+    /// The file.
+    pub bytes: Bytes,
+    /// Pixels across and down, as stored.
+    pub pixels: (u32, u32),
+}
+
+impl InputImage {
+    /// As a blob.
+    pub fn blob(&self) -> BlobRef {
+        BlobRef {
+            digest: self.input.digest,
+            size: self.bytes.len() as u64,
+        }
+    }
+}
+
+impl Folder {
+    /// Reads all images directly in this folder, in the order of their names.
+    ///
+    /// Files that are no images are left alone; images that cannot be used fail it, all of them named.
+    pub async fn images(&self) -> Result<Vec<InputImage>, Error> {
+        let mut files = self.files().await?;
+        files.retain(|file| {
+            !file.path.contains('/') && !file.path.starts_with('.') && looks_like_image(&file.path)
+        });
+        if files.is_empty() {
+            return Err(self.refuse(vec![problem(".", "holds no images (.jpg, .jpeg, .png)")]));
+        }
+        self.read_images(files).await
+    }
+
+    /// Reads the images at these paths below this folder, in this order.
+    pub async fn images_at(&self, paths: &[String]) -> Result<Vec<InputImage>, Error> {
+        let mut files = Vec::with_capacity(paths.len());
+        let mut problems = Vec::new();
+        for path in paths {
+            match self.file(path).await? {
+                Some(file) => files.push(file),
+                None => problems.push(problem(path, "does not exist")),
+            }
+        }
+        if !problems.is_empty() {
+            return Err(self.refuse(problems));
+        }
+        self.read_images(files).await
+    }
+
+    async fn read_images(&self, files: Vec<FileEntry>) -> Result<Vec<InputImage>, Error> {
+        if files.len() > MAX_IMAGES {
+            let reason = format!("holds {} images, at most {MAX_IMAGES} are accepted", files.len());
+            return Err(self.refuse(vec![problem(".", &reason)]));
+        }
+        let read: Vec<Result<InputImage, Error>> = stream::iter(&files)
+            .map(|file| self.read_image(file))
+            .buffered(READS_IN_FLIGHT)
+            .collect()
+            .await;
+        let (mut images, mut problems) = (Vec::new(), Vec::new());
+        for image in read {
+            match image {
+                Ok(image) => images.push(image),
+                Err(Error::BadInputs { problems: more, .. }) => problems.extend(more),
+                Err(error) => return Err(error),
+            }
+        }
+        match problems.is_empty() {
+            true => Ok(images),
+            false => Err(self.refuse(problems)),
+        }
+    }
+
+    async fn read_image(&self, file: &FileEntry) -> Result<InputImage, Error> {
+        let bad = |reason: &str| self.refuse(vec![problem(&file.path, reason)]);
+        if file.size > MAX_BYTES {
+            return Err(bad(&format!(
+                "has {} bytes, at most {MAX_BYTES} are accepted",
+                file.size
+            )));
+        }
+        let bytes = self.read(&file.path, MAX_BYTES).await?;
+        let pixels = check_header(&bytes).map_err(|reason| bad(&reason))?;
+        let name = file.path.rsplit('/').next().unwrap_or(&file.path).to_owned();
+        let digest = Digest::of(&bytes);
+        let input = ImageInput { name, digest };
+        Ok(InputImage { input, bytes, pixels })
+    }
+
+    fn refuse(&self, problems: Vec<BadInput>) -> Error {
+        let folder = self.url().to_owned();
+        Error::BadInputs { folder, problems }
+    }
+}
+
+impl Store {
+    /// Copies reference images into the bucket's blobs, from where workers read them.
+    pub async fn import_images(&self, images: &[InputImage]) -> Result<(), Error> {
+        for image in images {
+            self.put_blob(image.bytes.clone()).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Size in pixels by the header alone: nothing is decoded that the header does not allow.
+fn check_header(bytes: &Bytes) -> Result<(u32, u32), String> {
+    if bytes.is_empty() {
+        return Err("is empty".to_owned());
+    }
+    let reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format();
+    let reader = reader.map_err(|error| format!("cannot be read: {error}"))?;
+    if !matches!(reader.format(), Some(ImageFormat::Png | ImageFormat::Jpeg)) {
+        return Err("is neither JPEG nor PNG, whatever its name says".to_owned());
+    }
+    let (width, height) = reader
+        .into_dimensions()
+        .map_err(|error| format!("has a damaged header: {error}"))?;
+    let pixels = u64::from(width) * u64::from(height);
+    match pixels {
+        0 => Err("has no pixels".to_owned()),
+        _ if pixels > MAX_PIXELS => Err(format!(
+            "has {width}x{height} pixels, at most {} megapixels are accepted",
+            MAX_PIXELS >> 20
+        )),
+        _ => Ok((width, height)),
+    }
+}
+
+fn looks_like_image(path: &str) -> bool {
+    let extension = path
+        .rsplit_once('.')
+        .map(|(_, extension)| extension.to_ascii_lowercase());
+    extension.is_some_and(|extension| {
+        ACCEPTED.contains(&extension.as_str()) || OTHER_IMAGES.contains(&extension.as_str())
+    })
+}
+
+fn problem(name: &str, reason: &str) -> BadInput {
+    BadInput {
+        name: name.to_owned(),
+        reason: reason.to_owned(),
+    }
+}

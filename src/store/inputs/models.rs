@@ -1,0 +1,130 @@
+//! Models: which files of a folder matter, and their digests, which are remembered in the bucket.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::super::{Error, FileEntry, Folder, Store, layout};
+use super::weights;
+use crate::digest::Digest;
+use crate::spec::{FileSource, ModelSource};
+
+/// What a model folder is for; it decides which of its files are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ModelKind {
+    /// A Stable Diffusion v1 in diffusers' layout.
+    BaseModel,
+    /// CLIP in transformers' layout; its tokenizer is used where it has one.
+    Clip,
+    /// A DINO ViT in transformers' layout.
+    Dino,
+}
+
+impl ModelKind {
+    /// Folders with a `config.json` and weights; `""` is the model's own.
+    pub(super) fn networks(self) -> &'static [&'static str] {
+        match self {
+            Self::BaseModel => &["unet/", "vae/", "text_encoder/"],
+            Self::Clip | Self::Dino => &[""],
+        }
+    }
+
+    /// Sets of files; the first complete one is taken.
+    pub(super) fn tokenizers(self) -> &'static [&'static [&'static str]] {
+        match self {
+            Self::BaseModel => &[
+                &["tokenizer/vocab.json", "tokenizer/merges.txt"],
+                &["tokenizer/tokenizer.json"],
+            ],
+            Self::Clip => &[&["vocab.json", "merges.txt"], &["tokenizer.json"], &[]],
+            Self::Dino => &[&[]],
+        }
+    }
+
+    /// What else must be there.
+    pub(super) fn files(self) -> &'static [&'static str] {
+        match self {
+            Self::BaseModel => &["scheduler/scheduler_config.json"],
+            Self::Clip | Self::Dino => &[],
+        }
+    }
+}
+
+/// Digests found before, by path; good as long as size and version stay.
+#[derive(Default, Serialize, Deserialize)]
+struct Remembered {
+    url: String,
+    files: BTreeMap<String, RememberedFile>,
+}
+
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+struct RememberedFile {
+    size: u64,
+    version: String,
+    digest: Digest,
+}
+
+impl Store {
+    /// Finds the files of a model and digests them; files that have not changed since an earlier time are not read again.
+    ///
+    /// `variant` is `fp16` and the like. Fails with every file that is missing.
+    pub async fn model(
+        &self,
+        folder: &Folder,
+        kind: ModelKind,
+        variant: Option<&str>,
+    ) -> Result<ModelSource, Error> {
+        let listing = folder.files().await?;
+        let wanted = weights::wanted(folder, kind, variant, &listing).await?;
+        let mut remembered = self.remembered(folder.url()).await?;
+        let before = remembered.files.clone();
+        let mut files = Vec::with_capacity(wanted.len());
+        for file in listing.iter().filter(|file| wanted.contains(&file.path)) {
+            let digest = match before.get(&file.path).filter(|known| known.is_of(file)) {
+                Some(known) => known.digest,
+                None => folder.digest(file).await?,
+            };
+            remembered
+                .files
+                .insert(file.path.clone(), RememberedFile::of(file, digest));
+            files.push(FileSource {
+                path: file.path.clone(),
+                digest,
+                size: file.size,
+            });
+        }
+        if remembered.files != before {
+            self.put_document(&layout::model_digests(folder.url()), &remembered)
+                .await?;
+        }
+        let url = folder.url().to_owned();
+        Ok(ModelSource { url, files })
+    }
+
+    async fn remembered(&self, url: &str) -> Result<Remembered, Error> {
+        let key = layout::model_digests(url);
+        match self.document(&key).await {
+            Ok(remembered) => Ok(remembered),
+            // What is only a memory may be lost.
+            Err(Error::NotFound { .. } | Error::Corrupt { .. }) => Ok(Remembered {
+                url: url.to_owned(),
+                files: BTreeMap::new(),
+            }),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl RememberedFile {
+    fn of(file: &FileEntry, digest: Digest) -> Self {
+        Self {
+            size: file.size,
+            version: file.version.clone(),
+            digest,
+        }
+    }
+
+    fn is_of(&self, file: &FileEntry) -> bool {
+        self.size == file.size && self.version == file.version
+    }
+}

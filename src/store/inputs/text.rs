@@ -1,0 +1,32 @@
+//! Prompt files and other small texts.
+
+use super::super::{Access, BadInput, Error, Folder};
+
+const MAX_BYTES: u64 = 1 << 20;
+
+impl Folder {
+    /// Opens the folder of the file at `url` and gives the file's name in it.
+    pub async fn of_file(url: &str, access: &Access) -> Result<(Self, String), Error> {
+        let (folder, name) = match url.rsplit_once('/') {
+            Some(("", name)) => ("/", name),
+            Some((folder, name)) => (folder, name),
+            None => (".", url),
+        };
+        if name.is_empty() {
+            return Err(Error::bad_url(url, "it names a folder, not a file"));
+        }
+        Ok((Self::open_with(folder, access).await?, name.to_owned()))
+    }
+
+    /// Reads a text of at most 1 MiB.
+    pub async fn text(&self, path: &str) -> Result<String, Error> {
+        let bytes = self.read(path, MAX_BYTES).await?;
+        String::from_utf8(bytes.into()).map_err(|error| Error::BadInputs {
+            folder: self.url().to_owned(),
+            problems: vec![BadInput {
+                name: path.to_owned(),
+                reason: format!("is not UTF-8 at byte {}", error.utf8_error().valid_up_to()),
+            }],
+        })
+    }
+}

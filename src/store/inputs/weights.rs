@@ -1,0 +1,141 @@
+//! Which files of a model's folder an engine reads: the same rules, so that a model's identity is what is read and nothing else.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Deserialize;
+
+use super::super::{BadInput, Error, FileEntry, Folder};
+use super::ModelKind;
+
+const MAX_INDEX: u64 = 16 << 20;
+/// File stems in use: diffusers networks, transformers networks.
+const STEMS: [&str; 2] = ["diffusion_pytorch_model", "model"];
+
+/// `*.safetensors.index.json`: which shard holds which tensor.
+#[derive(Deserialize)]
+struct ShardIndex {
+    weight_map: BTreeMap<String, String>,
+}
+
+/// The files of a model, or every one that is missing.
+pub(super) async fn wanted(
+    folder: &Folder,
+    kind: ModelKind,
+    variant: Option<&str>,
+    listing: &[FileEntry],
+) -> Result<BTreeSet<String>, Error> {
+    let search = Search {
+        folder,
+        variant,
+        there: listing.iter().map(|file| file.path.as_str()).collect(),
+    };
+    let mut wanted = BTreeSet::new();
+    let mut missing = Vec::new();
+    for path in kind.files() {
+        search.one_of(&[&[path]], &mut wanted, &mut missing);
+    }
+    search.one_of(kind.tokenizers(), &mut wanted, &mut missing);
+    for network in kind.networks() {
+        search.one_of(&[&[&format!("{network}config.json")]], &mut wanted, &mut missing);
+        match search.weights(network).await? {
+            Some(files) => wanted.extend(files),
+            None => missing.push(format!("{network}{}", file_names(STEMS[0], variant).0)),
+        }
+    }
+    match missing.is_empty() {
+        true => Ok(wanted),
+        false => Err(refuse(folder, missing)),
+    }
+}
+
+struct Search<'a> {
+    folder: &'a Folder,
+    variant: Option<&'a str>,
+    there: BTreeSet<&'a str>,
+}
+
+impl Search<'_> {
+    /// Takes the first set of files that is complete; else the first set counts as missing.
+    fn one_of(&self, sets: &[&[&str]], wanted: &mut BTreeSet<String>, missing: &mut Vec<String>) {
+        let complete = sets
+            .iter()
+            .find(|set| set.iter().all(|path| self.there.contains(path)));
+        let owned = |set: &[&str]| set.iter().map(|path| (*path).to_owned()).collect::<Vec<_>>();
+        match complete {
+            Some(set) => wanted.extend(owned(set)),
+            None => missing.extend(sets.first().map(|set| owned(set)).unwrap_or_default()),
+        }
+    }
+
+    /// One file first, then an index of shards. A named variant is never replaced by another precision.
+    async fn weights(&self, network: &str) -> Result<Option<Vec<String>>, Error> {
+        for stem in STEMS {
+            let (single, index) = file_names(stem, self.variant);
+            let (single, index) = (format!("{network}{single}"), format!("{network}{index}"));
+            if self.there.contains(single.as_str()) {
+                return Ok(Some(vec![single]));
+            }
+            if self.there.contains(index.as_str()) {
+                return self.shards(network, index).await.map(Some);
+            }
+        }
+        Ok(None)
+    }
+
+    async fn shards(&self, network: &str, index: String) -> Result<Vec<String>, Error> {
+        let text = self.folder.read(&index, MAX_INDEX).await?;
+        let parsed: ShardIndex = serde_json::from_slice(&text).map_err(|error| {
+            bad(
+                self.folder,
+                vec![problem(&index, &format!("is no index of shards: {error}"))],
+            )
+        })?;
+        let shards: BTreeSet<String> = parsed
+            .weight_map
+            .into_values()
+            .map(|name| format!("{network}{name}"))
+            .collect();
+        let gone: Vec<String> = shards
+            .iter()
+            .filter(|path| !self.there.contains(path.as_str()))
+            .cloned()
+            .collect();
+        if !gone.is_empty() {
+            return Err(refuse(self.folder, gone));
+        }
+        Ok(shards.into_iter().chain([index]).collect())
+    }
+}
+
+/// Names of a single weight file and of an index of shards.
+fn file_names(stem: &str, variant: Option<&str>) -> (String, String) {
+    match variant {
+        None => (
+            format!("{stem}.safetensors"),
+            format!("{stem}.safetensors.index.json"),
+        ),
+        Some(variant) => (
+            format!("{stem}.{variant}.safetensors"),
+            format!("{stem}.safetensors.index.{variant}.json"),
+        ),
+    }
+}
+
+fn refuse(folder: &Folder, missing: Vec<String>) -> Error {
+    bad(
+        folder,
+        missing.iter().map(|path| problem(path, "is missing")).collect(),
+    )
+}
+
+fn bad(folder: &Folder, problems: Vec<BadInput>) -> Error {
+    let folder = folder.url().to_owned();
+    Error::BadInputs { folder, problems }
+}
+
+fn problem(name: &str, reason: &str) -> BadInput {
+    BadInput {
+        name: name.to_owned(),
+        reason: reason.to_owned(),
+    }
+}

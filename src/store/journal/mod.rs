@@ -1,0 +1,157 @@
+//! The journal: what the coordinator decided, in numbered create-only segments of the bucket.
+//!
+//! One number is given once. A coordinator starts by *claiming* the next free number with a segment that holds nothing but a higher
+//! epoch. An older coordinator that still believes itself in charge needs that very number for its next append, loses it, reads the
+//! higher epoch there and steps down. That is all the fencing there is: no clock, no lock, no second kind of conditional write.
+//! Claims are never deleted, so this holds however long the older one has slept.
+//!
+//! Frames are opaque bytes with length and CRC32C. A torn tail is cut and reported. Snapshots bound what must be read at the
+//! next start; two are kept, and the segments since the older one.
+
+mod claim;
+mod recover;
+mod segment;
+mod snapshot;
+
+use bytes::Bytes;
+
+pub use recover::Recovered;
+use segment::{Header, Writer};
+
+use super::objects::Objects;
+use super::{Error, Store, layout};
+
+/// A snapshot is worth it once the tail is larger than this and than the last snapshot.
+const TAIL_BYTES: u64 = 32 << 20;
+/// And once there are this many segments, since each is a request at the next start.
+const TAIL_SEGMENTS: u64 = 4096;
+
+/// The writing end. There is one a bucket; a second one fences the first.
+#[derive(Debug)]
+pub struct Journal {
+    objects: Objects,
+    writer: Writer,
+    epoch: u64,
+    /// The number of the next segment.
+    next: u64,
+    /// An append has begun whose outcome was never learnt.
+    broken: bool,
+    tail: Tail,
+}
+
+/// What the next start would have to read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Tail {
+    bytes: u64,
+    segments: u64,
+    /// The last snapshot's number and size, 0 where there is none.
+    snapshot: u64,
+    snapshot_bytes: u64,
+}
+
+impl Journal {
+    /// Takes over the journal of a bucket and reads what it holds.
+    ///
+    /// `writer` must be unique to this start of this process (host, process id and time, say); whoever is fenced is shown it.
+    pub async fn open(store: &Store, writer: &str) -> Result<(Self, Recovered), Error> {
+        let objects = store.objects.clone();
+        let writer = Writer::new(writer);
+        let claim = claim::take(&objects, &writer).await?;
+        let (recovered, tail) = recover::read(&objects, claim.number).await?;
+        let journal = Self {
+            objects,
+            writer,
+            epoch: claim.epoch,
+            next: claim.number + 1,
+            broken: false,
+            tail,
+        };
+        Ok((journal, recovered))
+    }
+
+    /// The number of this coordinator's reign; every later one's is higher.
+    pub fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// Makes `frames` durable, all or none, in order. When it returns they survive anything.
+    ///
+    /// After an error it is not known whether they did: the journal refuses further appends, and the way on is to open it again.
+    /// [`Error::Fenced`] says that another coordinator has taken over.
+    pub async fn append(&mut self, frames: &[Bytes]) -> Result<(), Error> {
+        if self.broken {
+            return Err(Error::JournalBroken);
+        }
+        if frames.is_empty() {
+            return Ok(());
+        }
+        let bytes = segment::encode(&self.header(frames.len()), frames)?;
+        let key = layout::segment(self.next);
+        // Set before and not after: this future may be dropped while the write is under way.
+        self.broken = true;
+        if !self.objects.create(&key, &bytes).await? {
+            return Err(self.who_took(&key).await);
+        }
+        self.broken = false;
+        self.next += 1;
+        self.tail.bytes += bytes.len() as u64;
+        self.tail.segments += 1;
+        Ok(())
+    }
+
+    /// Whether a snapshot would now shorten the next start.
+    pub fn wants_snapshot(&self) -> bool {
+        self.tail.bytes > TAIL_BYTES.max(self.tail.snapshot_bytes) || self.tail.segments >= TAIL_SEGMENTS
+    }
+
+    /// Keeps `state`, which must be what all frames appended so far amount to, and deletes what it makes superfluous.
+    pub async fn snapshot(&mut self, state: Bytes) -> Result<(), Error> {
+        if self.broken {
+            return Err(Error::JournalBroken);
+        }
+        let number = self.next - 1;
+        if number == self.tail.snapshot {
+            return Ok(());
+        }
+        let size = state.len() as u64;
+        snapshot::write(&self.objects, self.epoch, number, state).await?;
+        self.tail = Tail {
+            snapshot: number,
+            snapshot_bytes: size,
+            ..Tail::default()
+        };
+        // What could not be deleted is deleted after the next snapshot.
+        if let Err(error) = snapshot::trim(&self.objects).await {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "old journal segments stay"
+            );
+        }
+        Ok(())
+    }
+
+    fn header(&self, frames: usize) -> Header {
+        Header {
+            epoch: self.epoch,
+            number: self.next,
+            frames: frames as u32,
+            writer: self.writer.clone(),
+        }
+    }
+
+    /// Why our number is somebody else's.
+    async fn who_took(&self, key: &str) -> Error {
+        let found = match segment::read(&self.objects, self.next).await {
+            Ok(found) => found.header,
+            Err(error) => return error,
+        };
+        match found {
+            Some(header) if header.epoch > self.epoch => Error::Fenced {
+                epoch: header.epoch,
+                by: header.writer.label,
+                own: self.epoch,
+            },
+            _ => Error::corrupt(key, "it was written by somebody who had not claimed the journal"),
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! Reading the journal at a start: the latest sound snapshot, then every frame after it.
+
+use bytes::Bytes;
+use futures::stream::{self, StreamExt, TryStreamExt};
+
+use super::super::objects::Objects;
+use super::super::{Error, layout};
+use super::segment::{self, Segment};
+use super::{Tail, snapshot};
+
+const READS_IN_FLIGHT: usize = 16;
+/// An older coordinator may delete what was just listed, when it takes a snapshot; not many times in a row.
+const ATTEMPTS: u32 = 5;
+
+/// What the journal holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recovered {
+    /// The state to start from; `None` for an empty one.
+    pub snapshot: Option<Bytes>,
+    /// The frames appended since, in order.
+    pub events: Vec<Bytes>,
+    /// What was damaged and left out, for people; empty if all was well.
+    pub repairs: Vec<String>,
+}
+
+/// Reads everything before the claim `end`. Nobody can append there any more.
+pub(super) async fn read(objects: &Objects, end: u64) -> Result<(Recovered, Tail), Error> {
+    let mut gone = String::new();
+    for _ in 0..ATTEMPTS {
+        match read_once(objects, end).await {
+            Err(Error::NotFound { what }) => gone = what,
+            other => return other,
+        }
+    }
+    Err(Error::corrupt(&gone, "the journal needs it and it is gone"))
+}
+
+async fn read_once(objects: &Objects, end: u64) -> Result<(Recovered, Tail), Error> {
+    let mut recovered = Recovered::default();
+    let mut tail = Tail::default();
+    if let Some((number, state)) = latest_snapshot(objects, &mut recovered.repairs).await? {
+        tail.snapshot = number;
+        tail.snapshot_bytes = state.len() as u64;
+        recovered.snapshot = Some(state);
+    }
+    let segments: Vec<(u64, Segment)> = stream::iter(tail.snapshot + 1..end)
+        .map(async |number| {
+            segment::read(objects, number)
+                .await
+                .map(|segment| (number, segment))
+        })
+        .buffered(READS_IN_FLIGHT)
+        .try_collect()
+        .await?;
+    tail.segments = segments.len() as u64;
+    for (at, (number, segment)) in segments.iter().enumerate() {
+        let next = segments.get(at + 1).map(|(_, next)| next);
+        if let Some(note) = check(*number, segment, next)? {
+            recovered.repairs.push(note);
+        }
+        tail.bytes += segment.frames.iter().map(|frame| frame.len() as u64).sum::<u64>();
+    }
+    recovered.events = segments
+        .into_iter()
+        .flat_map(|(_, segment)| segment.frames)
+        .collect();
+    Ok((recovered, tail))
+}
+
+async fn latest_snapshot(
+    objects: &Objects,
+    repairs: &mut Vec<String>,
+) -> Result<Option<(u64, Bytes)>, Error> {
+    for number in snapshot::numbers(objects).await? {
+        match snapshot::read(objects, number).await {
+            Ok(state) => return Ok(Some((number, state))),
+            Err(error @ Error::Corrupt { .. }) => {
+                repairs.push(format!("{error}; an earlier snapshot was used"))
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(None)
+}
+
+/// A note if the segment is torn and may be: its epoch ended with it, so the append that wrote it was never answered.
+fn check(number: u64, segment: &Segment, next: Option<&Segment>) -> Result<Option<String>, Error> {
+    let Some(offset) = segment.torn_at else {
+        return Ok(None);
+    };
+    let key = layout::segment(number);
+    if next.is_none_or(Segment::is_claim) {
+        return Ok(Some(format!(
+            "{key} is torn at byte {offset}; {} whole frames before it were kept",
+            segment.frames.len()
+        )));
+    }
+    let reason = format!("it is damaged at byte {offset}, and later segments build on it");
+    Err(Error::corrupt(&key, reason))
+}

@@ -1,0 +1,160 @@
+//! Every key in the bucket. No other file spells one out.
+//!
+//! ```text
+//! blobs/<2 hex>/<64 hex>                             immutable bytes by digest
+//! jobs/<key>/spec.json, receipt.json                 what a job reads, what it made
+//! jobs/<key>/checkpoint/<train step>-<lease>-<digest>.safetensors
+//! jobs/<key>/log/<attempt>.txt
+//! sweeps/<sweep>/manifest.yaml, manifest.lock.yaml, plan.json
+//! state/log/<number>.seg                             the journal, create-only
+//! state/snapshot/<number>.snap                       the state after segment <number>, create-only
+//! state/probe/…                                      storage-check's scratch
+//! models/<digest of URL>.json                        digests of model files seen before
+//! results/<sweep>/…                                  for people: images, adapters, tables
+//! ```
+
+use crate::digest::Digest;
+use crate::ids::{Attempt, ConceptId, JobKey, LeaseId, SweepId};
+
+pub(super) const SEGMENTS: &str = "state/log";
+pub(super) const SNAPSHOTS: &str = "state/snapshot";
+pub(super) const PROBE: &str = "state/probe";
+pub(super) const SWEEPS: &str = "sweeps";
+
+pub(super) fn blob(digest: Digest) -> String {
+    let hex = digest.to_string();
+    format!("blobs/{}/{hex}", &hex[..2])
+}
+
+pub(super) fn spec(job: JobKey) -> String {
+    format!("jobs/{job}/spec.json")
+}
+
+pub(super) fn receipt(job: JobKey) -> String {
+    format!("jobs/{job}/receipt.json")
+}
+
+pub(super) fn logs(job: JobKey) -> String {
+    format!("jobs/{job}/log")
+}
+
+pub(super) fn log(job: JobKey, attempt: Attempt) -> String {
+    format!("jobs/{job}/log/{attempt}.txt")
+}
+
+/// The attempt of a key made by [`log`].
+pub(super) fn log_attempt(key: &str) -> Option<Attempt> {
+    file_name(key).strip_suffix(".txt")?.parse().ok().map(Attempt)
+}
+
+pub(super) fn checkpoints(job: JobKey) -> String {
+    format!("jobs/{job}/checkpoint")
+}
+
+pub(super) fn checkpoint(job: JobKey, step: u64, lease: LeaseId, digest: Digest) -> String {
+    format!("jobs/{job}/checkpoint/{step:010}-{lease}-{digest}.safetensors")
+}
+
+/// Train step, lease and digest of a key made by [`checkpoint`].
+pub(super) fn checkpoint_parts(key: &str) -> Option<(u64, LeaseId, Digest)> {
+    let stem = file_name(key).strip_suffix(".safetensors")?;
+    let mut parts = stem.split('-');
+    let (step, lease, digest) = (parts.next()?, parts.next()?, parts.next()?);
+    Some((
+        step.parse().ok()?,
+        LeaseId(lease.parse().ok()?),
+        digest.parse().ok()?,
+    ))
+}
+
+pub(super) fn manifest(sweep: &SweepId) -> String {
+    format!("sweeps/{sweep}/manifest.yaml")
+}
+
+pub(super) fn manifest_lock(sweep: &SweepId) -> String {
+    format!("sweeps/{sweep}/manifest.lock.yaml")
+}
+
+pub(super) fn plan(sweep: &SweepId) -> String {
+    format!("sweeps/{sweep}/plan.json")
+}
+
+pub(super) fn model_digests(url: &str) -> String {
+    format!("models/{}.json", Digest::of(url.as_bytes()))
+}
+
+pub(super) fn segment(number: u64) -> String {
+    format!("state/log/{number:020}.seg")
+}
+
+pub(super) fn snapshot(number: u64) -> String {
+    format!("state/snapshot/{number:020}.snap")
+}
+
+/// The number of a key made by [`segment`] or [`snapshot`].
+pub(super) fn number(key: &str) -> Option<u64> {
+    let name = file_name(key);
+    let digits = name.strip_suffix(".seg").or_else(|| name.strip_suffix(".snap"))?;
+    (digits.len() == 20).then(|| digits.parse().ok())?
+}
+
+pub(super) fn probe(name: &str) -> String {
+    format!("state/probe/{name}")
+}
+
+pub(super) fn results(sweep: &SweepId) -> String {
+    format!("results/{sweep}")
+}
+
+fn file_name(key: &str) -> &str {
+    key.rsplit('/').next().unwrap_or(key)
+}
+
+/// Paths below `results/<sweep>/`, for whoever publishes or shows results.
+pub mod result_paths {
+    use super::ConceptId;
+
+    /// A generated image; `variant` is the method, with `@point` where a matrix gives it several.
+    pub fn image(variant: &str, concept: &ConceptId, output: &str) -> String {
+        format!("images/{variant}/{concept}/{output}")
+    }
+
+    /// A trained adapter.
+    pub fn adapter(variant: &str, concept: &ConceptId) -> String {
+        format!("adapters/{variant}/{concept}.safetensors")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_read_back() {
+        let job = JobKey(Digest::of(b"job"));
+        let digest = Digest::of(b"state");
+        let key = checkpoint(job, 400, LeaseId(7), digest);
+        assert_eq!(checkpoint_parts(&key), Some((400, LeaseId(7), digest)));
+        assert_eq!(log_attempt(&log(job, Attempt(3))), Some(Attempt(3)));
+        assert_eq!(number(&segment(12)), Some(12));
+        assert_eq!(number(&snapshot(u64::MAX)), Some(u64::MAX));
+    }
+
+    #[test]
+    fn strangers_in_the_folder_are_no_keys() {
+        for stranger in [
+            "state/log/12.seg",
+            "state/log/x",
+            "state/log/00000000000000000012.tmp",
+        ] {
+            assert_eq!(number(stranger), None, "{stranger}");
+        }
+        assert_eq!(checkpoint_parts("jobs/x/checkpoint/notes.txt"), None);
+    }
+
+    #[test]
+    fn numbers_sort_as_text() {
+        assert!(segment(9) < segment(10));
+        assert!(snapshot(99_999) < snapshot(100_000));
+    }
+}

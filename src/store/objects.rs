@@ -1,0 +1,254 @@
+//! Objects by key: the few primitives everything else is made of. Errors name the key; what may pass is tried again.
+
+use std::path::{Path as FsPath, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::TryStreamExt;
+use object_store::path::Path;
+use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutPayload};
+
+use super::Error;
+use super::location::check_key;
+use super::retry::retrying;
+use crate::clock::Timestamp;
+
+/// What a listing says of an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Object {
+    pub(super) key: String,
+    pub(super) size: u64,
+    pub(super) modified: Timestamp,
+    /// Changes whenever the bytes do, as far as the store can tell.
+    pub(super) version: String,
+}
+
+/// All objects below a prefix of some store.
+#[derive(Clone, Debug)]
+pub(super) struct Objects {
+    raw: Arc<dyn ObjectStore>,
+    prefix: Path,
+    url: Arc<str>,
+    root: Option<Arc<FsPath>>,
+}
+
+impl Objects {
+    pub(super) fn remote(raw: Arc<dyn ObjectStore>, prefix: Path, url: &str) -> Self {
+        Self {
+            raw,
+            prefix,
+            url: url.into(),
+            root: None,
+        }
+    }
+
+    /// `root` is absolute and exists.
+    pub(super) fn local(raw: Arc<dyn ObjectStore>, root: PathBuf) -> Result<Self, Error> {
+        let text = root.display().to_string();
+        let url = url::Url::from_directory_path(&root)
+            .map_err(|()| Error::bad_url(&text, "it has no absolute path"))?;
+        Ok(Self {
+            raw,
+            prefix: Path::ROOT,
+            url: url.as_str().trim_end_matches('/').into(),
+            root: Some(root.into()),
+        })
+    }
+
+    pub(super) fn url(&self) -> &str {
+        &self.url
+    }
+
+    pub(super) fn root(&self) -> Option<&FsPath> {
+        self.root.as_deref()
+    }
+
+    pub(super) fn raw(&self) -> &Arc<dyn ObjectStore> {
+        &self.raw
+    }
+
+    /// The library's name for a key of ours; the only way to one.
+    pub(super) fn path(&self, key: &str) -> Result<Path, Error> {
+        check_key(key)?;
+        let joined = match self.prefix.as_ref() {
+            "" => key.to_owned(),
+            prefix => format!("{prefix}/{key}"),
+        };
+        Path::parse(joined).map_err(|error| Error::of_store(key, error.into()))
+    }
+
+    /// The file of a key, where the store is a folder.
+    pub(super) fn file(&self, key: &str) -> Result<Option<PathBuf>, Error> {
+        check_key(key)?;
+        Ok(self.root.as_ref().map(|root| root.join(key)))
+    }
+
+    /// Writes an object, replacing what is there.
+    pub(super) async fn put(&self, key: &str, bytes: &Bytes) -> Result<(), Error> {
+        let path = self.path(key)?;
+        retrying(async || {
+            let put = self.raw.put(&path, PutPayload::from_bytes(bytes.clone())).await;
+            put.map(drop).map_err(|error| Error::of_store(key, error))
+        })
+        .await
+    }
+
+    /// Writes an object unless there is one; says whether the object now holds exactly these bytes.
+    ///
+    /// A lost reply is no trouble: the next attempt finds the object, reads it back and recognises its own bytes. Whoever must know
+    /// that it was them and no one else has to put something of their own into the bytes.
+    pub(super) async fn create(&self, key: &str, bytes: &Bytes) -> Result<bool, Error> {
+        let path = self.path(key)?;
+        retrying(async || {
+            let payload = PutPayload::from_bytes(bytes.clone());
+            match self.raw.put_opts(&path, payload, PutMode::Create.into()).await {
+                Ok(_) => Ok(true),
+                Err(object_store::Error::AlreadyExists { source, .. }) => {
+                    self.holds(key, bytes, source).await
+                }
+                Err(error) => Err(Error::of_store(key, error)),
+            }
+        })
+        .await
+    }
+
+    /// Whether `key` holds exactly `bytes`. That it is not there at all means that another writer's attempt was under way and failed.
+    async fn holds(&self, key: &str, bytes: &Bytes, refusal: super::error::Source) -> Result<bool, Error> {
+        match self.get(key, bytes.len() as u64).await {
+            Ok(found) => Ok(found == bytes),
+            Err(Error::TooLarge { .. }) => Ok(false),
+            Err(Error::NotFound { .. }) => Err(Error::Unavailable {
+                key: key.to_owned(),
+                source: refusal,
+            }),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Reads a whole object of at most `limit` bytes.
+    pub(super) async fn get(&self, key: &str, limit: u64) -> Result<Bytes, Error> {
+        let path = self.path(key)?;
+        let sort = |error| Error::of_store(key, error);
+        retrying(async || {
+            let found = self.raw.get(&path).await.map_err(sort)?;
+            let size = found.meta.size;
+            if size > limit {
+                let key = key.to_owned();
+                return Err(Error::TooLarge { key, size, limit });
+            }
+            found.bytes().await.map_err(sort)
+        })
+        .await
+    }
+
+    /// As [`Objects::get`]; `None` where there is no such object.
+    pub(super) async fn find(&self, key: &str, limit: u64) -> Result<Option<Bytes>, Error> {
+        found(self.get(key, limit).await)
+    }
+
+    /// Reads a part of an object.
+    pub(super) async fn get_range(&self, key: &str, range: std::ops::Range<u64>) -> Result<Bytes, Error> {
+        let path = self.path(key)?;
+        retrying(async || {
+            let read = self.raw.get_range(&path, range.clone()).await;
+            read.map_err(|error| Error::of_store(key, error))
+        })
+        .await
+    }
+
+    /// An object's size and age; `None` where there is none.
+    pub(super) async fn head(&self, key: &str) -> Result<Option<Object>, Error> {
+        let path = self.path(key)?;
+        let head = retrying(async || {
+            self.raw
+                .head(&path)
+                .await
+                .map_err(|error| Error::of_store(key, error))
+        });
+        Ok(found(head.await)?.map(|meta| describe(key.to_owned(), &meta)))
+    }
+
+    /// All objects below `folder` (all there are, if it is empty), sorted by key.
+    pub(super) async fn list(&self, folder: &str) -> Result<Vec<Object>, Error> {
+        let path = match folder {
+            "" => self.prefix.clone(),
+            folder => self.path(folder)?,
+        };
+        let metas: Vec<ObjectMeta> = retrying(async || {
+            let listing = self.raw.list(Some(&path)).try_collect().await;
+            listing.map_err(|error| Error::of_store(folder, error))
+        })
+        .await?;
+        let mut objects: Vec<Object> = metas.iter().filter_map(|meta| self.listed(meta)).collect();
+        objects.sort_by(|a, b| a.key.cmp(&b.key));
+        Ok(objects)
+    }
+
+    /// Names of the folders directly below `folder`, sorted.
+    pub(super) async fn folders(&self, folder: &str) -> Result<Vec<String>, Error> {
+        let path = match folder {
+            "" => self.prefix.clone(),
+            folder => self.path(folder)?,
+        };
+        let listing = retrying(async || {
+            let listing = self.raw.list_with_delimiter(Some(&path)).await;
+            listing.map_err(|error| Error::of_store(folder, error))
+        });
+        let prefixes = listing.await?.common_prefixes;
+        let mut names: Vec<String> = prefixes
+            .iter()
+            .filter_map(|path| path.filename().map(str::to_owned))
+            .collect();
+        names.sort();
+        Ok(names)
+    }
+
+    /// Deletes an object; that there is none is fine.
+    pub(super) async fn delete(&self, key: &str) -> Result<(), Error> {
+        let path = self.path(key)?;
+        let delete = retrying(async || {
+            let deleted = self.raw.delete(&path).await;
+            deleted.map_err(|error| Error::of_store(key, error))
+        });
+        found(delete.await).map(drop)
+    }
+
+    /// Copies inside the store. In a folder the bytes are copied and not linked: who edits the copy must not change the original.
+    pub(super) async fn copy(&self, from: &str, to: &str) -> Result<(), Error> {
+        if self.root.is_some() {
+            let bytes = self.get(from, u64::MAX).await?;
+            return self.put(to, &bytes).await;
+        }
+        let (source, target) = (self.path(from)?, self.path(to)?);
+        retrying(async || {
+            let copied = self.raw.copy(&source, &target).await;
+            copied.map_err(|error| Error::of_store(from, error))
+        })
+        .await
+    }
+
+    fn listed(&self, meta: &ObjectMeta) -> Option<Object> {
+        let below = meta.location.as_ref().strip_prefix(self.prefix.as_ref())?;
+        let key = below.strip_prefix('/').unwrap_or(below);
+        // A store's own placeholder for the folder itself.
+        (!key.is_empty()).then(|| describe(key.to_owned(), meta))
+    }
+}
+
+fn describe(key: String, meta: &ObjectMeta) -> Object {
+    let modified = u64::try_from(meta.last_modified.timestamp_millis()).unwrap_or(0);
+    Object {
+        key,
+        size: meta.size,
+        modified: Timestamp(modified),
+        version: meta.e_tag.clone().unwrap_or_else(|| modified.to_string()),
+    }
+}
+
+fn found<T>(result: Result<T, Error>) -> Result<Option<T>, Error> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(Error::NotFound { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
