@@ -30,9 +30,11 @@ impl Store {
     pub async fn put_blob_file(&self, file: &Path) -> Result<BlobRef, Error> {
         let blob = transfer::digest_file(file).await?;
         let key = layout::blob(blob.digest);
-        retrying(async || match self.has_blob(&blob).await? {
-            true => Ok(()),
-            false => self.upload_file(&key, file, blob.digest).await,
+        retrying(async || {
+            if self.has_blob(&blob).await? {
+                return Ok(());
+            }
+            self.upload_file(&key, file, blob.digest).await
         })
         .await?;
         Ok(blob)

@@ -42,7 +42,8 @@ pub(super) fn in_memory() -> Objects {
     Objects::remote(Arc::new(InMemory::new()), Path::ROOT, "memory:")
 }
 
-fn local(folder: &FsPath) -> Result<Objects, Error> {
+/// A folder of this machine; it must exist.
+pub(super) fn local(folder: &FsPath) -> Result<Objects, Error> {
     let root = folder.canonicalize().map_err(|source| match source.kind() {
         std::io::ErrorKind::NotFound => Error::NotFound {
             what: format!("the folder {}", folder.display()),

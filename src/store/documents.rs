@@ -59,7 +59,7 @@ impl Store {
 
     /// The sweeps that were ever submitted to this bucket, sorted.
     pub async fn sweeps(&self) -> Result<Vec<SweepId>, Error> {
-        let names = self.objects.folders(layout::SWEEPS).await?;
+        let (_, names) = self.objects.list_level(layout::SWEEPS).await?;
         // A folder that is no sweep's is none of our business.
         Ok(names.iter().filter_map(|name| name.parse().ok()).collect())
     }

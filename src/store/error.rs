@@ -95,10 +95,8 @@ pub enum Error {
         reason: String,
     },
     /// Input files that cannot work, all of them at once.
-    #[error("{}", list_problems(.folder, .problems))]
+    #[error("{}", list_problems(.problems))]
     BadInputs {
-        /// Where they lie.
-        folder: String,
         /// One entry a file.
         problems: Vec<BadInput>,
     },
@@ -128,7 +126,7 @@ pub(super) type Source = Box<dyn std::error::Error + Send + Sync>;
 /// An input file that cannot work.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BadInput {
-    /// Its name in the folder.
+    /// Its path or URL.
     pub name: String,
     /// What is wrong with it.
     pub reason: String,
@@ -140,9 +138,12 @@ impl fmt::Display for BadInput {
     }
 }
 
-fn list_problems(folder: &str, problems: &[BadInput]) -> String {
+fn list_problems(problems: &[BadInput]) -> String {
+    if let [only] = problems {
+        return only.to_string();
+    }
     let lines: Vec<String> = problems.iter().map(|problem| format!("\n  {problem}")).collect();
-    format!("inputs in {folder} cannot be used:{}", lines.concat())
+    format!("{} inputs cannot be used:{}", problems.len(), lines.concat())
 }
 
 impl Error {

@@ -59,6 +59,12 @@ impl Folder {
         Ok(objects.into_iter().map(entry).collect())
     }
 
+    /// The files directly in the folder, sorted by name.
+    pub async fn top_files(&self) -> Result<Vec<FileEntry>, Error> {
+        let (objects, _) = self.objects.list_level("").await?;
+        Ok(objects.into_iter().map(entry).collect())
+    }
+
     /// One file's size and version; `None` where there is none.
     pub async fn file(&self, path: &str) -> Result<Option<FileEntry>, Error> {
         Ok(self.objects.head(path).await?.map(entry))
@@ -66,9 +72,15 @@ impl Folder {
 
     /// Names of the folders directly inside, sorted; hidden ones are left out.
     pub async fn folders(&self) -> Result<Vec<String>, Error> {
-        let mut names = self.objects.folders("").await?;
+        let (_, mut names) = self.objects.list_level("").await?;
         names.retain(|name| !name.starts_with('.'));
         Ok(names)
+    }
+
+    /// A folder inside this one.
+    pub fn subfolder(&self, name: &str) -> Result<Self, Error> {
+        let objects = self.objects.below(name)?;
+        Ok(Self { objects })
     }
 
     /// Reads a file of at most `limit` bytes.
@@ -79,7 +91,7 @@ impl Folder {
     /// Writes a file of known digest to `to`; on failure nothing is left there.
     pub async fn download(&self, file: &FileSource, to: &Path) -> Result<(), Error> {
         let found = transfer::download_to(&self.objects, &file.path, file.size, to).await?;
-        let checked = check_digest(&file.path, file.digest, found);
+        let checked = check_digest(&self.objects.name(&file.path), file.digest, found);
         if checked.is_err() {
             drop(tokio::fs::remove_file(to).await);
         }

@@ -18,7 +18,6 @@ use crate::ids::{Attempt, ConceptId, JobKey, LeaseId, SweepId};
 
 pub(super) const SEGMENTS: &str = "state/log";
 pub(super) const SNAPSHOTS: &str = "state/snapshot";
-pub(super) const PROBE: &str = "state/probe";
 pub(super) const SWEEPS: &str = "sweeps";
 
 pub(super) fn blob(digest: Digest) -> String {

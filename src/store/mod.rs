@@ -35,7 +35,7 @@ pub use access::Access;
 pub use checkpoints::Checkpoint;
 pub use error::{BadInput, Error};
 pub use folder::{FileEntry, Folder};
-pub use inputs::{InputImage, ModelKind};
+pub use inputs::InputImage;
 pub use journal::{Journal, Recovered};
 pub use layout::result_paths;
 pub use probe::{Check, Outcome, Report, storage_check};

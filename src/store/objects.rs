@@ -67,6 +67,33 @@ impl Objects {
         &self.raw
     }
 
+    /// A key as people are told it: a path where it is a file of this machine, else a URL.
+    pub(super) fn name(&self, key: &str) -> String {
+        match (&self.root, key) {
+            (Some(root), _) => root.join(key).display().to_string(),
+            (None, "") => self.url.to_string(),
+            (None, key) => format!("{}/{key}", self.url),
+        }
+    }
+
+    /// The same store, `folder` deeper.
+    pub(super) fn below(&self, folder: &str) -> Result<Self, Error> {
+        let path = self.path(folder)?;
+        if let Some(root) = &self.root {
+            return super::connect::local(&root.join(folder));
+        }
+        Ok(Self {
+            prefix: path,
+            url: self.name(folder).into(),
+            ..self.clone()
+        })
+    }
+
+    /// Sorts an error of the library beneath.
+    pub(super) fn sort(&self, key: &str, error: object_store::Error) -> Error {
+        Error::of_store(&self.name(key), error)
+    }
+
     /// The library's name for a key of ours; the only way to one.
     pub(super) fn path(&self, key: &str) -> Result<Path, Error> {
         check_key(key)?;
@@ -74,7 +101,7 @@ impl Objects {
             "" => key.to_owned(),
             prefix => format!("{prefix}/{key}"),
         };
-        Path::parse(joined).map_err(|error| Error::of_store(key, error.into()))
+        Path::parse(joined).map_err(|error| self.sort(key, error.into()))
     }
 
     /// The file of a key, where the store is a folder.
@@ -88,7 +115,7 @@ impl Objects {
         let path = self.path(key)?;
         retrying(async || {
             let put = self.raw.put(&path, PutPayload::from_bytes(bytes.clone())).await;
-            put.map(drop).map_err(|error| Error::of_store(key, error))
+            put.map(drop).map_err(|error| self.sort(key, error))
         })
         .await
     }
@@ -106,7 +133,7 @@ impl Objects {
                 Err(object_store::Error::AlreadyExists { source, .. }) => {
                     self.holds(key, bytes, source).await
                 }
-                Err(error) => Err(Error::of_store(key, error)),
+                Err(error) => Err(self.sort(key, error)),
             }
         })
         .await
@@ -118,7 +145,7 @@ impl Objects {
             Ok(found) => Ok(found == bytes),
             Err(Error::TooLarge { .. }) => Ok(false),
             Err(Error::NotFound { .. }) => Err(Error::Unavailable {
-                key: key.to_owned(),
+                key: self.name(key),
                 source: refusal,
             }),
             Err(error) => Err(error),
@@ -128,15 +155,15 @@ impl Objects {
     /// Reads a whole object of at most `limit` bytes.
     pub(super) async fn get(&self, key: &str, limit: u64) -> Result<Bytes, Error> {
         let path = self.path(key)?;
-        let sort = |error| Error::of_store(key, error);
+
         retrying(async || {
-            let found = self.raw.get(&path).await.map_err(sort)?;
+            let found = self.raw.get(&path).await.map_err(|error| self.sort(key, error))?;
             let size = found.meta.size;
             if size > limit {
-                let key = key.to_owned();
+                let key = self.name(key);
                 return Err(Error::TooLarge { key, size, limit });
             }
-            found.bytes().await.map_err(sort)
+            found.bytes().await.map_err(|error| self.sort(key, error))
         })
         .await
     }
@@ -151,7 +178,7 @@ impl Objects {
         let path = self.path(key)?;
         retrying(async || {
             let read = self.raw.get_range(&path, range.clone()).await;
-            read.map_err(|error| Error::of_store(key, error))
+            read.map_err(|error| self.sort(key, error))
         })
         .await
     }
@@ -159,48 +186,33 @@ impl Objects {
     /// An object's size and age; `None` where there is none.
     pub(super) async fn head(&self, key: &str) -> Result<Option<Object>, Error> {
         let path = self.path(key)?;
-        let head = retrying(async || {
-            self.raw
-                .head(&path)
-                .await
-                .map_err(|error| Error::of_store(key, error))
-        });
+        let head = retrying(async || self.raw.head(&path).await.map_err(|error| self.sort(key, error)));
         Ok(found(head.await)?.map(|meta| describe(key.to_owned(), &meta)))
     }
 
     /// All objects below `folder` (all there are, if it is empty), sorted by key.
     pub(super) async fn list(&self, folder: &str) -> Result<Vec<Object>, Error> {
-        let path = match folder {
-            "" => self.prefix.clone(),
-            folder => self.path(folder)?,
-        };
+        let path = self.folder_path(folder)?;
         let metas: Vec<ObjectMeta> = retrying(async || {
             let listing = self.raw.list(Some(&path)).try_collect().await;
-            listing.map_err(|error| Error::of_store(folder, error))
+            listing.map_err(|error| self.sort(folder, error))
         })
         .await?;
-        let mut objects: Vec<Object> = metas.iter().filter_map(|meta| self.listed(meta)).collect();
-        objects.sort_by(|a, b| a.key.cmp(&b.key));
-        Ok(objects)
+        Ok(self.describe_all(&metas))
     }
 
-    /// Names of the folders directly below `folder`, sorted.
-    pub(super) async fn folders(&self, folder: &str) -> Result<Vec<String>, Error> {
-        let path = match folder {
-            "" => self.prefix.clone(),
-            folder => self.path(folder)?,
-        };
+    /// Objects and names of folders directly in `folder`, sorted.
+    pub(super) async fn list_level(&self, folder: &str) -> Result<(Vec<Object>, Vec<String>), Error> {
+        let path = self.folder_path(folder)?;
         let listing = retrying(async || {
             let listing = self.raw.list_with_delimiter(Some(&path)).await;
-            listing.map_err(|error| Error::of_store(folder, error))
+            listing.map_err(|error| self.sort(folder, error))
         });
-        let prefixes = listing.await?.common_prefixes;
-        let mut names: Vec<String> = prefixes
-            .iter()
-            .filter_map(|path| path.filename().map(str::to_owned))
-            .collect();
+        let listing = listing.await?;
+        let names = listing.common_prefixes.iter().filter_map(|path| path.filename());
+        let mut names: Vec<String> = names.map(str::to_owned).collect();
         names.sort();
-        Ok(names)
+        Ok((self.describe_all(&listing.objects), names))
     }
 
     /// Deletes an object; that there is none is fine.
@@ -208,7 +220,7 @@ impl Objects {
         let path = self.path(key)?;
         let delete = retrying(async || {
             let deleted = self.raw.delete(&path).await;
-            deleted.map_err(|error| Error::of_store(key, error))
+            deleted.map_err(|error| self.sort(key, error))
         });
         found(delete.await).map(drop)
     }
@@ -222,9 +234,22 @@ impl Objects {
         let (source, target) = (self.path(from)?, self.path(to)?);
         retrying(async || {
             let copied = self.raw.copy(&source, &target).await;
-            copied.map_err(|error| Error::of_store(from, error))
+            copied.map_err(|error| self.sort(from, error))
         })
         .await
+    }
+
+    fn folder_path(&self, folder: &str) -> Result<Path, Error> {
+        match folder {
+            "" => Ok(self.prefix.clone()),
+            folder => self.path(folder),
+        }
+    }
+
+    fn describe_all(&self, metas: &[ObjectMeta]) -> Vec<Object> {
+        let mut objects: Vec<Object> = metas.iter().filter_map(|meta| self.listed(meta)).collect();
+        objects.sort_by(|a, b| a.key.cmp(&b.key));
+        objects
     }
 
     fn listed(&self, meta: &ObjectMeta) -> Option<Object> {

@@ -267,10 +267,10 @@ impl<'a> Probe<'a> {
 }
 
 fn expect(holds: bool, detail: &str, otherwise: &str) -> Result<String, String> {
-    match holds {
-        true => Ok(detail.to_owned()),
-        false => Err(otherwise.to_owned()),
+    if holds {
+        return Ok(detail.to_owned());
     }
+    Err(otherwise.to_owned())
 }
 
 fn verdict(name: &str, tried: Tried) -> Check {

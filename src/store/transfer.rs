@@ -107,8 +107,8 @@ impl Store {
             .await
             .map_err(Error::io("open", file))?;
         let mut upload = self.start_upload(key).await?;
-        match send_parts(&mut reader, file, &mut upload, key).await {
-            Ok(digest) if digest == expected => finish(upload, key).await,
+        match self.send_parts(&mut reader, file, &mut upload, key).await {
+            Ok(digest) if digest == expected => self.finish_upload(upload, key).await,
             Ok(digest) => {
                 drop(upload.abort().await);
                 let reason = format!("it changed while it was read, from {expected} to {digest}");
@@ -130,44 +130,45 @@ impl Store {
         for start in (0..bytes.len()).step_by(PART) {
             if let Err(error) = upload.wait_for_capacity(PARTS_IN_FLIGHT).await {
                 drop(upload.abort().await);
-                return Err(Error::of_store(key, error));
+                return Err(self.objects.sort(key, error));
             }
             upload.put(bytes.slice(start..bytes.len().min(start + PART)));
         }
-        finish(upload, key).await
+        self.finish_upload(upload, key).await
     }
 
     async fn start_upload(&self, key: &str) -> Result<WriteMultipart, Error> {
         let path = self.objects.path(key)?;
         let upload = self.objects.raw().put_multipart(&path).await;
-        let upload = upload.map_err(|error| Error::of_store(key, error))?;
+        let upload = upload.map_err(|error| self.objects.sort(key, error))?;
         Ok(WriteMultipart::new_with_chunk_size(upload, PART))
     }
-}
 
-async fn send_parts(
-    reader: &mut tokio::fs::File,
-    file: &Path,
-    upload: &mut WriteMultipart,
-    key: &str,
-) -> Result<Digest, Error> {
-    let mut digester = Digester::default();
-    loop {
-        let part = read_part(reader, file).await?;
-        if part.is_empty() {
-            return Ok(digester.finish());
+    async fn send_parts(
+        &self,
+        reader: &mut tokio::fs::File,
+        file: &Path,
+        upload: &mut WriteMultipart,
+        key: &str,
+    ) -> Result<Digest, Error> {
+        let mut digester = Digester::default();
+        loop {
+            let part = read_part(reader, file).await?;
+            if part.is_empty() {
+                return Ok(digester.finish());
+            }
+            digester.update(&part);
+            let room = upload.wait_for_capacity(PARTS_IN_FLIGHT).await;
+            room.map_err(|error| self.objects.sort(key, error))?;
+            upload.put(part);
         }
-        digester.update(&part);
-        let room = upload.wait_for_capacity(PARTS_IN_FLIGHT).await;
-        room.map_err(|error| Error::of_store(key, error))?;
-        upload.put(part);
     }
-}
 
-/// Makes the object visible; until then nobody sees any of it.
-async fn finish(upload: WriteMultipart, key: &str) -> Result<(), Error> {
-    let finished = upload.finish().await;
-    finished.map(drop).map_err(|error| Error::of_store(key, error))
+    /// Makes the object visible; until then nobody sees any of it.
+    async fn finish_upload(&self, upload: WriteMultipart, key: &str) -> Result<(), Error> {
+        let finished = upload.finish().await;
+        finished.map(drop).map_err(|error| self.objects.sort(key, error))
+    }
 }
 
 /// The next [`PART`] bytes, fewer at the end, none after it.

@@ -8,8 +8,7 @@ use image::{ImageFormat, ImageReader};
 
 use super::super::{BadInput, Error, FileEntry, Folder, Store};
 use crate::digest::Digest;
-use crate::job::BlobRef;
-use crate::spec::ImageInput;
+use crate::plan::ResolvedFile;
 
 /// The same limits as the engine's decoder: above any camera's photo, below what hurts a worker.
 const MAX_BYTES: u64 = 64 << 20;
@@ -25,8 +24,10 @@ const OTHER_IMAGES: [&str; 8] = ["webp", "gif", "bmp", "tif", "tiff", "heic", "h
 /// A reference image that has passed the checks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InputImage {
-    /// Name and digest, as jobs read it.
-    pub input: ImageInput,
+    /// File name without folders.
+    pub name: String,
+    /// BLAKE3 of the file.
+    pub digest: Digest,
     /// The file.
     pub bytes: Bytes,
     /// Pixels across and down, as stored.
@@ -34,10 +35,11 @@ pub struct InputImage {
 }
 
 impl InputImage {
-    /// As a blob.
-    pub fn blob(&self) -> BlobRef {
-        BlobRef {
-            digest: self.input.digest,
+    /// As the planner knows it.
+    pub fn file(&self) -> ResolvedFile {
+        ResolvedFile {
+            name: self.name.clone(),
+            digest: self.digest,
             size: self.bytes.len() as u64,
         }
     }
@@ -48,13 +50,19 @@ impl Folder {
     ///
     /// Files that are no images are left alone; images that cannot be used fail it, all of them named.
     pub async fn images(&self) -> Result<Vec<InputImage>, Error> {
+        let images = self.images_if_any().await?;
+        if images.is_empty() {
+            return Err(self.refuse("", "holds no images (.jpg, .jpeg, .png)"));
+        }
+        Ok(images)
+    }
+
+    /// As [`Folder::images`], for folders that may have none.
+    pub(super) async fn images_if_any(&self) -> Result<Vec<InputImage>, Error> {
         let mut files = self.files().await?;
         files.retain(|file| {
             !file.path.contains('/') && !file.path.starts_with('.') && looks_like_image(&file.path)
         });
-        if files.is_empty() {
-            return Err(self.refuse(vec![problem(".", "holds no images (.jpg, .jpeg, .png)")]));
-        }
         self.read_images(files).await
     }
 
@@ -65,11 +73,11 @@ impl Folder {
         for path in paths {
             match self.file(path).await? {
                 Some(file) => files.push(file),
-                None => problems.push(problem(path, "does not exist")),
+                None => problems.push(self.problem(path, "does not exist")),
             }
         }
         if !problems.is_empty() {
-            return Err(self.refuse(problems));
+            return Err(Error::BadInputs { problems });
         }
         self.read_images(files).await
     }
@@ -77,7 +85,7 @@ impl Folder {
     async fn read_images(&self, files: Vec<FileEntry>) -> Result<Vec<InputImage>, Error> {
         if files.len() > MAX_IMAGES {
             let reason = format!("holds {} images, at most {MAX_IMAGES} are accepted", files.len());
-            return Err(self.refuse(vec![problem(".", &reason)]));
+            return Err(self.refuse("", &reason));
         }
         let read: Vec<Result<InputImage, Error>> = stream::iter(&files)
             .map(|file| self.read_image(file))
@@ -88,18 +96,18 @@ impl Folder {
         for image in read {
             match image {
                 Ok(image) => images.push(image),
-                Err(Error::BadInputs { problems: more, .. }) => problems.extend(more),
+                Err(Error::BadInputs { problems: more }) => problems.extend(more),
                 Err(error) => return Err(error),
             }
         }
-        match problems.is_empty() {
-            true => Ok(images),
-            false => Err(self.refuse(problems)),
+        if problems.is_empty() {
+            return Ok(images);
         }
+        Err(Error::BadInputs { problems })
     }
 
     async fn read_image(&self, file: &FileEntry) -> Result<InputImage, Error> {
-        let bad = |reason: &str| self.refuse(vec![problem(&file.path, reason)]);
+        let bad = |reason: &str| self.refuse(&file.path, reason);
         if file.size > MAX_BYTES {
             return Err(bad(&format!(
                 "has {} bytes, at most {MAX_BYTES} are accepted",
@@ -109,14 +117,24 @@ impl Folder {
         let bytes = self.read(&file.path, MAX_BYTES).await?;
         let pixels = check_header(&bytes).map_err(|reason| bad(&reason))?;
         let name = file.path.rsplit('/').next().unwrap_or(&file.path).to_owned();
-        let digest = Digest::of(&bytes);
-        let input = ImageInput { name, digest };
-        Ok(InputImage { input, bytes, pixels })
+        Ok(InputImage {
+            name,
+            digest: Digest::of(&bytes),
+            bytes,
+            pixels,
+        })
     }
 
-    fn refuse(&self, problems: Vec<BadInput>) -> Error {
-        let folder = self.url().to_owned();
-        Error::BadInputs { folder, problems }
+    fn refuse(&self, path: &str, reason: &str) -> Error {
+        let problems = vec![self.problem(path, reason)];
+        Error::BadInputs { problems }
+    }
+
+    pub(super) fn problem(&self, path: &str, reason: &str) -> BadInput {
+        BadInput {
+            name: self.objects.name(path),
+            reason: reason.to_owned(),
+        }
     }
 }
 
@@ -161,11 +179,4 @@ fn looks_like_image(path: &str) -> bool {
     extension.is_some_and(|extension| {
         ACCEPTED.contains(&extension.as_str()) || OTHER_IMAGES.contains(&extension.as_str())
     })
-}
-
-fn problem(name: &str, reason: &str) -> BadInput {
-    BadInput {
-        name: name.to_owned(),
-        reason: reason.to_owned(),
-    }
 }

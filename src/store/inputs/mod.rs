@@ -3,8 +3,8 @@
 
 mod images;
 mod models;
+mod resolve;
 mod text;
 mod weights;
 
 pub use images::InputImage;
-pub use models::ModelKind;

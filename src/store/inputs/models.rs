@@ -7,46 +7,40 @@ use serde::{Deserialize, Serialize};
 use super::super::{Error, FileEntry, Folder, Store, layout};
 use super::weights;
 use crate::digest::Digest;
+use crate::plan::ModelRole;
 use crate::spec::{FileSource, ModelSource};
 
-/// What a model folder is for; it decides which of its files are read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum ModelKind {
-    /// A Stable Diffusion v1 in diffusers' layout.
-    BaseModel,
-    /// CLIP in transformers' layout; its tokenizer is used where it has one.
-    Clip,
-    /// A DINO ViT in transformers' layout.
-    Dino,
+/// The files that make up a model.
+pub(super) struct ModelFiles {
+    /// Folders with a `config.json` and weights; `""` is the model's own.
+    pub(super) networks: &'static [&'static str],
+    /// Sets of files; the first complete one is taken.
+    pub(super) tokenizers: &'static [&'static [&'static str]],
+    /// What else must be there.
+    pub(super) alone: &'static [&'static str],
 }
 
-impl ModelKind {
-    /// Folders with a `config.json` and weights; `""` is the model's own.
-    pub(super) fn networks(self) -> &'static [&'static str] {
-        match self {
-            Self::BaseModel => &["unet/", "vae/", "text_encoder/"],
-            Self::Clip | Self::Dino => &[""],
-        }
-    }
-
-    /// Sets of files; the first complete one is taken.
-    pub(super) fn tokenizers(self) -> &'static [&'static [&'static str]] {
-        match self {
-            Self::BaseModel => &[
+/// Diffusers' layout for a base model, transformers' for the others. CLIP's tokenizer is used where it has one.
+pub(super) fn files_of(role: ModelRole) -> ModelFiles {
+    match role {
+        ModelRole::Base => ModelFiles {
+            networks: &["unet/", "vae/", "text_encoder/"],
+            tokenizers: &[
                 &["tokenizer/vocab.json", "tokenizer/merges.txt"],
                 &["tokenizer/tokenizer.json"],
             ],
-            Self::Clip => &[&["vocab.json", "merges.txt"], &["tokenizer.json"], &[]],
-            Self::Dino => &[&[]],
-        }
-    }
-
-    /// What else must be there.
-    pub(super) fn files(self) -> &'static [&'static str] {
-        match self {
-            Self::BaseModel => &["scheduler/scheduler_config.json"],
-            Self::Clip | Self::Dino => &[],
-        }
+            alone: &["scheduler/scheduler_config.json"],
+        },
+        ModelRole::Clip => ModelFiles {
+            networks: &[""],
+            tokenizers: &[&["vocab.json", "merges.txt"], &["tokenizer.json"], &[]],
+            alone: &[],
+        },
+        ModelRole::Dino => ModelFiles {
+            networks: &[""],
+            tokenizers: &[&[]],
+            alone: &[],
+        },
     }
 }
 
@@ -71,11 +65,11 @@ impl Store {
     pub async fn model(
         &self,
         folder: &Folder,
-        kind: ModelKind,
+        role: ModelRole,
         variant: Option<&str>,
     ) -> Result<ModelSource, Error> {
         let listing = folder.files().await?;
-        let wanted = weights::wanted(folder, kind, variant, &listing).await?;
+        let wanted = weights::wanted(folder, role, variant, &listing).await?;
         let mut remembered = self.remembered(folder.url()).await?;
         let before = remembered.files.clone();
         let mut files = Vec::with_capacity(wanted.len());

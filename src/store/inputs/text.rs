@@ -22,9 +22,8 @@ impl Folder {
     pub async fn text(&self, path: &str) -> Result<String, Error> {
         let bytes = self.read(path, MAX_BYTES).await?;
         String::from_utf8(bytes.into()).map_err(|error| Error::BadInputs {
-            folder: self.url().to_owned(),
             problems: vec![BadInput {
-                name: path.to_owned(),
+                name: self.objects.name(path),
                 reason: format!("is not UTF-8 at byte {}", error.utf8_error().valid_up_to()),
             }],
         })

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
-use super::super::{BadInput, Error, FileEntry, Folder};
-use super::ModelKind;
+use super::super::{Error, FileEntry, Folder};
+use super::models::files_of;
+use crate::plan::ModelRole;
 
 const MAX_INDEX: u64 = 16 << 20;
 /// File stems in use: diffusers networks, transformers networks.
@@ -20,7 +21,7 @@ struct ShardIndex {
 /// The files of a model, or every one that is missing.
 pub(super) async fn wanted(
     folder: &Folder,
-    kind: ModelKind,
+    role: ModelRole,
     variant: Option<&str>,
     listing: &[FileEntry],
 ) -> Result<BTreeSet<String>, Error> {
@@ -31,21 +32,21 @@ pub(super) async fn wanted(
     };
     let mut wanted = BTreeSet::new();
     let mut missing = Vec::new();
-    for path in kind.files() {
+    for path in files_of(role).alone {
         search.one_of(&[&[path]], &mut wanted, &mut missing);
     }
-    search.one_of(kind.tokenizers(), &mut wanted, &mut missing);
-    for network in kind.networks() {
+    search.one_of(files_of(role).tokenizers, &mut wanted, &mut missing);
+    for network in files_of(role).networks {
         search.one_of(&[&[&format!("{network}config.json")]], &mut wanted, &mut missing);
         match search.weights(network).await? {
             Some(files) => wanted.extend(files),
             None => missing.push(format!("{network}{}", file_names(STEMS[0], variant).0)),
         }
     }
-    match missing.is_empty() {
-        true => Ok(wanted),
-        false => Err(refuse(folder, missing)),
+    if missing.is_empty() {
+        return Ok(wanted);
     }
+    Err(refuse(folder, &missing))
 }
 
 struct Search<'a> {
@@ -85,10 +86,9 @@ impl Search<'_> {
     async fn shards(&self, network: &str, index: String) -> Result<Vec<String>, Error> {
         let text = self.folder.read(&index, MAX_INDEX).await?;
         let parsed: ShardIndex = serde_json::from_slice(&text).map_err(|error| {
-            bad(
-                self.folder,
-                vec![problem(&index, &format!("is no index of shards: {error}"))],
-            )
+            let reason = format!("is no index of shards: {error}");
+            let problems = vec![self.folder.problem(&index, &reason)];
+            Error::BadInputs { problems }
         })?;
         let shards: BTreeSet<String> = parsed
             .weight_map
@@ -101,7 +101,7 @@ impl Search<'_> {
             .cloned()
             .collect();
         if !gone.is_empty() {
-            return Err(refuse(self.folder, gone));
+            return Err(refuse(self.folder, &gone));
         }
         Ok(shards.into_iter().chain([index]).collect())
     }
@@ -121,21 +121,10 @@ fn file_names(stem: &str, variant: Option<&str>) -> (String, String) {
     }
 }
 
-fn refuse(folder: &Folder, missing: Vec<String>) -> Error {
-    bad(
-        folder,
-        missing.iter().map(|path| problem(path, "is missing")).collect(),
-    )
-}
-
-fn bad(folder: &Folder, problems: Vec<BadInput>) -> Error {
-    let folder = folder.url().to_owned();
-    Error::BadInputs { folder, problems }
-}
-
-fn problem(name: &str, reason: &str) -> BadInput {
-    BadInput {
-        name: name.to_owned(),
-        reason: reason.to_owned(),
-    }
+fn refuse(folder: &Folder, missing: &[String]) -> Error {
+    let problems = missing
+        .iter()
+        .map(|path| folder.problem(path, "is missing"))
+        .collect();
+    Error::BadInputs { problems }
 }

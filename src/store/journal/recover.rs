@@ -75,7 +75,7 @@ async fn latest_snapshot(
         match snapshot::read(objects, number).await {
             Ok(state) => return Ok(Some((number, state))),
             Err(error @ Error::Corrupt { .. }) => {
-                repairs.push(format!("{error}; an earlier snapshot was used"))
+                repairs.push(format!("{error}; an earlier one was used"));
             }
             Err(error) => return Err(error),
         }
