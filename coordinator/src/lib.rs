@@ -1,1 +1,3 @@
-//! Under construction.
+//! The coordinator: decides, never touches a tensor.
+
+mod core;

@@ -17,7 +17,7 @@ pub enum Device {
 }
 
 /// A job's demand on its worker.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Resources {
     /// The kind of device.
     pub device: Device,

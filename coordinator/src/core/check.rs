@@ -1,0 +1,162 @@
+//! Every invariant of the state, one function each. Runs after recovery, and after every event in tests.
+
+use vico::ids::{JobKey, SweepId};
+use vico::job::JobState;
+
+use super::state::{Ending, Job, Phase, State, Sweep, Tally};
+
+/// An invariant that does not hold: a bug, or a journal that was tampered with.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{what}: {rule}")]
+pub(crate) struct Violation {
+    /// The job or sweep.
+    what: String,
+    /// What should be so.
+    rule: &'static str,
+}
+
+type JobRule = (&'static str, fn(&State, &Job) -> bool);
+type SweepRule = (&'static str, fn(&State, &SweepId, &Sweep) -> bool);
+
+const JOB_RULES: [JobRule; 10] = [
+    ("a job is wanted only by sweeps that list it", |_, job| {
+        job.wanted_by.is_subset(&job.listed_by)
+    }),
+    (
+        "a job is wanted by exactly those of its sweeps that were not cancelled",
+        wanted_as_listed,
+    ),
+    ("a job that nobody wants neither waits nor runs", |_, job| {
+        !job.wanted_by.is_empty() || job.phase.state().has_ended()
+    }),
+    ("a wanted job is not cancelled", |_, job| {
+        job.wanted_by.is_empty() || !matches!(job.phase, Phase::Cancelled)
+    }),
+    ("ready and leased jobs have all upstream done", |state, job| {
+        !matches!(job.phase, Phase::Ready { .. } | Phase::Leased(_)) || state.is_fed(job)
+    }),
+    ("a blocked job has upstream that is under way", blocked_with_hope),
+    (
+        "a wanted aborted job has an upstream job beyond help",
+        aborted_for_a_reason,
+    ),
+    (
+        "the last attempt is open exactly while the job is leased",
+        open_try_is_the_lease,
+    ),
+    (
+        "an attempt succeeds at most once, and then the job has",
+        |_, job| {
+            let wins = job
+                .tries
+                .iter()
+                .filter(|tried| matches!(tried.ended, Some((_, Ending::Succeeded))));
+            let wins = wins.count();
+            wins == 0 || (wins == 1 && job.phase.state() == JobState::Succeeded)
+        },
+    ),
+    (
+        "failures stay within the budget, and below it while there is a next attempt",
+        within_budget,
+    ),
+];
+
+const SWEEP_RULES: [SweepRule; 3] = [
+    ("every job of a sweep lists it", |state, id, sweep| {
+        let lists = |key: &JobKey| state.job(*key).is_some_and(|job| job.listed_by.contains(id));
+        sweep.jobs.iter().all(lists)
+    }),
+    (
+        "the upstream of a sweep's jobs is in the sweep",
+        |state, id, sweep| {
+            let jobs = sweep.jobs.iter().filter_map(|key| state.job(*key));
+            let mut upstream = jobs
+                .flat_map(|job| &job.upstream)
+                .filter_map(|key| state.job(*key));
+            upstream.all(|job| job.listed_by.contains(id))
+        },
+    ),
+    (
+        "a sweep has finished exactly when it was cancelled or all its jobs have ended",
+        |state, id, sweep| {
+            let unended = state.tally(id).map_or(0, Tally::unended);
+            sweep.finished.is_some() == (sweep.cancelled || unended == 0)
+        },
+    ),
+];
+
+impl State {
+    /// What does not hold.
+    pub(crate) fn check(&self) -> Result<(), Violation> {
+        let violation = |what: String, rule| Violation { what, rule };
+        if *self != Self::from(self.snapshot()) {
+            let rule = "the index is what the jobs make it";
+            return Err(violation("state".to_owned(), rule));
+        }
+        if self.leases().any(|(_, lease)| lease.id >= self.next_lease()) {
+            return Err(violation("state".to_owned(), "lease numbers only grow"));
+        }
+        for (key, job) in self.jobs() {
+            if let Some((rule, _)) = JOB_RULES.iter().find(|(_, holds)| !holds(self, job)) {
+                return Err(violation(format!("job {key}"), rule));
+            }
+        }
+        for (id, sweep) in self.sweeps() {
+            if let Some((rule, _)) = SWEEP_RULES.iter().find(|(_, holds)| !holds(self, id, sweep)) {
+                return Err(violation(format!("sweep {id}"), rule));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn wanted_as_listed(state: &State, job: &Job) -> bool {
+    let wants = |id: &SweepId| state.sweep(id).is_some_and(|sweep| !sweep.cancelled);
+    job.listed_by
+        .iter()
+        .all(|id| job.wanted_by.contains(id) == wants(id))
+}
+
+fn upstream_states(state: &State, job: &Job) -> Vec<Option<JobState>> {
+    let state_of = |key: &JobKey| state.job(*key).map(|job| job.phase.state());
+    job.upstream.iter().map(state_of).collect()
+}
+
+fn blocked_with_hope(state: &State, job: &Job) -> bool {
+    if !matches!(job.phase, Phase::Blocked) {
+        return true;
+    }
+    let upstream = upstream_states(state, job);
+    let alive = |upstream: &Option<JobState>| {
+        upstream.is_some_and(|upstream| !upstream.has_ended() || upstream == JobState::Succeeded)
+    };
+    upstream.iter().all(alive) && !state.is_fed(job)
+}
+
+fn aborted_for_a_reason(state: &State, job: &Job) -> bool {
+    if !matches!(job.phase, Phase::Aborted { .. }) || job.wanted_by.is_empty() {
+        return true;
+    }
+    let dead = |upstream: &Option<JobState>| matches!(upstream, Some(JobState::Failed | JobState::Aborted));
+    upstream_states(state, job).iter().any(dead)
+}
+
+fn open_try_is_the_lease(_: &State, job: &Job) -> bool {
+    let open: Vec<_> = job.tries.iter().filter(|tried| tried.ended.is_none()).collect();
+    match (job.lease(), open.as_slice()) {
+        (None, []) => true,
+        (Some(lease), [tried]) => {
+            let same = tried.lease == lease.id && tried.attempt == lease.attempt;
+            same && job.tries.last().is_some_and(|last| last.lease == lease.id)
+        }
+        _ => false,
+    }
+}
+
+fn within_budget(state: &State, job: &Job) -> bool {
+    let Some(policy) = state.retry_policy(job) else {
+        return false;
+    };
+    let unended = !job.phase.state().has_ended();
+    job.failures <= policy.attempts && (!unended || job.failures < policy.attempts)
+}

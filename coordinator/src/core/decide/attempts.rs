@@ -1,0 +1,155 @@
+//! Attempts begin and end.
+
+use vico::clock::Timestamp;
+use vico::ids::{JobKey, LeaseId, WorkerId};
+use vico::job::{Failure, FailureClass, JobState, Receipt};
+
+use crate::core::retry::blames_worker;
+use crate::core::state::{Job, Lease};
+use crate::core::{Ask, Brain, Event, Refusal};
+
+impl Brain {
+    pub(super) fn decide_place(&self, asks: &[Ask], at: Timestamp) -> Vec<Event> {
+        let placed = self.place(asks, at).into_iter().zip(self.state.next_lease().0..);
+        let started = placed.filter_map(|(placed, lease)| {
+            let attempt = self.state.job(placed.job)?.next_attempt();
+            Some(Event::AttemptStarted {
+                job: placed.job,
+                lease: LeaseId(lease),
+                attempt,
+                worker: placed.worker,
+                at,
+            })
+        });
+        started.collect()
+    }
+
+    /// The first receipt wins, whoever holds the job now: bytes in the bucket are stronger than any lease.
+    pub(super) fn decide_commit(&self, receipt: &Receipt, at: Timestamp) -> Result<Vec<Event>, Refusal> {
+        let job = self.state.job(receipt.job);
+        let job = job.ok_or_else(|| Refusal::UnknownJob(receipt.job.to_string()))?;
+        if job.phase.state() == JobState::Succeeded {
+            return Ok(Vec::new());
+        }
+        Ok(vec![Event::JobSucceeded {
+            job: receipt.job,
+            lease: receipt.lease,
+            worker: receipt.worker.clone(),
+            at,
+        }])
+    }
+
+    /// The live lease, where this worker holds it; else a refusal with the reason.
+    pub(crate) fn held(&self, worker: &WorkerId, job: JobKey, lease: LeaseId) -> Result<&Lease, Refusal> {
+        let live = self.state.live_lease(job, lease)?;
+        if live.worker == *worker {
+            return Ok(live);
+        }
+        Err(Refusal::StaleLease {
+            job,
+            lease,
+            reason: format!("it belongs to worker {}", live.worker),
+        })
+    }
+
+    pub(super) fn decide_fail(
+        &self,
+        worker: &WorkerId,
+        (job, lease): (JobKey, LeaseId),
+        failure: &Failure,
+        at: Timestamp,
+    ) -> Result<Vec<Event>, Refusal> {
+        let live = self.held(worker, job, lease)?;
+        let job = self
+            .state
+            .job(job)
+            .ok_or_else(|| Refusal::UnknownJob(job.to_string()))?;
+        let mut events = vec![self.failed(job, live, failure.clone(), at)];
+        events.extend(self.quarantine(worker, failure.class, lease, at));
+        Ok(events)
+    }
+
+    /// The failure of a live attempt, with what follows from it.
+    pub(super) fn failed(&self, job: &Job, lease: &Lease, failure: Failure, at: Timestamp) -> Event {
+        let failures = job.failures.saturating_add(1);
+        let next = match self.state.retry_policy(job) {
+            Some(policy) => policy.next(job.key, lease.attempt, failures, &failure, at),
+            None => crate::core::event::Next::GiveUp,
+        };
+        Event::AttemptFailed {
+            job: job.key,
+            lease: lease.id,
+            failure,
+            next,
+            at,
+        }
+    }
+
+    /// A worker that fails again and again gets no work for a while and its jobs move, provided that somebody else is
+    /// there to do them.
+    fn quarantine(
+        &self,
+        worker: &WorkerId,
+        class: FailureClass,
+        ended: LeaseId,
+        at: Timestamp,
+    ) -> Vec<Event> {
+        let record = self.state.worker_record(worker);
+        let strikes = record.strikes + u32::from(blames_worker(class));
+        let others = self.floor.workers().filter(|(id, other)| {
+            *id != worker && self.floor.is_present(other, at) && !self.is_quarantined(id, at)
+        });
+        if strikes < self.settings.quarantine_after || !blames_worker(class) || others.count() == 0 {
+            return Vec::new();
+        }
+        let doubled = self.settings.quarantine * 2_u32.saturating_pow(record.quarantines.min(16));
+        let until = at + doubled.min(self.settings.longest_quarantine);
+        let worker = worker.clone();
+        let rest = self
+            .state
+            .leases_of(&worker)
+            .filter(|(_, lease)| lease.id != ended);
+        let moved = rest.map(|(job, lease)| returned(job, lease, "its worker was quarantined", at));
+        let moved: Vec<Event> = moved.collect();
+        std::iter::once(Event::WorkerQuarantined { worker, until })
+            .chain(moved)
+            .collect()
+    }
+
+    pub(super) fn decide_release(&self, worker: &WorkerId, leases: &[LeaseId], at: Timestamp) -> Vec<Event> {
+        let held = self
+            .state
+            .leases_of(worker)
+            .filter(|(_, lease)| leases.contains(&lease.id));
+        held.map(|(job, lease)| returned(job, lease, "the worker gave it back", at))
+            .collect()
+    }
+
+    /// Expiry is not a timer: time passes, and what is overdue has failed.
+    pub(super) fn decide_tick(&self, now: Timestamp) -> Vec<Event> {
+        let overdue = self.state.leases().filter(|(_, lease)| {
+            let deadline = self.floor.deadline(lease);
+            deadline.is_some_and(|deadline| deadline <= now)
+        });
+        overdue
+            .map(|(job, lease)| self.failed(job, lease, silence(&lease.worker), now))
+            .collect()
+    }
+}
+
+/// An attempt that ends without anybody's fault.
+pub(super) fn returned(job: &Job, lease: &Lease, reason: &str, at: Timestamp) -> Event {
+    Event::AttemptReturned {
+        job: job.key,
+        lease: lease.id,
+        reason: reason.to_owned(),
+        at,
+    }
+}
+
+fn silence(worker: &WorkerId) -> Failure {
+    Failure {
+        class: FailureClass::WorkerLost,
+        message: format!("worker {worker} did not renew its lease in time"),
+    }
+}

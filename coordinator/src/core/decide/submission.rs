@@ -1,0 +1,70 @@
+//! Sweeps come in, and their results go out.
+
+use std::collections::BTreeMap;
+
+use vico::clock::Timestamp;
+use vico::ids::{JobKey, SweepId};
+use vico::job::Stage;
+use vico::status::SweepState;
+
+use crate::core::{Brain, Event, NewSweep, Refusal};
+
+impl Brain {
+    /// A sweep that is there already is joined: no event.
+    pub(super) fn decide_add_sweep(&self, sweep: &NewSweep, at: Timestamp) -> Result<Vec<Event>, Refusal> {
+        if self.state.sweep(&sweep.id).is_some() {
+            return Ok(Vec::new());
+        }
+        check_plan(sweep)?;
+        let sweep = sweep.clone();
+        Ok(vec![Event::SweepAdded { sweep, at }])
+    }
+
+    pub(super) fn decide_published(&self, id: &SweepId) -> Result<Vec<Event>, Refusal> {
+        let sweep = self.state.known_sweep(id)?;
+        // It may have been retried while its results were written; then they are written again when it ends.
+        let ended = sweep.finished.is_some() && !sweep.published;
+        let event = Event::SweepPublished { sweep: id.clone() };
+        Ok(if ended { vec![event] } else { Vec::new() })
+    }
+
+    /// Sweeps whose results should be written: all jobs have ended and no user gave up on them.
+    pub(crate) fn unpublished(&self) -> impl Iterator<Item = &SweepId> {
+        let due = self.state.sweeps().filter(|(id, sweep)| {
+            let state = self.state.tally(id).map(|tally| sweep.state(tally));
+            !sweep.published && matches!(state, Some(SweepState::Succeeded | SweepState::Failed))
+        });
+        due.map(|(id, _)| id)
+    }
+}
+
+fn check_plan(sweep: &NewSweep) -> Result<(), Refusal> {
+    if sweep.jobs.is_empty() {
+        return Err(Refusal::EmptyPlan(sweep.id.clone()));
+    }
+    let stages: BTreeMap<JobKey, Stage> = sweep.jobs.iter().map(|job| (job.key, job.stage)).collect();
+    for job in &sweep.jobs {
+        for &upstream in &job.upstream {
+            let sweep = sweep.id.clone();
+            let job_key = job.key;
+            match stages.get(&upstream) {
+                Some(&stage) if stage < job.stage => {}
+                Some(_) => {
+                    return Err(Refusal::BackwardPlan {
+                        sweep,
+                        job: job_key,
+                        upstream,
+                    });
+                }
+                None => {
+                    return Err(Refusal::OpenPlan {
+                        sweep,
+                        job: job_key,
+                        upstream,
+                    });
+                }
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,70 @@
+//! Workers come, come back, and say what they hold.
+
+use vico::clock::Timestamp;
+use vico::ids::LeaseId;
+use vico::job::{Failure, FailureClass, Introduction};
+
+use super::attempts::returned;
+use crate::core::{Brain, Event, Refusal};
+
+/// What workers are compared with.
+pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+impl Brain {
+    /// A worker keeps what it holds if the lease is live. What it no longer holds ends here: lost, where its process
+    /// was started anew; given back, where the grant never reached it.
+    pub(super) fn decide_register(&self, who: &Introduction, at: Timestamp) -> Result<Vec<Event>, Refusal> {
+        self.check_introduction(who)?;
+        let worker = &who.session.worker;
+        let before = self.floor.worker(worker).map(|worker| &worker.session);
+        let same_process = before == Some(&who.session.nonce) || !who.held.is_empty();
+        let dropped = self.state.leases_of(worker).filter(|(_, lease)| {
+            !who.held.iter().any(|held| held.lease == lease.id) && self.floor.deadline(lease).is_some()
+        });
+        let ended = dropped.map(|(job, lease)| {
+            if same_process {
+                return returned(job, lease, "the worker does not hold it", at);
+            }
+            let failure = Failure {
+                class: FailureClass::WorkerLost,
+                message: format!("worker {worker} was started anew"),
+            };
+            self.failed(job, lease, failure, at)
+        });
+        Ok(ended.collect())
+    }
+
+    /// Held leases that are no longer good.
+    pub(crate) fn revoked(&self, who: &Introduction) -> Vec<LeaseId> {
+        let worker = &who.session.worker;
+        let stale = who
+            .held
+            .iter()
+            .filter(|held| self.held(worker, held.job, held.lease).is_err());
+        stale.map(|held| held.lease).collect()
+    }
+
+    fn check_introduction(&self, who: &Introduction) -> Result<(), Refusal> {
+        let worker = who.session.worker.clone();
+        if self.floor.is_superseded(&who.session) {
+            return Err(Refusal::Superseded(worker));
+        }
+        if who.slots == 0 {
+            return Err(Refusal::NoSlots(worker));
+        }
+        if !compatible(&who.version) {
+            return Err(Refusal::OtherVersion {
+                worker,
+                found: who.version.clone(),
+                expected: VERSION,
+            });
+        }
+        Ok(())
+    }
+}
+
+/// Whether a version agrees with ours in all but the patch.
+fn compatible(version: &str) -> bool {
+    let series = |version: &str| version.rsplit_once('.').map(|(series, _)| series.to_owned());
+    series(version).is_some() && series(version) == series(VERSION)
+}

@@ -1,0 +1,123 @@
+//! How long things take, from what was measured in the same sweep.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use vico::clock::Timestamp;
+use vico::ids::SweepId;
+use vico::job::{JobState, Progress, Stage};
+
+use super::Brain;
+use super::state::{Job, Lease, Sweep};
+
+/// How long an attempt at a stage takes; a guess of the right order until the sweep has measured one. Only for
+/// choosing between jobs, never shown.
+pub(crate) fn expected(sweep: Option<&Sweep>, stage: Stage) -> Duration {
+    let measured = sweep
+        .and_then(|sweep| sweep.timings.get(&stage))
+        .and_then(|timing| timing.mean());
+    measured.unwrap_or(match stage {
+        Stage::Train => Duration::from_secs(600),
+        Stage::Sample => Duration::from_secs(120),
+        Stage::Score => Duration::from_secs(20),
+    })
+}
+
+impl Brain {
+    /// Estimated time until the sweep has ended: the work that is left, spread over the slots that could do it, but
+    /// no less than the longest chain of stages that is left. `None` while a stage that is left was never measured.
+    pub(crate) fn eta(&self, id: &SweepId, now: Timestamp) -> Option<Duration> {
+        let sweep = self.state.sweep(id)?;
+        let tally = self.state.tally(id)?;
+        let mut left: BTreeMap<Stage, u32> = BTreeMap::new();
+        for (stage, state, count) in tally.iter() {
+            if !state.has_ended() {
+                *left.entry(stage).or_default() += count;
+            }
+        }
+        let running: Vec<(&Job, &Lease)> = self
+            .state
+            .leases()
+            .filter(|(job, _)| job.listed_by.contains(id))
+            .collect();
+        let mut work = Duration::ZERO;
+        let mut chain = Duration::ZERO;
+        for (&stage, &count) in &left {
+            let each = self.stage_time(sweep, stage, &running, now)?;
+            work += each * count;
+            chain += each;
+        }
+        let done = running
+            .iter()
+            .map(|(_, lease)| now.since(lease.since))
+            .sum::<Duration>();
+        let work = work.saturating_sub(done);
+        Some(
+            (work / self.parallelism(tally.in_state(JobState::Leased), now))
+                .max(self.rest_of(chain, &running, now)),
+        )
+    }
+
+    /// The mean of the finished attempts, or what the running ones suggest.
+    fn stage_time(
+        &self,
+        sweep: &Sweep,
+        stage: Stage,
+        running: &[(&Job, &Lease)],
+        now: Timestamp,
+    ) -> Option<Duration> {
+        let measured = sweep.timings.get(&stage).and_then(|timing| timing.mean());
+        let projected = || {
+            let of_stage = running.iter().filter(|(job, _)| job.stage == stage);
+            let projected = of_stage
+                .filter_map(|(_, lease)| projected(now.since(lease.since), self.floor.progress(lease.id)?));
+            projected.max()
+        };
+        measured.or_else(projected)
+    }
+
+    /// Slots of the workers that are there, but at least what runs now.
+    fn parallelism(&self, leased: u32, now: Timestamp) -> u32 {
+        let present = self
+            .floor
+            .workers()
+            .filter(|(_, worker)| self.floor.is_present(worker, now));
+        let slots: u32 = present
+            .map(|(_, worker)| worker.slots)
+            .fold(0, u32::saturating_add);
+        slots.max(leased).max(1)
+    }
+
+    /// What is left of a chain of stages of which the oldest running attempt has done a part.
+    fn rest_of(&self, chain: Duration, running: &[(&Job, &Lease)], now: Timestamp) -> Duration {
+        let oldest = running.iter().map(|(_, lease)| now.since(lease.since)).max();
+        chain.saturating_sub(oldest.unwrap_or_default())
+    }
+}
+
+/// How long an attempt takes in all, if it goes on as it has.
+fn projected(elapsed: Duration, progress: &Progress) -> Option<Duration> {
+    if progress.done == 0 || progress.of == 0 {
+        return None;
+    }
+    let factor = progress.of as f64 / progress.done.min(progress.of) as f64;
+    Duration::try_from_secs_f64(elapsed.as_secs_f64() * factor).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn progress_is_projected() {
+        let progress = |done, of| Progress {
+            done,
+            of,
+            note: String::new(),
+        };
+        let elapsed = Duration::from_secs(10);
+        assert_eq!(projected(elapsed, &progress(1, 4)), Some(Duration::from_secs(40)));
+        assert_eq!(projected(elapsed, &progress(0, 4)), None);
+        assert_eq!(projected(elapsed, &progress(5, 4)), Some(elapsed));
+    }
+}

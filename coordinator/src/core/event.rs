@@ -1,0 +1,145 @@
+//! What happened: the journal's vocabulary. Every change of [`super::State`] is one of these.
+
+use serde::{Deserialize, Serialize};
+use vico::clock::Timestamp;
+use vico::digest::Digest;
+use vico::ids::{Attempt, JobKey, LeaseId, SweepId, WorkerId};
+use vico::job::{Failure, Resources, Stage};
+
+use super::retry::RetryPolicy;
+
+/// A fact. Changing a variant changes the journal: raise [`super::format::VERSION`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Event {
+    /// A sweep was taken in.
+    SweepAdded {
+        /// The sweep with its jobs.
+        sweep: NewSweep,
+        /// When.
+        at: Timestamp,
+    },
+    /// A lease was granted; this begins an attempt.
+    AttemptStarted {
+        /// The job.
+        job: JobKey,
+        /// Its new lease, higher than all before.
+        lease: LeaseId,
+        /// Which try this is.
+        attempt: Attempt,
+        /// Who got it.
+        worker: WorkerId,
+        /// When.
+        at: Timestamp,
+    },
+    /// An attempt failed.
+    AttemptFailed {
+        /// The job.
+        job: JobKey,
+        /// The lease that ended.
+        lease: LeaseId,
+        /// What went wrong.
+        failure: Failure,
+        /// What follows.
+        next: Next,
+        /// When.
+        at: Timestamp,
+    },
+    /// An attempt ended unfinished and nobody is to blame.
+    AttemptReturned {
+        /// The job.
+        job: JobKey,
+        /// The lease that ended.
+        lease: LeaseId,
+        /// Why, for people.
+        reason: String,
+        /// When.
+        at: Timestamp,
+    },
+    /// A job's receipt exists.
+    JobSucceeded {
+        /// The job.
+        job: JobKey,
+        /// The lease in the receipt.
+        lease: LeaseId,
+        /// The worker in the receipt.
+        worker: WorkerId,
+        /// When the coordinator learned of it.
+        at: Timestamp,
+    },
+    /// A worker gets no work for a while.
+    WorkerQuarantined {
+        /// The worker.
+        worker: WorkerId,
+        /// When it may try again.
+        until: Timestamp,
+    },
+    /// A user ended a sweep.
+    SweepCancelled {
+        /// The sweep.
+        sweep: SweepId,
+        /// When.
+        at: Timestamp,
+    },
+    /// A user wanted ended jobs tried again.
+    SweepRetried {
+        /// The sweep.
+        sweep: SweepId,
+        /// The failed and cancelled jobs that get a fresh budget; aborted ones follow from them.
+        jobs: Vec<JobKey>,
+        /// When.
+        at: Timestamp,
+    },
+    /// A sweep's results lie in the bucket.
+    SweepPublished {
+        /// The sweep.
+        sweep: SweepId,
+    },
+}
+
+/// What follows a failed attempt.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Next {
+    /// Another attempt.
+    Retry {
+        /// Not earlier than this.
+        not_before: Timestamp,
+        /// On another worker, if there is one.
+        elsewhere: bool,
+    },
+    /// None: no attempt can help, or none is left.
+    GiveUp,
+}
+
+/// A sweep as planned.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct NewSweep {
+    /// Its id.
+    pub(crate) id: SweepId,
+    /// The manifest's name.
+    pub(crate) name: String,
+    /// How often its jobs are tried.
+    pub(crate) retry: RetryPolicy,
+    /// Its jobs; every upstream job is among them.
+    pub(crate) jobs: Vec<NewJob>,
+    /// Those whose receipt was there already.
+    pub(crate) done: Vec<JobKey>,
+}
+
+/// A job as planned.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct NewJob {
+    /// Its key.
+    pub(crate) key: JobKey,
+    /// Its stage.
+    pub(crate) stage: Stage,
+    /// For people.
+    pub(crate) label: String,
+    /// The jobs whose outputs it reads.
+    pub(crate) upstream: Vec<JobKey>,
+    /// What it needs of a worker.
+    pub(crate) resources: Resources,
+    /// Identities of the models it loads, for placement.
+    pub(crate) models: Vec<Digest>,
+}

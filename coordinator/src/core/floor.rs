@@ -1,0 +1,194 @@
+//! Who is there right now. Lost with the process; workers bring it back by speaking up.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use vico::clock::Timestamp;
+use vico::digest::Digest;
+use vico::ids::{LeaseId, WorkerId};
+use vico::job::{Device, DeviceFacts, Introduction, Progress, Resources, Session};
+
+use super::Refusal;
+use super::state::Lease;
+
+/// Earlier sessions remembered per worker, to tell a superseded process from an unknown one.
+const KEPT_SESSIONS: usize = 8;
+/// Hints kept per worker; the most recent come first.
+const KEPT_HINTS: usize = 4096;
+/// A worker silent for this many lease lives is forgotten.
+const FORGOTTEN_AFTER: u32 = 20;
+
+/// Connected workers and live leases.
+#[derive(Debug)]
+pub(crate) struct Floor {
+    /// Leases granted before this moment were granted by an earlier process: they live on from here.
+    opened: Timestamp,
+    lease_ttl: Duration,
+    workers: BTreeMap<WorkerId, Worker>,
+    vitals: BTreeMap<LeaseId, Vitals>,
+    /// Leases whose receipts are being written; they do not expire meanwhile.
+    committing: BTreeSet<LeaseId>,
+}
+
+/// A worker that registered.
+#[derive(Debug, Clone)]
+pub(crate) struct Worker {
+    pub(crate) session: String,
+    former_sessions: Vec<String>,
+    pub(crate) version: String,
+    pub(crate) device: DeviceFacts,
+    pub(crate) slots: u32,
+    pub(crate) last_seen: Timestamp,
+    /// Model identities and jobs whose bytes it has.
+    pub(crate) at_hand: BTreeSet<Digest>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Vitals {
+    renewed: Timestamp,
+    progress: Progress,
+}
+
+impl Worker {
+    /// Whether the worker could run a job with these demands.
+    pub(crate) fn fits(&self, demand: &Resources) -> bool {
+        let has_gpu = self.device.vram > 0;
+        match demand.device {
+            Device::Any => !has_gpu || self.device.vram >= demand.vram,
+            Device::Gpu => has_gpu && self.device.vram >= demand.vram,
+        }
+    }
+}
+
+impl Floor {
+    /// An empty floor.
+    pub(crate) fn new(opened: Timestamp, lease_ttl: Duration) -> Self {
+        Self {
+            opened,
+            lease_ttl,
+            workers: BTreeMap::new(),
+            vitals: BTreeMap::new(),
+            committing: BTreeSet::new(),
+        }
+    }
+
+    pub(crate) fn workers(&self) -> impl Iterator<Item = (&WorkerId, &Worker)> {
+        self.workers.iter()
+    }
+
+    pub(crate) fn worker(&self, id: &WorkerId) -> Option<&Worker> {
+        self.workers.get(id)
+    }
+
+    /// Whether the worker spoke up within the life of a lease.
+    pub(crate) fn is_present(&self, worker: &Worker, now: Timestamp) -> bool {
+        now.since(worker.last_seen) <= self.lease_ttl
+    }
+
+    /// Whether a session was pushed out by a newer process of the same name.
+    pub(crate) fn is_superseded(&self, session: &Session) -> bool {
+        let worker = self.workers.get(&session.worker);
+        worker.is_some_and(|worker| worker.former_sessions.contains(&session.nonce))
+    }
+
+    /// Takes in a worker's introduction. A new session pushes out the one before.
+    pub(crate) fn welcome(&mut self, who: &Introduction, now: Timestamp) {
+        let before = self.workers.remove(&who.session.worker);
+        let (former_sessions, at_hand) = match before {
+            Some(before) if before.session == who.session.nonce => (before.former_sessions, before.at_hand),
+            Some(before) => {
+                let mut former = before.former_sessions;
+                former.push(before.session);
+                let surplus = former.len().saturating_sub(KEPT_SESSIONS);
+                (former.split_off(surplus), BTreeSet::new())
+            }
+            None => (Vec::new(), BTreeSet::new()),
+        };
+        let worker = Worker {
+            session: who.session.nonce.clone(),
+            former_sessions,
+            version: who.version.clone(),
+            device: who.device.clone(),
+            slots: who.slots,
+            last_seen: now,
+            at_hand,
+        };
+        self.workers.insert(who.session.worker.clone(), worker);
+        for held in &who.held {
+            self.vitals.entry(held.lease).or_default().renewed = now;
+        }
+    }
+
+    /// Notes that a worker spoke; refuses who did not register.
+    pub(crate) fn hear(&mut self, session: &Session, now: Timestamp) -> Result<(), Refusal> {
+        if self.is_superseded(session) {
+            return Err(Refusal::Superseded(session.worker.clone()));
+        }
+        let worker = self.workers.get_mut(&session.worker);
+        let worker = worker.filter(|worker| worker.session == session.nonce);
+        let worker = worker.ok_or_else(|| Refusal::UnknownSession(session.worker.clone()))?;
+        worker.last_seen = now;
+        Ok(())
+    }
+
+    /// Notes what a worker has at hand.
+    pub(crate) fn hint(&mut self, worker: &WorkerId, at_hand: &[Digest]) {
+        if let Some(worker) = self.workers.get_mut(worker) {
+            worker.at_hand = at_hand.iter().take(KEPT_HINTS).copied().collect();
+        }
+    }
+
+    /// Prolongs a lease that is known to be live.
+    pub(crate) fn renew(&mut self, lease: LeaseId, progress: Progress, now: Timestamp) {
+        self.vitals.insert(
+            lease,
+            Vitals {
+                renewed: now,
+                progress,
+            },
+        );
+    }
+
+    /// How far the attempt under a lease has come.
+    pub(crate) fn progress(&self, lease: LeaseId) -> Option<&Progress> {
+        self.vitals.get(&lease).map(|vitals| &vitals.progress)
+    }
+
+    /// When a live lease ends unless it is renewed; `None` while its receipt is being written.
+    pub(crate) fn deadline(&self, lease: &Lease) -> Option<Timestamp> {
+        if self.committing.contains(&lease.id) {
+            return None;
+        }
+        let renewed = self
+            .vitals
+            .get(&lease.id)
+            .map_or(Timestamp(0), |vitals| vitals.renewed);
+        Some(renewed.max(lease.since).max(self.opened) + self.lease_ttl)
+    }
+
+    /// Keeps a lease alive while its receipt is written.
+    pub(crate) fn begin_commit(&mut self, lease: LeaseId) {
+        self.committing.insert(lease);
+    }
+
+    /// The receipt is written, or could not be. The holder gets a full lease life to ask again.
+    pub(crate) fn end_commit(&mut self, lease: LeaseId, now: Timestamp) {
+        self.committing.remove(&lease);
+        if let Some(vitals) = self.vitals.get_mut(&lease) {
+            vitals.renewed = now;
+        }
+    }
+
+    /// A worker says goodbye.
+    pub(crate) fn dismiss(&mut self, worker: &WorkerId) {
+        self.workers.remove(worker);
+    }
+
+    /// Forgets workers that have long been silent and leases that have ended.
+    pub(crate) fn tidy(&mut self, is_live: impl Fn(LeaseId) -> bool, now: Timestamp) {
+        let patience = self.lease_ttl * FORGOTTEN_AFTER;
+        self.workers
+            .retain(|_, worker| now.since(worker.last_seen) <= patience);
+        self.vitals.retain(|&lease, _| is_live(lease));
+    }
+}

@@ -1,0 +1,166 @@
+//! Workers come, go, come back, and misbehave.
+
+use vico::job::{FailureClass, JobState, Session};
+
+use super::world::{World, holding, id, introduction, key, sweep};
+use crate::core::{Command, Event, Refusal};
+
+#[test]
+fn a_restarted_process_loses_what_its_predecessor_held() {
+    let mut world = World::new();
+    world.submit(sweep("s", &["cat"]));
+    world.cpu("w1", 1);
+    let granted = world.acquire_one("w1");
+    let mut again = introduction("w1", 1, 0);
+    again.session.nonce = "second start".into();
+    world.join(&again);
+    assert_eq!(world.state_of(granted.job), JobState::Ready);
+    assert_eq!(world.brain.state.job(granted.job).unwrap().failures, 1);
+}
+
+#[test]
+fn a_grant_that_never_arrived_costs_nothing() {
+    let mut world = World::new();
+    world.submit(sweep("s", &["cat"]));
+    world.cpu("w1", 1);
+    let granted = world.acquire_one("w1");
+    world.cpu("w1", 1);
+    assert_eq!(world.state_of(granted.job), JobState::Ready);
+    assert_eq!(world.brain.state.job(granted.job).unwrap().failures, 0);
+}
+
+#[test]
+fn of_two_processes_with_one_name_the_newer_stays() {
+    let mut world = World::new();
+    world.cpu("w1", 1);
+    let mut newer = introduction("w1", 1, 0);
+    newer.session.nonce = "newer".into();
+    world.join(&newer);
+    let older = introduction("w1", 1, 0);
+    let refused = world.try_do(&Command::Register(older.clone()));
+    assert_eq!(refused, Err(Refusal::Superseded(id("w1"))));
+    assert_eq!(
+        world.brain.floor.hear(&older.session, world.now),
+        Err(Refusal::Superseded(id("w1")))
+    );
+    assert_eq!(world.brain.floor.hear(&newer.session, world.now), Ok(()));
+}
+
+#[test]
+fn strangers_must_register() {
+    let mut world = World::new();
+    let session = Session {
+        worker: id("w9"),
+        nonce: "x".into(),
+    };
+    let refused = world.brain.floor.hear(&session, world.now);
+    assert_eq!(refused, Err(Refusal::UnknownSession(id("w9"))));
+}
+
+#[test]
+fn versions_must_agree_in_all_but_the_patch() {
+    let mut world = World::new();
+    let ours = env!("CARGO_PKG_VERSION");
+    let patched = format!("{}.999", ours.rsplit_once('.').unwrap().0);
+    for (version, welcome) in [(ours, true), (&patched, true), ("99.0.0", false), ("", false)] {
+        let mut who = introduction("w1", 1, 0);
+        who.version = version.to_owned();
+        let outcome = world.try_do(&Command::Register(who));
+        assert_eq!(outcome.is_ok(), welcome, "{version}: {outcome:?}");
+    }
+}
+
+#[test]
+fn stale_leases_are_revoked_at_registration() {
+    let mut world = World::new();
+    world.submit(sweep("s", &["cat"]));
+    world.cpu("w1", 1);
+    let old = world.acquire_one("w1");
+    world.wait(30);
+    world.run(&Command::Tick);
+    let new = world.acquire_one("w1");
+    let who = holding(introduction("w1", 2, 0), &[&old, &new]);
+    assert_eq!(world.brain.revoked(&who), [old.lease]);
+    world.join(&who);
+    assert_eq!(world.state_of(key("cat/train")), JobState::Leased);
+}
+
+#[test]
+fn a_worker_that_fails_three_times_in_a_row_is_quarantined_and_its_jobs_move() {
+    let mut world = World::new();
+    world.submit(sweep("s", &["a", "b", "c", "d"]));
+    world.cpu("bad", 4);
+    world.cpu("good", 4);
+    let grants = world.acquire("bad", 4);
+    world.fail(&grants[0], FailureClass::Internal);
+    world.fail(&grants[1], FailureClass::Storage);
+    let events = world.try_fail(&grants[2], FailureClass::Timeout).unwrap();
+    assert!(
+        events
+            .iter()
+            .any(|event| matches!(event, Event::WorkerQuarantined { .. }))
+    );
+    assert_eq!(
+        world.state_of(grants[3].job),
+        JobState::Ready,
+        "the healthy attempt moves too"
+    );
+    assert_eq!(world.brain.state.job(grants[3].job).unwrap().failures, 0);
+    world.wait(29);
+    assert!(world.acquire("bad", 4).is_empty());
+    world.cpu("good", 4);
+    assert_eq!(world.acquire("good", 4).len(), 4);
+    let condition = world.brain.worker_list(world.now)[0].condition.clone();
+    assert!(condition.unwrap().starts_with("quarantined until "));
+}
+
+#[test]
+fn quarantine_survives_a_restart_and_ends() {
+    let mut world = World::new();
+    world.submit(sweep("s", &["a", "b", "c", "d", "e"]));
+    world.cpu("bad", 4);
+    world.cpu("good", 1);
+    for granted in world.acquire("bad", 3) {
+        world.fail(&granted, FailureClass::Internal);
+    }
+    world.restart();
+    world.cpu("bad", 4);
+    assert!(world.acquire("bad", 4).is_empty());
+    world.wait(5 * 60);
+    assert!(!world.acquire("bad", 4).is_empty());
+}
+
+#[test]
+fn the_only_worker_is_never_quarantined() {
+    let mut world = World::new();
+    world.submit(sweep("s", &["a", "b", "c", "d"]));
+    world.cpu("only", 4);
+    for granted in world.acquire("only", 3) {
+        world.fail(&granted, FailureClass::Internal);
+    }
+    assert_eq!(world.acquire("only", 1).len(), 1);
+}
+
+#[test]
+fn a_jobs_own_mistakes_do_not_count_against_the_worker() {
+    let mut world = World::new();
+    world.submit(sweep("s", &["a", "b", "c", "d"]));
+    world.cpu("w1", 4);
+    world.cpu("w2", 1);
+    for granted in world.acquire("w1", 3) {
+        world.fail(&granted, FailureClass::InvalidInput);
+    }
+    assert_eq!(world.acquire("w1", 1).len(), 1);
+}
+
+#[test]
+fn the_long_silent_are_forgotten() {
+    let mut world = World::new();
+    world.cpu("w1", 1);
+    world.wait(31);
+    let condition = world.brain.worker_list(world.now)[0].condition.clone();
+    assert!(condition.unwrap().starts_with("silent since "));
+    world.wait(600);
+    world.brain.floor.tidy(|_| true, world.now);
+    assert!(world.brain.worker_list(world.now).is_empty());
+}

@@ -1,0 +1,274 @@
+//! A small world around a brain: named sweeps, jobs and workers, time in seconds, every event checked.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use vico::clock::Timestamp;
+use vico::digest::Digest;
+use vico::ids::{Attempt, JobKey, LeaseId, SweepId, WorkerId};
+use vico::job::{
+    Device, DeviceFacts, Failure, FailureClass, HeldLease, Introduction, JobState, Progress, Receipt,
+    Resources, Session, Stage,
+};
+
+use crate::core::event::Event;
+use crate::core::retry::RetryPolicy;
+use crate::core::{Ask, Brain, Command, NewJob, NewSweep, Refusal, Settings, State};
+
+pub(super) struct World {
+    pub(super) brain: Brain,
+    pub(super) now: Timestamp,
+    /// Everything that would be in the journal.
+    pub(super) journal: Vec<Event>,
+}
+
+/// What a worker got.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Granted {
+    pub(super) job: JobKey,
+    pub(super) lease: LeaseId,
+    pub(super) attempt: Attempt,
+    pub(super) worker: WorkerId,
+}
+
+impl World {
+    pub(super) fn new() -> Self {
+        let now = Timestamp(1_000_000);
+        Self {
+            brain: Brain::new(State::default(), Settings::default(), now),
+            now,
+            journal: Vec::new(),
+        }
+    }
+
+    pub(super) fn wait(&mut self, seconds: u64) {
+        self.now = self.now + Duration::from_secs(seconds);
+    }
+
+    pub(super) fn try_do(&mut self, command: &Command) -> Result<Vec<Event>, Refusal> {
+        let before = self.brain.state.clone();
+        let decided = self.brain.decide(command, self.now);
+        assert_eq!(self.brain.state, before, "deciding changed something");
+        let events = decided?;
+        for event in &events {
+            self.brain.state.apply(event);
+            if let Err(violation) = self.brain.state.check() {
+                panic!("{violation}\nafter {event:?}");
+            }
+        }
+        self.journal.extend(events.iter().cloned());
+        Ok(events)
+    }
+
+    #[track_caller]
+    pub(super) fn run(&mut self, command: &Command) -> Vec<Event> {
+        self.try_do(command).unwrap()
+    }
+
+    pub(super) fn submit(&mut self, sweep: NewSweep) {
+        self.run(&Command::AddSweep(sweep));
+    }
+
+    pub(super) fn join(&mut self, introduction: &Introduction) {
+        self.run(&Command::Register(introduction.clone()));
+        self.brain.floor.welcome(introduction, self.now);
+    }
+
+    /// A CPU worker with some slots.
+    pub(super) fn cpu(&mut self, name: &str, slots: u32) {
+        self.join(&introduction(name, slots, 0));
+    }
+
+    pub(super) fn acquire(&mut self, worker: &str, max: u32) -> Vec<Granted> {
+        let ask = Ask {
+            worker: id(worker),
+            max,
+        };
+        let events = self.run(&Command::Place(vec![ask]));
+        granted(&events)
+    }
+
+    /// The one job that a worker gets.
+    #[track_caller]
+    pub(super) fn acquire_one(&mut self, worker: &str) -> Granted {
+        let granted = self.acquire(worker, 1);
+        assert_eq!(granted.len(), 1, "{worker} got {granted:?}");
+        granted[0].clone()
+    }
+
+    pub(super) fn complete(&mut self, granted: &Granted) {
+        let receipt = receipt(granted, self.brain.state.job(granted.job).unwrap().stage);
+        self.run(&Command::Commit(receipt));
+    }
+
+    pub(super) fn try_fail(&mut self, granted: &Granted, class: FailureClass) -> Result<Vec<Event>, Refusal> {
+        let message = "it broke".to_owned();
+        self.try_do(&Command::Fail {
+            worker: granted.worker.clone(),
+            job: granted.job,
+            lease: granted.lease,
+            failure: Failure { class, message },
+        })
+    }
+
+    #[track_caller]
+    pub(super) fn fail(&mut self, granted: &Granted, class: FailureClass) {
+        self.try_fail(granted, class).unwrap();
+    }
+
+    pub(super) fn renew(&mut self, granted: &Granted, done: u64, of: u64) {
+        let session = Session {
+            worker: granted.worker.clone(),
+            nonce: granted.worker.to_string(),
+        };
+        self.brain.floor.hear(&session, self.now).unwrap();
+        let note = String::new();
+        self.brain
+            .floor
+            .renew(granted.lease, Progress { done, of, note }, self.now);
+    }
+
+    pub(super) fn state_of(&self, job: JobKey) -> JobState {
+        self.brain.state.job(job).unwrap().phase.state()
+    }
+
+    #[track_caller]
+    pub(super) fn reason(&self, job: JobKey) -> String {
+        let job = self.brain.state.job(job).unwrap();
+        self.brain.job_status(job, self.now).reason.unwrap_or_default()
+    }
+
+    /// The coordinator's process dies and another one reads the journal.
+    pub(super) fn restart(&mut self) {
+        let mut state = State::default();
+        self.journal.iter().for_each(|event| state.apply(event));
+        assert_eq!(state, self.brain.state, "the journal tells another story");
+        self.brain = Brain::new(state, Settings::default(), self.now);
+    }
+}
+
+pub(super) fn granted(events: &[Event]) -> Vec<Granted> {
+    let grants = events.iter().filter_map(|event| match event {
+        Event::AttemptStarted {
+            job,
+            lease,
+            attempt,
+            worker,
+            ..
+        } => Some(Granted {
+            job: *job,
+            lease: *lease,
+            attempt: *attempt,
+            worker: worker.clone(),
+        }),
+        _ => None,
+    });
+    grants.collect()
+}
+
+pub(super) fn id(worker: &str) -> WorkerId {
+    worker.parse().unwrap()
+}
+
+pub(super) fn sweep_id(name: &str) -> SweepId {
+    name.parse().unwrap()
+}
+
+pub(super) fn key(name: &str) -> JobKey {
+    JobKey(Digest::of(name.as_bytes()))
+}
+
+pub(super) fn model(name: &str) -> Digest {
+    Digest::of(format!("model {name}").as_bytes())
+}
+
+/// A worker whose session is its name; no GPU where `vram` is 0.
+pub(super) fn introduction(name: &str, slots: u32, vram: u64) -> Introduction {
+    let device = DeviceFacts {
+        name: if vram == 0 {
+            "cpu".to_owned()
+        } else {
+            "H200".to_owned()
+        },
+        vram,
+        ..DeviceFacts::default()
+    };
+    Introduction {
+        session: Session {
+            worker: id(name),
+            nonce: name.to_owned(),
+        },
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        device,
+        slots,
+        held: Vec::new(),
+    }
+}
+
+pub(super) fn holding(mut who: Introduction, granted: &[&Granted]) -> Introduction {
+    let held = granted.iter().map(|granted| HeldLease {
+        job: granted.job,
+        lease: granted.lease,
+        attempt: granted.attempt,
+    });
+    who.held = held.collect();
+    who
+}
+
+/// Runs named `concepts`, each a chain `<concept>/train`, `<concept>/sample`, `<concept>/score`.
+pub(super) fn sweep(name: &str, concepts: &[&str]) -> NewSweep {
+    NewSweep {
+        id: sweep_id(name),
+        name: name.to_owned(),
+        retry: RetryPolicy {
+            attempts: 3,
+            initial: Duration::from_secs(10),
+            factor: 2.0,
+            max: Duration::from_secs(60),
+        },
+        jobs: concepts.iter().flat_map(|concept| chain(concept)).collect(),
+        done: Vec::new(),
+    }
+}
+
+fn chain(concept: &str) -> Vec<NewJob> {
+    let job = |stage: Stage, upstream: Option<Stage>| NewJob {
+        key: key(&format!("{concept}/{stage}")),
+        stage,
+        label: format!("{concept}/{stage}"),
+        upstream: upstream
+            .map(|stage| key(&format!("{concept}/{stage}")))
+            .into_iter()
+            .collect(),
+        resources: Resources::default(),
+        models: vec![model("base")],
+    };
+    vec![
+        job(Stage::Train, None),
+        job(Stage::Sample, Some(Stage::Train)),
+        job(Stage::Score, Some(Stage::Sample)),
+    ]
+}
+
+/// The sweep with the same demand on every job.
+pub(super) fn needing(mut sweep: NewSweep, device: Device, vram: u64) -> NewSweep {
+    for job in &mut sweep.jobs {
+        job.resources = Resources { device, vram };
+    }
+    sweep
+}
+
+pub(super) fn receipt(granted: &Granted, stage: Stage) -> Receipt {
+    Receipt {
+        job: granted.job,
+        stage,
+        outputs: BTreeMap::new(),
+        upstream: Vec::new(),
+        worker: granted.worker.clone(),
+        device: DeviceFacts::default(),
+        lease: granted.lease,
+        attempt: granted.attempt,
+        started: Timestamp(0),
+        finished: Timestamp(0),
+    }
+}

@@ -1,0 +1,138 @@
+//! Jobs at a glance, and why they wait.
+
+use vico::clock::Timestamp;
+use vico::ids::JobKey;
+use vico::job::{Device, Resources};
+use vico::status::{AttemptRecord, JobStatus};
+
+use crate::core::Brain;
+use crate::core::state::{Ending, Job, Phase, Try};
+
+const GIB: u64 = 1 << 30;
+
+impl Brain {
+    /// One job at a glance.
+    pub(crate) fn job_status(&self, job: &Job, now: Timestamp) -> JobStatus {
+        let lease = job.lease();
+        let made_by = match &job.phase {
+            Phase::Succeeded { worker } => worker.clone(),
+            _ => None,
+        };
+        JobStatus {
+            job: job.key,
+            label: job.label.clone(),
+            stage: job.stage,
+            state: job.phase.state(),
+            worker: lease.map(|lease| lease.worker.clone()).or(made_by),
+            attempts: job.attempts(),
+            progress: lease.and_then(|lease| self.floor.progress(lease.id)).cloned(),
+            reason: self.reason(job, now),
+        }
+    }
+
+    /// Why a job waits or how it failed, in one line.
+    fn reason(&self, job: &Job, now: Timestamp) -> Option<String> {
+        match &job.phase {
+            Phase::Blocked => Some(self.blocked_on(job)),
+            Phase::Ready { not_before } if *not_before > now => Some(backing_off(job, *not_before)),
+            Phase::Ready { .. } => Some(self.why_unplaced(job, now)),
+            Phase::Leased(_) | Phase::Succeeded { .. } => None,
+            Phase::Failed(failure) => {
+                let tries = match job.failures {
+                    1 => "1 failed attempt".to_owned(),
+                    more => format!("{more} failed attempts"),
+                };
+                Some(format!("{}: {} (after {tries})", failure.class, failure.message))
+            }
+            Phase::Aborted { by } => Some(format!("{} failed", self.label(*by))),
+            Phase::Cancelled => Some("cancelled by a user".to_owned()),
+        }
+    }
+
+    fn label(&self, key: JobKey) -> String {
+        let short = key.0.short();
+        self.state.job(key).map_or(short, |job| job.label.clone())
+    }
+
+    fn blocked_on(&self, job: &Job) -> String {
+        let upstream = job.upstream.iter().filter_map(|key| self.state.job(*key));
+        let waiting = upstream.filter(|upstream| !matches!(upstream.phase, Phase::Succeeded { .. }));
+        let names: Vec<_> = waiting
+            .map(|job| format!("{} ({})", job.label, job.phase.state()))
+            .collect();
+        format!("waits for {}", names.join(", "))
+    }
+
+    fn why_unplaced(&self, job: &Job, now: Timestamp) -> String {
+        let present: Vec<_> = self
+            .floor
+            .workers()
+            .filter(|(_, worker)| self.floor.is_present(worker, now))
+            .collect();
+        if present.is_empty() {
+            return "no worker is connected".to_owned();
+        }
+        if !present.iter().any(|(_, worker)| worker.fits(&job.resources)) {
+            let there: Vec<_> = present
+                .iter()
+                .map(|(id, worker)| format!("{id} ({})", worker.offer()))
+                .collect();
+            return format!(
+                "no connected worker fits: needs {}; there are {}",
+                needs(&job.resources),
+                there.join(", ")
+            );
+        }
+        if self.fitting_workers(job, now).next().is_none() {
+            return "every worker that fits is quarantined".to_owned();
+        }
+        "waits for a free slot".to_owned()
+    }
+}
+
+impl crate::core::floor::Worker {
+    /// What the worker has, as messages put it.
+    fn offer(&self) -> String {
+        match self.device.vram {
+            0 => self.device.name.clone(),
+            vram => format!("{}, {} GiB", self.device.name, vram / GIB),
+        }
+    }
+}
+
+fn needs(demand: &Resources) -> String {
+    match (demand.device, demand.vram) {
+        (Device::Gpu, 0) => "a gpu".to_owned(),
+        (Device::Gpu, vram) => format!("a gpu with {} GiB of memory", vram.div_ceil(GIB)),
+        (Device::Any, vram) => format!("a cpu, or a gpu with {} GiB of memory", vram.div_ceil(GIB)),
+    }
+}
+
+fn backing_off(job: &Job, not_before: Timestamp) -> String {
+    let last = job.tries.iter().rev().find_map(|tried| match &tried.ended {
+        Some((_, Ending::Failed(failure))) => Some((tried.attempt, failure)),
+        _ => None,
+    });
+    match last {
+        Some((attempt, failure)) => format!(
+            "backs off until {not_before}: attempt {attempt} failed: {}: {}",
+            failure.class, failure.message
+        ),
+        None => format!("backs off until {not_before}"),
+    }
+}
+
+/// An attempt as people see it.
+pub(crate) fn attempt_record(tried: &Try) -> AttemptRecord {
+    let failure = match &tried.ended {
+        Some((_, Ending::Failed(failure))) => Some(failure.clone()),
+        _ => None,
+    };
+    AttemptRecord {
+        attempt: tried.attempt,
+        worker: tried.worker.clone(),
+        started: tried.started,
+        ended: tried.ended.as_ref().map(|(at, _)| *at),
+        failure,
+    }
+}

@@ -1,0 +1,5 @@
+//! What people are shown.
+
+mod job;
+mod sweep;
+mod worker;

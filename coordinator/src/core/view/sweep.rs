@@ -1,0 +1,88 @@
+//! Sweeps at a glance and in full.
+
+use std::collections::BTreeMap;
+
+use vico::clock::Timestamp;
+use vico::ids::SweepId;
+use vico::job::{JobState, Stage};
+use vico::status::{StageStatus, SweepDetail, SweepState, SweepStatus};
+
+use crate::core::state::{Sweep, Tally};
+use crate::core::{Brain, Refusal};
+
+impl Brain {
+    /// All sweeps, newest first.
+    pub(crate) fn sweep_list(&self, now: Timestamp) -> Vec<SweepStatus> {
+        let mut sweeps: Vec<_> = self
+            .state
+            .sweeps()
+            .map(|(id, sweep)| self.status_of(id, sweep, now))
+            .collect();
+        sweeps.sort_by(|a, b| b.submitted.cmp(&a.submitted).then(a.sweep.cmp(&b.sweep)));
+        sweeps
+    }
+
+    /// One sweep at a glance.
+    pub(crate) fn sweep_status(&self, id: &SweepId, now: Timestamp) -> Result<SweepStatus, Refusal> {
+        let sweep = self.state.known_sweep(id)?;
+        Ok(self.status_of(id, sweep, now))
+    }
+
+    /// One sweep with its jobs, in the order of the plan.
+    pub(crate) fn sweep_detail(&self, id: &SweepId, now: Timestamp) -> Result<SweepDetail, Refusal> {
+        let sweep = self.state.known_sweep(id)?;
+        let jobs = sweep.jobs.iter().filter_map(|key| self.state.job(*key));
+        Ok(SweepDetail {
+            status: self.status_of(id, sweep, now),
+            jobs: jobs.map(|job| self.job_status(job, now)).collect(),
+        })
+    }
+
+    fn status_of(&self, id: &SweepId, sweep: &Sweep, now: Timestamp) -> SweepStatus {
+        let none = Tally::default();
+        let tally = self.state.tally(id).unwrap_or(&none);
+        let state = sweep.state(tally);
+        let running = state == SweepState::Running;
+        SweepStatus {
+            sweep: id.clone(),
+            name: sweep.name.clone(),
+            state,
+            submitted: sweep.submitted,
+            finished: sweep.finished,
+            stages: self.stages(id, sweep, tally),
+            eta: if running { self.eta(id, now) } else { None },
+            notices: sweep.notices.iter().cloned().collect(),
+        }
+    }
+
+    fn stages(&self, id: &SweepId, sweep: &Sweep, tally: &Tally) -> Vec<StageStatus> {
+        let mut stages: BTreeMap<Stage, StageStatus> = BTreeMap::new();
+        for (stage, state, count) in tally.iter() {
+            let status = stages.entry(stage).or_insert_with(|| StageStatus::empty(stage));
+            *count_of(status, state) += count;
+        }
+        for (stage, status) in &mut stages {
+            status.reused = sweep.reused.get(stage).copied().unwrap_or(0);
+        }
+        for (job, lease) in self.state.leases().filter(|(job, _)| job.listed_by.contains(id)) {
+            let progress = self.floor.progress(lease.id).filter(|progress| progress.of > 0);
+            let Some((progress, status)) = progress.zip(stages.get_mut(&job.stage)) else {
+                continue;
+            };
+            status.in_flight += progress.done.min(progress.of) as f64 / progress.of as f64;
+        }
+        stages.into_values().collect()
+    }
+}
+
+fn count_of(status: &mut StageStatus, state: JobState) -> &mut u32 {
+    match state {
+        JobState::Blocked => &mut status.blocked,
+        JobState::Ready => &mut status.ready,
+        JobState::Leased => &mut status.leased,
+        JobState::Succeeded => &mut status.succeeded,
+        JobState::Failed => &mut status.failed,
+        JobState::Aborted => &mut status.aborted,
+        JobState::Cancelled => &mut status.cancelled,
+    }
+}
