@@ -1,6 +1,10 @@
 //! The noise schedule, the DDIM grid and the seeded noise against published values.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::float_cmp,
+    reason = "tests; exact values are meant"
+)]
 
 use std::path::{Path, PathBuf};
 

@@ -1,6 +1,10 @@
 //! The automatic mask against the official function's results.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::float_cmp,
+    reason = "tests; exact values are meant"
+)]
 
 use std::path::Path;
 

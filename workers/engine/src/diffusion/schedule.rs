@@ -63,6 +63,7 @@ pub struct NoiseSchedule {
 /// The keys of diffusers' `scheduler_config.json` that change results. A Stable Diffusion directory names PNDM there;
 /// the keys are shared by all samplers.
 #[derive(Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "the keys of a published file")]
 struct Config {
     beta_start: f64,
     beta_end: f64,

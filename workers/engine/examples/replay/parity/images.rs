@@ -1,5 +1,6 @@
 //! `images/`: decoding and resampling, byte for byte.
 
+use std::fmt::Write;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
@@ -108,8 +109,10 @@ impl Rule {
 }
 
 fn same_bytes(ledger: &mut Ledger, name: &str, picture: &Rgb8, want: &str) {
-    let digest = Sha256::digest(picture.data());
-    let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    let mut digest = String::new();
+    for byte in Sha256::digest(picture.data()) {
+        write!(digest, "{byte:02x}").expect("writing to a string cannot fail");
+    }
     ledger.equal(&format!("{name}.sha256"), &digest.as_str(), &want);
 }
 

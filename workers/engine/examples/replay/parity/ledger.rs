@@ -36,7 +36,7 @@ impl Difference {
     fn of(got: &[f64], want: &[f64], tolerance: Tolerance) -> Self {
         let distance = |(got, want): (&f64, &f64)| match (got.is_nan(), want.is_nan()) {
             (true, true) => 0.0,
-            (false, false) if got == want => 0.0,
+            (false, false) if got.to_bits() == want.to_bits() => 0.0,
             (false, false) => (got - want).abs(),
             _ => f64::INFINITY,
         };

@@ -66,7 +66,9 @@ fn unknown(dir: &Path) -> Vec<Line> {
                 let files = inside.iter().filter(|file| file.ends_with(".safetensors"));
                 let items: Vec<String> = files.map(|file| format!("{name}/{file}")).collect();
                 let items = if items.is_empty() { vec![name] } else { items };
-                items.iter().for_each(|item| ledger.miss(item, "not built yet"));
+                for item in &items {
+                    ledger.miss(item, "not built yet");
+                }
             }
         }
     }

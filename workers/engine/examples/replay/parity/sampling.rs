@@ -88,7 +88,7 @@ fn with_branches(
     golden: &Golden,
     ledger: &mut Ledger,
 ) -> Result<()> {
-    let reference = inputs.get("ref_latent")?.clone();
+    let reference = inputs.get("ref_latent")?;
     let inner = TwoBranches::new(&setting.base, &setting.learned, spec, reference)?;
     let mut spy = Spy {
         inner,

@@ -176,6 +176,15 @@ impl SampleSpec {
         predictor: &mut dyn NoisePredictor,
         watch: &mut dyn SampleWatch,
     ) -> crate::Result<Vec<Rgb8>> {
+        if self.images.is_empty() {
+            let expected = "at least 1".to_owned();
+            return Err(Error::Setting {
+                name: "images",
+                expected,
+                got: "0".to_owned(),
+            }
+            .into());
+        }
         let normal = |purpose, index: usize| self.normal(base, purpose, index as u64);
         let start = normal(Purpose::InitialLatents, 0)?;
         let of = denoise.ddim.grid().len();

@@ -64,7 +64,7 @@ impl TrainingState {
         self.0.expect(TRAINING, training)?;
         let expected = 3 * optimiser.parameters().count();
         if self.0.tensors.len() != expected {
-            return Err(foreign("number of tensors", expected, self.0.tensors.len()).into());
+            return Err(foreign("number of tensors", &expected, &self.0.tensors.len()).into());
         }
         let mut moments = BTreeMap::new();
         for parameter in optimiser.parameters() {
@@ -87,10 +87,13 @@ impl TrainingState {
         let key = key(part, name);
         match self.0.tensors.get(&key) {
             Some(saved) if saved.shape() == like.shape() => Ok(saved.to_device(like.device())?.copy()?),
-            Some(saved) => {
-                Err(foreign(&key, format!("{:?}", like.dims()), format!("{:?}", saved.dims())).into())
-            }
-            None => Err(foreign(&key, "a tensor", "absent").into()),
+            Some(saved) => Err(foreign(
+                &key,
+                &format!("{:?}", like.dims()),
+                &format!("{:?}", saved.dims()),
+            )
+            .into()),
+            None => Err(foreign(&key, &"a tensor", &"absent").into()),
         }
     }
 
@@ -119,7 +122,7 @@ fn key(part: &str, name: &str) -> String {
     format!("{part}.{name}")
 }
 
-fn foreign(what: &str, expected: impl ToString, got: impl ToString) -> Error {
+fn foreign(what: &str, expected: &impl ToString, got: &impl ToString) -> Error {
     Error::ForeignState {
         what: what.to_owned(),
         expected: expected.to_string(),

@@ -1,6 +1,6 @@
 //! What a training draws its samples from: the reference images as VAE posteriors, and the captions (vico-spec §6).
 
-use candle_core::Tensor;
+use candle_core::{Result as TensorResult, Tensor};
 
 use super::branches::Columns;
 use super::learned::columns;
@@ -74,7 +74,7 @@ impl<'a> Dataset<'a> {
                 .iter()
                 .zip(&draws)
                 .map(|(key, draw)| self.latents(key, purpose, step, choose(draw)));
-            Ok::<_, candle_core::Error>(Tensor::cat(&rows.collect::<Result<Vec<_>, _>>()?, 0)?)
+            Tensor::cat(&rows.collect::<TensorResult<Vec<_>>>()?, 0)
         };
         let clean = latents(Purpose::TargetPosterior, |draw| draw.target)?;
         let reference = latents(Purpose::ReferencePosterior, |draw| draw.reference)?;
@@ -125,13 +125,7 @@ impl<'a> Dataset<'a> {
     }
 
     /// A scaled posterior sample of image `index`, (1, 4, h, w).
-    fn latents(
-        &self,
-        key: &NoiseKey,
-        purpose: Purpose,
-        step: usize,
-        index: usize,
-    ) -> candle_core::Result<Tensor> {
+    fn latents(&self, key: &NoiseKey, purpose: Purpose, step: usize, index: usize) -> TensorResult<Tensor> {
         let posterior = &self.posteriors[index];
         let noise = key
             .stream(purpose, step as u64)
@@ -141,7 +135,7 @@ impl<'a> Dataset<'a> {
 }
 
 /// The VAE posterior of an image squashed to `size`² with the bicubic filter, its moments (1, 4, h, w).
-fn encode(base: &BaseModel, image: &Rgb8, size: usize) -> candle_core::Result<Moments> {
+fn encode(base: &BaseModel, image: &Rgb8, size: usize) -> TensorResult<Moments> {
     let squashed = resize(image, size, size, Filter::Bicubic);
     base.vae
         .encode(&to_unit_range(&squashed, base.device())?.unsqueeze(0)?)

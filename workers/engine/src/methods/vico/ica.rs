@@ -136,27 +136,27 @@ impl Affine {
 
 #[derive(Clone, Debug)]
 struct Attention {
-    to_q: Tensor,
-    to_k: Tensor,
-    to_v: Tensor,
-    to_out: Affine,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    out: Affine,
 }
 
 impl Attention {
     fn new(name: &str, take: &mut impl FnMut(&str) -> Tensor) -> Self {
         Self {
-            to_q: take(&format!("{name}.to_q.weight")),
-            to_k: take(&format!("{name}.to_k.weight")),
-            to_v: take(&format!("{name}.to_v.weight")),
-            to_out: Affine::new(&format!("{name}.to_out.0"), take),
+            query: take(&format!("{name}.to_q.weight")),
+            key: take(&format!("{name}.to_k.weight")),
+            value: take(&format!("{name}.to_v.weight")),
+            out: Affine::new(&format!("{name}.to_out.0"), take),
         }
     }
 
     fn key_values(&self, context: &Tensor) -> TensorResult<KeyValues> {
-        let keys = kernels::linear(context, &self.to_k, None)?;
+        let keys = kernels::linear(context, &self.key, None)?;
         Ok(KeyValues {
             keys,
-            values: kernels::linear(context, &self.to_v, None)?,
+            values: kernels::linear(context, &self.value, None)?,
         })
     }
 
@@ -167,9 +167,9 @@ impl Attention {
         heads: usize,
         mask: Mask<'_>,
     ) -> TensorResult<Tensor> {
-        let queries = kernels::linear(tokens, &self.to_q, None)?;
+        let queries = kernels::linear(tokens, &self.query, None)?;
         let mixed = kernels::attention(&queries, &context.keys, &context.values, heads, mask)?;
-        self.to_out.forward(&mixed)
+        self.out.forward(&mixed)
     }
 }
 

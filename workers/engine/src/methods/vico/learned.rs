@@ -93,18 +93,11 @@ pub(super) fn embedding_name(placeholder: &str) -> String {
 
 /// The id of a word that must be one token. `role` is what messages call it.
 pub(super) fn one_token(base: &BaseModel, role: &'static str, word: &str) -> crate::Result<u32> {
-    match base.tokenizer.single_token(word)? {
-        Some(id) => Ok(id),
-        None => {
-            let tokens = base.tokenizer.token_count(word)?;
-            Err(Error::NotOneToken {
-                role,
-                word: word.to_owned(),
-                tokens,
-            }
-            .into())
-        }
+    if let Some(id) = base.tokenizer.single_token(word)? {
+        return Ok(id);
     }
+    let (word, tokens) = (word.to_owned(), base.tokenizer.token_count(word)?);
+    Err(Error::NotOneToken { role, word, tokens }.into())
 }
 
 /// Where the placeholder and the end of text stand in an encoded prompt.

@@ -58,7 +58,10 @@ pub fn mask(map: &[f32]) -> (f32, Vec<bool>) {
         });
     let normalised: Vec<f32> = map.iter().map(|value| (value - low) / (high - low)).collect();
     let threshold = threshold(&normalised);
-    let kept = normalised.iter().map(|value| !(*value < threshold)).collect();
+    let kept = normalised
+        .iter()
+        .map(|value| *value >= threshold || value.is_nan())
+        .collect();
     (threshold, kept)
 }
 

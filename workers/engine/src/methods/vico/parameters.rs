@@ -54,7 +54,7 @@ impl ParameterSpec {
 /// Whether ViCo puts a block at `site`: every second transformer of the decoder, that is 8, 10, 12 and 14 in Stable
 /// Diffusion v1 (vico-spec §2.1).
 pub fn is_ica(site: &Site) -> bool {
-    site.part == Part::Decoder && site.index % 2 == 0
+    site.part == Part::Decoder && site.index.is_multiple_of(2)
 }
 
 /// The 20 tensors of the block at `site`, in the official order.

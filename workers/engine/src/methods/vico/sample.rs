@@ -33,7 +33,7 @@ pub fn sample(
     let squashed = resize(reference, spec.size, spec.size, Filter::Bilinear);
     let pixels = to_unit_range(&squashed, base.device())?.unsqueeze(0)?; // (1, 3, size, size)
     let reference = (base.vae.encode(&pixels)?.mean * base.vae.scaling_factor())?; // (1, 4, h, w)
-    let mut predictor = TwoBranches::new(base, &learned, spec, reference)?;
+    let mut predictor = TwoBranches::new(base, &learned, spec, &reference)?;
     let denoise = Denoise {
         ddim: &ddim,
         guidance: spec.guidance,
@@ -63,13 +63,13 @@ impl<'a> TwoBranches<'a> {
         base: &'a BaseModel,
         learned: &'a Learned,
         spec: &SampleSpec,
-        reference: Tensor,
+        reference: &Tensor,
     ) -> crate::Result<Self> {
         let encoded = base.tokenizer.encode(&spec.prompt)?;
         let placeholder = columns(&spec.prompt, &encoded, learned.placeholder)?.placeholder;
         let empty = base.tokenizer.encode(&spec.negative_prompt)?;
         let context = learned.context(base, &[empty.ids, encoded.ids])?;
-        let reference = Tensor::cat(&[&reference, &reference], 0)?;
+        let reference = Tensor::cat(&[reference, reference], 0)?;
         Ok(Self {
             base,
             learned,

@@ -53,7 +53,7 @@ impl VicoSpec {
                 });
             }
         }
-        if self.image_size == 0 || self.image_size % 64 != 0 {
+        if self.image_size == 0 || !self.image_size.is_multiple_of(64) {
             let (expected, got) = ("a multiple of 64".to_owned(), self.image_size.to_string());
             return Err(Error::Setting {
                 name: "image_size",

@@ -1,0 +1,9 @@
+//! ViCo on the tiny Stable Diffusion of the fixtures: gradients, training, sampling, and the traps of its specification.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod gradients;
+mod sampling;
+mod tiny;
+mod training;
+mod traps;
