@@ -1,0 +1,254 @@
+//! From what is written to what is meant: fills in the defaults and finds what no single value shows.
+
+use std::collections::BTreeMap;
+
+use super::check_concepts;
+use super::error::Kind;
+use super::finding::Finding;
+use super::location;
+use super::path::Path;
+use super::prompts;
+use super::raw::{RawDemand, RawManifest, RawMetrics, RawPromptSet, RawRetry};
+use super::raw_methods::RawMethod;
+use super::settings::{
+    Backoff, BaseModel, Metrics, PromptSet, Prompts, RetryPolicy, Settings, StageResources,
+};
+use super::{builtin_prompts, units};
+use crate::ids::{InvalidId, MethodId, SweepId};
+use crate::job::Resources;
+use crate::spec::{MethodSpec, PromptSpec, ReferencePolicy, SamplingSpec, VicoSettings};
+
+/// The settings, or why there are none. What is `None` has left a finding.
+pub(crate) fn settings(raw: &RawManifest, found: &mut Vec<Finding>) -> Settings {
+    check_name(&raw.name, found);
+    let concepts = check_concepts::concepts(raw, found);
+    let concepts_from = check_concepts::concepts_from(raw, found);
+    let prompt_sets = by_id(&raw.prompt_sets, "prompt_sets", found, prompt_set);
+    check_concepts::every_concept_has_prompts(&concepts, concepts_from.as_ref(), &prompt_sets, found);
+    check_location(&raw.base.model, &Path::of(&["base", "model"]), found);
+    Settings {
+        base: BaseModel {
+            model: raw.base.model.clone(),
+            variant: raw.base.variant.clone(),
+        },
+        concepts,
+        concepts_from,
+        prompt_sets,
+        methods: by_id::<MethodId, _, _>(&raw.methods, "methods", found, method),
+        train_seed: raw.train_seed,
+        sampling: sampling(raw),
+        metrics: metrics(&raw.metrics, found),
+        resources: resources(raw, found),
+        checkpoint_every: checkpoint_every(&raw.retry, found),
+    }
+}
+
+fn check_name(name: &str, found: &mut Vec<Finding>) {
+    if let Err(InvalidId { reason, .. }) = name.parse::<SweepId>() {
+        found.push(Finding::new(
+            &Path::of(&["name"]),
+            Kind::BadValue,
+            format!("`{name}` cannot be a name: {reason}"),
+        ));
+    }
+}
+
+/// A map by id with every id and value checked.
+pub(crate) fn by_id<I, R, T>(
+    raw: &BTreeMap<String, R>,
+    section: &str,
+    found: &mut Vec<Finding>,
+    check: impl Fn(&R, &Path, &mut Vec<Finding>) -> Option<T>,
+) -> BTreeMap<I, T>
+where
+    I: Ord + std::str::FromStr<Err = InvalidId>,
+{
+    let mut checked = BTreeMap::new();
+    for (word, value) in raw {
+        let path = Path::of(&[section, word]);
+        match word.parse() {
+            Err(InvalidId { reason, .. }) => {
+                let message = format!("`{word}` cannot be an id: {reason}");
+                found.push(Finding::new(&path, Kind::BadValue, message).at_key());
+            }
+            Ok(id) => {
+                checked.extend(check(value, &path, found).map(|value| (id, value)));
+            }
+        }
+    }
+    checked
+}
+
+/// Records what is wrong with a location.
+pub(crate) fn check_location(text: &str, path: &Path, found: &mut Vec<Finding>) {
+    if let Err((message, help)) = location::check(text) {
+        found.push(Finding::new(path, Kind::BadValue, message).maybe_help(help));
+    }
+}
+
+fn prompt_set(raw: &RawPromptSet, path: &Path, found: &mut Vec<Finding>) -> Option<PromptSet> {
+    let kind = raw.applies_to.as_ref().map(|applies| applies.kind);
+    let prompts = match (&raw.builtin, &raw.file, &raw.prompts) {
+        (Some(name), None, None) => Prompts::Listed(builtin_prompts::find(name)?),
+        (None, Some(file), None) => {
+            check_location(file, &path.key("file"), found);
+            Prompts::File(file.clone())
+        }
+        (None, None, Some(prompts)) => Prompts::Listed(listed(prompts, &path.key("prompts"), found)),
+        _ => {
+            let message = format!("{path} needs exactly one of `builtin`, `file` and `prompts`");
+            found.push(Finding::new(path, Kind::BadValue, message).at_key());
+            return None;
+        }
+    };
+    Some(PromptSet { prompts, kind })
+}
+
+fn listed(texts: &[String], path: &Path, found: &mut Vec<Finding>) -> Vec<PromptSpec> {
+    let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
+    for (i, text) in texts.iter().enumerate() {
+        if let Err(unusable) = prompts::check(text) {
+            found.push(Finding::new(&path.index(i), Kind::BadPrompt, unusable.message).help(unusable.help));
+        }
+        if let Some(first) = seen.insert(text.trim(), i) {
+            let message = format!("this prompt is the same as prompt {first} of this list, counted from 0");
+            found.push(Finding::new(&path.index(i), Kind::BadPrompt, message));
+        }
+    }
+    texts
+        .iter()
+        .map(|text| PromptSpec(text.trim().to_owned()))
+        .collect()
+}
+
+fn method(raw: &RawMethod, path: &Path, found: &mut Vec<Finding>) -> Option<MethodSpec> {
+    check_subject(&raw.subject, &path.key("subject"), found);
+    if raw.reference.policy == ReferencePolicy::Cycle && raw.reference.index != 0 {
+        let path = path.key("reference").key("index");
+        let help = "remove it, or set `policy: fixed`";
+        found.push(
+            Finding::new(&path, Kind::BadValue, "`index` is not used by the policy `cycle`").help(help),
+        );
+    }
+    // The schema lets only this one through.
+    Some(MethodSpec::Vico(VicoSettings {
+        subject: raw.subject.clone(),
+        steps: raw.steps,
+        batch: raw.batch,
+        lr_embedding: raw.lr.embedding,
+        lr_image_attention: raw.lr.image_attention,
+        weight_decay: raw.weight_decay,
+        reg_weight: raw.reg_weight,
+        mask: raw.mask,
+        reference_policy: raw.reference.policy,
+        reference_index: raw.reference.index,
+    }))
+}
+
+/// `{token}` must be there once and stand free; `{class}` may be.
+fn check_subject(subject: &str, path: &Path, found: &mut Vec<Finding>) {
+    let as_prompt = subject.replace("{class}", "thing").replace("{token}", "{}");
+    if subject.contains("{}") || prompts::check(&as_prompt).is_err() {
+        let message = format!("`{subject}` cannot fill the `{{}}` of a prompt");
+        let help =
+            "write `{token}` once, with blanks around it, and `{class}` if you like: \"{token} {class}\"";
+        found.push(Finding::new(path, Kind::BadValue, message).help(help));
+    }
+}
+
+fn sampling(raw: &RawManifest) -> SamplingSpec {
+    let sampling = &raw.sampling;
+    SamplingSpec {
+        steps: sampling.steps,
+        eta: sampling.eta,
+        guidance: sampling.guidance,
+        size: sampling.size,
+        images_per_prompt: sampling.images_per_prompt,
+        negative_prompt: sampling.negative_prompt.clone(),
+        seed: sampling.seeds.base,
+    }
+}
+
+fn metrics(raw: &RawMetrics, found: &mut Vec<Finding>) -> Option<Metrics> {
+    if raw.protocols.is_empty() {
+        return None;
+    }
+    let path = Path::of(&["metrics"]);
+    let mut model = |key: &str, location: &Option<String>, what: &str| {
+        let path = path.key(key);
+        if let Some(location) = location {
+            check_location(location, &path, found);
+        } else {
+            let message = format!("`{key}` is missing in metrics");
+            let help =
+                format!("name the folder of the {what} that measures, or measure nothing: `protocols: []`");
+            found.push(Finding::new(&path, Kind::MissingKey, message).at_key().help(help));
+        }
+        location.clone()
+    };
+    let clip = model("clip", &raw.clip, "CLIP model");
+    let dino = model("dino", &raw.dino, "DINO model");
+    let mut protocols: Vec<String> = raw
+        .protocols
+        .iter()
+        .map(|name| name.as_str().to_owned())
+        .collect();
+    protocols.sort();
+    protocols.dedup();
+    Some(Metrics {
+        protocols,
+        clip: clip?,
+        dino: dino?,
+    })
+}
+
+fn resources(raw: &RawManifest, found: &mut Vec<Finding>) -> StageResources {
+    let mut demand = |key: &str, demand: &RawDemand| {
+        let path = Path::of(&["resources", key, "vram"]);
+        let vram = measured(units::size(&demand.vram), &path, found).unwrap_or_default();
+        Resources {
+            device: demand.device,
+            vram,
+        }
+    };
+    StageResources {
+        train: demand("train", &raw.resources.train),
+        sample: demand("sample", &raw.resources.sample),
+        score: demand("score", &raw.resources.score),
+    }
+}
+
+fn checkpoint_every(raw: &RawRetry, found: &mut Vec<Finding>) -> u32 {
+    let path = Path::of(&["retry", "checkpoint_every"]);
+    measured(units::steps(&raw.checkpoint_every), &path, found).unwrap_or_default()
+}
+
+/// What happens when attempts fail.
+pub(crate) fn retry(raw: &RawRetry, found: &mut Vec<Finding>) -> RetryPolicy {
+    let path = Path::of(&["retry", "backoff"]);
+    let initial =
+        measured(units::span(&raw.backoff.initial), &path.key("initial"), found).unwrap_or_default();
+    let max = measured(units::span(&raw.backoff.max), &path.key("max"), found).unwrap_or(initial);
+    if max < initial {
+        let message = format!(
+            "the longest wait, {}, is shorter than the first, {}",
+            raw.backoff.max, raw.backoff.initial
+        );
+        found.push(Finding::new(&path.key("max"), Kind::BadValue, message));
+    }
+    RetryPolicy {
+        attempts: raw.attempts,
+        backoff: Backoff {
+            initial,
+            factor: raw.backoff.factor,
+            max,
+        },
+    }
+}
+
+fn measured<T>(result: Result<T, units::Malformed>, path: &Path, found: &mut Vec<Finding>) -> Option<T> {
+    let malformed = |malformed: units::Malformed| {
+        found.push(Finding::new(path, Kind::BadValue, malformed.message).help(malformed.help));
+    };
+    result.map_err(malformed).ok()
+}

@@ -1,0 +1,110 @@
+//! What a prompt must look like: words with one free-standing `{}` where the subject goes.
+
+/// Why a prompt cannot be used, and what to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Unusable {
+    pub message: String,
+    pub help: String,
+}
+
+/// Checks one prompt.
+pub(crate) fn check(prompt: &str) -> Result<(), Unusable> {
+    let unusable = |message: &str, help: &str| Unusable {
+        message: message.to_owned(),
+        help: help.to_owned(),
+    };
+    if prompt.trim().is_empty() {
+        return Err(unusable(
+            "the prompt is empty",
+            "remove it, or write one such as \"a {} in the jungle\"",
+        ));
+    }
+    if let Some(slot) = other_slot(prompt) {
+        let fixed = prompt.replacen(slot, "{}", 1);
+        return Err(unusable(
+            &format!("`{slot}` is not how a subject is marked here"),
+            &format!(
+                "mark it by one `{{}}`; each method fills in its own words: \"{}\"",
+                squeezed(&fixed)
+            ),
+        ));
+    }
+    let places: Vec<usize> = prompt.match_indices("{}").map(|(at, _)| at).collect();
+    match places[..] {
+        [] => Err(unusable(
+            "the prompt has no `{}`",
+            "put `{}` where the subject goes: \"a {} in the jungle\"",
+        )),
+        [at] => check_free(prompt, at),
+        _ => Err(unusable(
+            &format!("the prompt has {} `{{}}`", places.len()),
+            "a prompt has one subject; name it once",
+        )),
+    }
+}
+
+/// Notations of other programs that people copy.
+fn other_slot(prompt: &str) -> Option<&'static str> {
+    const SLOTS: [&str; 7] = ["{0}", "{1}", "{token}", "{class}", "{subject}", "<new1>", "S*"];
+    SLOTS.into_iter().find(|slot| prompt.contains(slot))
+}
+
+/// Without what is left of a second slot.
+fn squeezed(prompt: &str) -> String {
+    let mut text = prompt.to_owned();
+    for slot in ["{0}", "{1}", "{token}", "{class}", "{subject}", "<new1>", "S*"] {
+        text = text.replace(slot, "");
+    }
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// The tokenizer joins a placeholder such as `*` with the character next to it into another token.
+fn check_free(prompt: &str, at: usize) -> Result<(), Unusable> {
+    let before = prompt[..at].chars().next_back().filter(|c| !c.is_whitespace());
+    let after = prompt[at + 2..].chars().next().filter(|c| !c.is_whitespace());
+    match before.or(after) {
+        None => Ok(()),
+        Some(neighbour) => Err(Unusable {
+            message: "`{}` does not stand free".to_owned(),
+            help: format!(
+                "put a blank between `{{}}` and `{neighbour}`: the tokenizer would join them into another word"
+            ),
+        }),
+    }
+}
+
+/// The prompts in a text file, with their line numbers from 1: one per line, without empty lines and `#` comments.
+pub(crate) fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let numbered = text.lines().enumerate().map(|(i, line)| (i + 1, line.trim()));
+    numbered.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_free_slot_is_wanted() {
+        assert_eq!(check("a {} in the jungle"), Ok(()));
+        assert_eq!(check("{} swimming"), Ok(()));
+        let wrong = [
+            "",
+            " ",
+            "a cat",
+            "a {} and a {}",
+            "a {}.",
+            "a S* on the beach",
+            "a {0} {1} in the snow",
+            "a{} x",
+        ];
+        for prompt in wrong {
+            assert!(check(prompt).is_err(), "{prompt:?} was accepted");
+        }
+    }
+
+    #[test]
+    fn the_help_rewrites_the_notation_of_others() {
+        let unusable = check("a {0} {1} in the snow").err().map(|unusable| unusable.help);
+        assert!(unusable.is_some_and(|help| help.ends_with("\"a {} in the snow\"")));
+    }
+}

@@ -1,0 +1,204 @@
+//! A valid sweep: what a manifest says once every default is filled in. Locations are still as written.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{ConceptId, MethodId, PromptSetId};
+use crate::job::Resources;
+use crate::spec::{MethodSpec, PromptSpec, SamplingSpec};
+
+/// One point of the matrix with its settings.
+#[derive(Clone, Debug)]
+pub struct Point {
+    /// What this point sets, in the order of the axes; empty without a matrix.
+    pub assignments: Vec<Assignment>,
+    /// Everything it asks for.
+    pub settings: Arc<Settings>,
+}
+
+/// One axis at one value.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Assignment {
+    /// The axis: a key path, `sampling.guidance`.
+    pub path: String,
+    /// Whom it concerns.
+    pub scope: Scope,
+    /// How labels write it: `guidance=5`. Safe in file names.
+    pub label: String,
+}
+
+/// Whom an axis concerns; for all others it does not multiply.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Scope {
+    /// Every run.
+    All,
+    /// Runs of this method.
+    Method(String),
+    /// Runs of this concept.
+    Concept(String),
+}
+
+impl Scope {
+    /// Whether runs of this method and concept are concerned.
+    pub fn concerns(&self, method: &MethodId, concept: &ConceptId) -> bool {
+        match self {
+            Self::All => true,
+            Self::Method(id) => id == method.as_str(),
+            Self::Concept(id) => id == concept.as_str(),
+        }
+    }
+}
+
+/// What one point of the matrix asks for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// The untouched network.
+    pub base: BaseModel,
+    /// Concepts by id.
+    pub concepts: BTreeMap<ConceptId, Concept>,
+    /// A folder whose folders are concepts.
+    pub concepts_from: Option<ConceptsFrom>,
+    /// Prompt sets by id.
+    pub prompt_sets: BTreeMap<PromptSetId, PromptSet>,
+    /// Methods by id.
+    pub methods: BTreeMap<MethodId, MethodSpec>,
+    /// Seed of every draw in training.
+    pub train_seed: u64,
+    /// How images are drawn.
+    pub sampling: SamplingSpec,
+    /// What is measured; `None` for nothing.
+    pub metrics: Option<Metrics>,
+    /// What jobs need of their workers.
+    pub resources: StageResources,
+    /// Train steps between two checkpoints.
+    pub checkpoint_every: u32,
+}
+
+/// A folder in the diffusers layout.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BaseModel {
+    /// Location of the folder.
+    pub model: String,
+    /// `fp16` and the like; `None` for the plain files.
+    pub variant: Option<String>,
+}
+
+/// Whether something lives. Prompt sets choose by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ConceptKind {
+    /// A thing, or a plush animal.
+    Object,
+    /// A living animal.
+    Live,
+}
+
+/// The thing being personalised.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Concept {
+    /// Where its reference images lie.
+    pub images: Images,
+    /// The words for it.
+    pub words: Words,
+}
+
+/// The words for a concept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Words {
+    /// `teddy bear`.
+    pub class: String,
+    /// A single CLIP token that the placeholder starts from, `bear`.
+    pub initializer: String,
+    /// The new word, `*`.
+    pub placeholder: String,
+    /// Whether it lives; prompt sets with `for: {kind: …}` skip concepts without.
+    pub kind: Option<ConceptKind>,
+}
+
+/// Where reference images lie; locations already start at `storage.inputs`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Images {
+    /// Every image in a folder.
+    Folder(String),
+    /// These files.
+    Files(Vec<String>),
+}
+
+/// A folder whose folders are concepts, named as they are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConceptsFrom {
+    /// Location of the folder.
+    pub uri: String,
+    /// `None`: the folder's name in words, `brown_dog2` → `brown dog`.
+    pub class: Option<String>,
+    /// `None`: the last word of the class.
+    pub initializer: Option<String>,
+    /// The new word.
+    pub placeholder: String,
+    /// Whether they live.
+    pub kind: Option<ConceptKind>,
+}
+
+/// Prompts and the concepts they are for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PromptSet {
+    /// The prompts, or where they are.
+    pub prompts: Prompts,
+    /// Only for concepts of this kind.
+    pub kind: Option<ConceptKind>,
+}
+
+/// Prompts, each with one `{}`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Prompts {
+    /// Written in the manifest, or built in.
+    Listed(Vec<PromptSpec>),
+    /// Lines of a text file at this location.
+    File(String),
+}
+
+/// What is measured and with what.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Metrics {
+    /// Names of metric protocols, sorted, at least one.
+    pub protocols: Vec<String>,
+    /// Location of the CLIP model's folder.
+    pub clip: String,
+    /// Location of the DINO model's folder.
+    pub dino: String,
+}
+
+/// What jobs of each stage need of their worker.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StageResources {
+    /// For train jobs.
+    pub train: Resources,
+    /// For sample jobs.
+    pub sample: Resources,
+    /// For score jobs.
+    pub score: Resources,
+}
+
+/// What happens when attempts fail.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RetryPolicy {
+    /// Attempts in all, at least 1.
+    pub attempts: u32,
+    /// How long to wait between them.
+    pub backoff: Backoff,
+}
+
+/// Exponential back-off.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Backoff {
+    /// After the first failure.
+    pub initial: Duration,
+    /// Growth per further failure, at least 1.
+    pub factor: f64,
+    /// Never longer than this.
+    pub max: Duration,
+}

@@ -1,0 +1,172 @@
+//! The walk over points, methods and concepts that makes the graph.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::jobs::{Keyed, Parts};
+use super::label::labels;
+use super::lookup::{Found, Lookup, Models};
+use super::{Plan, PlannedJob, Resolved, Run};
+use crate::digest::Digest;
+use crate::ids::{ConceptId, InvalidId, JobKey, MethodId, SweepId};
+use crate::manifest::{Errors, Finding, Kind, Manifest, Origin, Path, Point};
+use crate::spec::{JobSpec, MethodSpec, ReferencePolicy};
+
+/// More runs than this are taken for a mistake.
+const MAX_RUNS: usize = 100_000;
+
+/// Freezes the graph of jobs. `resolved` must answer [`super::needs`] of the same manifest and origin.
+///
+/// Reports, with their places in the manifest, all inputs that do not fit: concepts without images or with the same
+/// images, prompts in files that cannot be used, a reference image that is not there.
+pub fn expand(manifest: &Manifest, origin: &Origin, resolved: &Resolved) -> Result<Plan, Errors> {
+    let mut walk = Walk {
+        lookup: Lookup::new(manifest, origin, resolved),
+        runs: Vec::new(),
+        seen: BTreeSet::new(),
+        jobs: BTreeMap::new(),
+    };
+    for point in manifest.points() {
+        walk.point(point);
+    }
+    let Walk {
+        mut lookup,
+        runs,
+        jobs,
+        ..
+    } = walk;
+    let sweep = sweep_id(manifest.name(), &jobs).map_err(|error| {
+        lookup.report(Finding::new(
+            &Path::of(&["name"]),
+            Kind::BadValue,
+            error.to_string(),
+        ));
+    });
+    let input_bytes = lookup.finish()?;
+    let sweep = sweep.expect("a bad name was reported, and so ended this above");
+    let mut labels = labels(&runs);
+    let planned = |(key, spec): (JobKey, JobSpec)| {
+        let label = labels.remove(&key).unwrap_or_default();
+        let upstream = spec.inputs.upstream();
+        (
+            key,
+            PlannedJob {
+                spec,
+                label,
+                upstream,
+            },
+        )
+    };
+    let jobs = jobs.into_iter().map(planned).collect();
+    Ok(Plan {
+        sweep,
+        name: manifest.name().to_owned(),
+        runs,
+        jobs,
+        retry: manifest.retry().clone(),
+        input_bytes,
+    })
+}
+
+/// Name and eight digits over the name and all keys: the same manifest over the same inputs is the same sweep.
+fn sweep_id(name: &str, jobs: &BTreeMap<JobKey, JobSpec>) -> Result<SweepId, InvalidId> {
+    let keys: Vec<&JobKey> = jobs.keys().collect();
+    let digest = Digest::of_json(&(name, keys)).expect("a text and a list of texts have a JSON form");
+    format!("{name}-{}", digest.short()).parse()
+}
+
+struct Walk<'a> {
+    lookup: Lookup<'a>,
+    runs: Vec<Run>,
+    /// Runs so far: a point that differs only in what does not concern a run gives no new run.
+    seen: BTreeSet<(MethodId, ConceptId, String, u64)>,
+    jobs: BTreeMap<JobKey, JobSpec>,
+}
+
+impl Walk<'_> {
+    fn point(&mut self, point: &Point) {
+        let settings = &point.settings;
+        let concepts = self.lookup.concepts(settings);
+        let Some(models) = self.lookup.models(settings) else {
+            return;
+        };
+        for (id, method) in &settings.methods {
+            for concept in &concepts {
+                self.check_reference(id, method, concept);
+                if self.runs.len() >= MAX_RUNS {
+                    let message = format!("the sweep has more than {MAX_RUNS} runs");
+                    self.lookup
+                        .report(Finding::new(&Path::default(), Kind::TooLarge, message));
+                    return;
+                }
+                self.run(point, (id, method), concept, &models);
+            }
+        }
+    }
+
+    fn run(
+        &mut self,
+        point: &Point,
+        (id, method): (&MethodId, &MethodSpec),
+        concept: &Found,
+        models: &Models,
+    ) {
+        let settings = &point.settings;
+        let concerns = point
+            .assignments
+            .iter()
+            .filter(|axis| axis.scope.concerns(id, &concept.inputs.id));
+        let label = concerns
+            .map(|axis| axis.label.as_str())
+            .collect::<Vec<_>>()
+            .join(",");
+        let run = (
+            id.clone(),
+            concept.inputs.id.clone(),
+            label.clone(),
+            settings.train_seed,
+        );
+        if !self.seen.insert(run) {
+            return;
+        }
+        let prompts = self.lookup.prompts(settings, concept.kind);
+        let parts = Parts {
+            settings,
+            models,
+            concept: &concept.inputs,
+            method,
+            prompts: &prompts,
+        };
+        let train = self.add(parts.train());
+        let sample = self.add(parts.sample(train));
+        let score = parts.score(sample).map(|job| self.add(job));
+        let (method, concept) = (id.clone(), concept.inputs.id.clone());
+        self.runs.push(Run {
+            method,
+            concept,
+            point: label,
+            train_seed: settings.train_seed,
+            train,
+            sample,
+            score,
+        });
+    }
+
+    fn add(&mut self, (key, spec): Keyed) -> JobKey {
+        self.jobs.entry(key).or_insert(spec);
+        key
+    }
+
+    fn check_reference(&mut self, id: &MethodId, method: &MethodSpec, concept: &Found) {
+        let MethodSpec::Vico(settings) = method;
+        let images = concept.inputs.images.len();
+        if settings.reference_policy == ReferencePolicy::Fixed && settings.reference_index as usize >= images
+        {
+            let path = Path::of(&["methods", id.as_str(), "reference", "index"]);
+            let message = format!(
+                "image {}, counted from 0, is to be shown, but the concept {} has only {images}",
+                settings.reference_index, concept.inputs.id
+            );
+            self.lookup.report(Finding::new(&path, Kind::BadInput, message));
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! The jobs of one run: exactly the inputs that each stage reads.
+
+use super::lookup::Models;
+use crate::digest::Digest;
+use crate::ids::JobKey;
+use crate::job::Resources;
+use crate::manifest::Settings;
+use crate::spec::{
+    ConceptInputs, JobInputs, JobSpec, MethodSpec, ModelSource, PromptSpec, ReferencePolicy, SampleInputs,
+    ScoreInputs, Sources, TrainInputs, algorithm,
+};
+
+/// What the jobs of a run are made of.
+pub(super) struct Parts<'a> {
+    pub settings: &'a Settings,
+    pub models: &'a Models,
+    pub concept: &'a ConceptInputs,
+    pub method: &'a MethodSpec,
+    pub prompts: &'a [PromptSpec],
+}
+
+/// A job's key and its document.
+pub(super) type Keyed = (JobKey, JobSpec);
+
+impl Parts<'_> {
+    pub(super) fn train(&self) -> Keyed {
+        let inputs = JobInputs::Train(TrainInputs {
+            algorithm: algorithm::TRAIN,
+            base: self.models.base.clone(),
+            concept: self.concept.clone(),
+            method: as_trained(self.method),
+            size: self.settings.sampling.size,
+            seed: self.settings.train_seed,
+        });
+        self.keyed(inputs, self.base_source(), &self.settings.resources.train)
+    }
+
+    pub(super) fn sample(&self, train: JobKey) -> Keyed {
+        let inputs = JobInputs::Sample(SampleInputs {
+            algorithm: algorithm::SAMPLE,
+            base: self.models.base.clone(),
+            train,
+            concept: self.concept.clone(),
+            method: self.method.clone(),
+            prompts: self.prompts.to_vec(),
+            sampling: self.settings.sampling.clone(),
+        });
+        self.keyed(inputs, self.base_source(), &self.settings.resources.sample)
+    }
+
+    /// `None` where nothing is measured.
+    pub(super) fn score(&self, sample: JobKey) -> Option<Keyed> {
+        let metrics = self.settings.metrics.as_ref()?;
+        let (evaluators, [clip, dino]) = self.models.evaluators.as_ref()?;
+        let inputs = JobInputs::Score(ScoreInputs {
+            algorithm: algorithm::SCORE,
+            sample,
+            concept: self.concept.clone(),
+            prompts: self.prompts.to_vec(),
+            images_per_prompt: self.settings.sampling.images_per_prompt,
+            evaluators: evaluators.clone(),
+            protocols: metrics.protocols.clone(),
+        });
+        let sources = [(evaluators.clip.identity, clip), (evaluators.dino.identity, dino)];
+        Some(self.keyed(inputs, sources.to_vec(), &self.settings.resources.score))
+    }
+
+    fn base_source(&self) -> Vec<(Digest, &ModelSource)> {
+        vec![(self.models.base.identity, &self.models.base_source)]
+    }
+
+    fn keyed(&self, inputs: JobInputs, models: Vec<(Digest, &ModelSource)>, resources: &Resources) -> Keyed {
+        let key = inputs
+            .key()
+            .expect("inputs are plain structs, whose maps have text keys");
+        let checkpoint_every = match inputs {
+            JobInputs::Train(_) => self.settings.checkpoint_every,
+            JobInputs::Sample(_) | JobInputs::Score(_) => 0,
+        };
+        let models = models
+            .into_iter()
+            .map(|(identity, source)| (identity, source.clone()))
+            .collect();
+        let spec = JobSpec {
+            inputs,
+            sources: Sources { models },
+            resources: resources.clone(),
+            checkpoint_every,
+        };
+        (key, spec)
+    }
+}
+
+/// The settings that training reads: which reference is shown while sampling is not among them.
+fn as_trained(method: &MethodSpec) -> MethodSpec {
+    let MethodSpec::Vico(mut settings) = method.clone();
+    settings.reference_policy = ReferencePolicy::Fixed;
+    settings.reference_index = 0;
+    MethodSpec::Vico(settings)
+}
