@@ -1,3 +1,27 @@
 //! The coordinator: decides, never touches a tensor.
+//!
+//! - `core`: the brain. Pure: commands in, events out; the state is the fold over the events.
+//! - `actor`: the one task that owns the brain; an answer leaves only when what it tells is durable.
+//! - `scribe`, `recovery`: the journal's two ends.
+//! - `submit`, `commit`, `publish`: what reads and writes documents around a decision.
+//! - `logbook`: what attempts write. `rpc`: the wire to `handle` and back, no logic.
+//!
+//! [`Coordinator`] is the whole; the command line beside this library is one of its users.
 
+mod actor;
+mod commit;
+mod config;
+mod coordinator;
 mod core;
+mod error;
+mod handle;
+mod logbook;
+mod publish;
+mod recovery;
+mod rpc;
+mod scribe;
+mod submit;
+
+pub use config::{Config, Parts};
+pub use coordinator::{Coordinator, run};
+pub use error::Error;

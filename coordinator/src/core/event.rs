@@ -5,8 +5,7 @@ use vico::clock::Timestamp;
 use vico::digest::Digest;
 use vico::ids::{Attempt, JobKey, LeaseId, SweepId, WorkerId};
 use vico::job::{Failure, Resources, Stage};
-
-use super::retry::RetryPolicy;
+use vico::plan::RetryPolicy;
 
 /// A fact. Changing a variant changes the journal: raise [`super::format::VERSION`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

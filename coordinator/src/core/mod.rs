@@ -10,7 +10,7 @@
 //! [`Brain::decide`] turns a [`Command`] into events without changing anything; the actor writes them down, then
 //! applies them.
 
-mod check;
+pub(crate) mod check;
 pub(crate) mod command;
 pub(crate) mod decide;
 mod eta;

@@ -2,45 +2,38 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
 use vico::clock::Timestamp;
 use vico::digest::Digest;
 use vico::ids::{Attempt, JobKey};
 use vico::job::{Failure, FailureClass, Remedy};
+use vico::plan::{Backoff, RetryPolicy};
 
 use super::event::Next;
 
-/// How often jobs are tried, and how long to wait in between.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct RetryPolicy {
-    /// Failed attempts after which a job is given up; at least 1.
-    pub(crate) attempts: u32,
-    /// Wait after the first failure.
-    pub(crate) initial: Duration,
-    /// Each further wait is this many times the one before.
-    pub(crate) factor: f64,
-    /// The longest wait.
-    pub(crate) max: Duration,
+/// A failed attempt in its budget.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Failed<'a> {
+    /// The job.
+    pub(crate) job: JobKey,
+    /// The attempt.
+    pub(crate) attempt: Attempt,
+    /// Failures that count, this one included.
+    pub(crate) failures: u32,
+    /// What went wrong.
+    pub(crate) failure: &'a Failure,
 }
 
-impl RetryPolicy {
-    /// What follows the failure of `attempt`, which is failure number `failures` of its budget.
-    pub(crate) fn next(
-        &self,
-        job: JobKey,
-        attempt: Attempt,
-        failures: u32,
-        failure: &Failure,
-        now: Timestamp,
-    ) -> Next {
-        let remedy = failure.class.remedy();
-        if remedy == Remedy::GiveUp || failures >= self.attempts {
+impl Failed<'_> {
+    /// What follows at `now`.
+    pub(crate) fn next(&self, policy: &RetryPolicy, now: Timestamp) -> Next {
+        let remedy = self.failure.class.remedy();
+        if remedy == Remedy::GiveUp || self.failures >= policy.attempts {
             return Next::GiveUp;
         }
         // A lost worker was waited for already, as long as its lease lived.
-        let wait = match failure.class {
+        let wait = match self.failure.class {
             FailureClass::WorkerLost => Duration::ZERO,
-            _ => self.wait(job, attempt, failures),
+            _ => self.wait(&policy.backoff),
         };
         Next::Retry {
             not_before: now + wait,
@@ -50,12 +43,12 @@ impl RetryPolicy {
 
     /// Between half and all of the exponential wait, so that jobs that failed together do not return together. The
     /// jitter is a function of job and attempt: replays agree.
-    fn wait(&self, job: JobKey, attempt: Attempt, failures: u32) -> Duration {
-        let exponent = i32::try_from(failures.saturating_sub(1)).unwrap_or(i32::MAX);
-        let full = self.initial.as_secs_f64() * self.factor.powi(exponent);
-        let full = full.min(self.max.as_secs_f64());
-        let seconds = full * (0.5 + 0.5 * jitter(job, attempt));
-        Duration::try_from_secs_f64(seconds).unwrap_or(self.max)
+    fn wait(&self, backoff: &Backoff) -> Duration {
+        let exponent = i32::try_from(self.failures.saturating_sub(1)).unwrap_or(i32::MAX);
+        let full = backoff.initial.as_secs_f64() * backoff.factor.powi(exponent);
+        let full = full.min(backoff.max.as_secs_f64());
+        let seconds = full * (0.5 + 0.5 * jitter(self.job, self.attempt));
+        Duration::try_from_secs_f64(seconds).unwrap_or(backoff.max)
     }
 }
 
@@ -88,19 +81,32 @@ mod tests {
     fn policy() -> RetryPolicy {
         RetryPolicy {
             attempts: 3,
-            initial: Duration::from_secs(10),
-            factor: 2.0,
-            max: Duration::from_secs(30),
+            backoff: Backoff {
+                initial: Duration::from_secs(10),
+                factor: 2.0,
+                max: Duration::from_secs(30),
+            },
+        }
+    }
+
+    fn failed(failures: u32, failure: &Failure) -> Failed<'_> {
+        Failed {
+            job: JobKey(Digest::of(b"job")),
+            attempt: Attempt(failures),
+            failures,
+            failure,
+        }
+    }
+
+    fn failure(class: FailureClass) -> Failure {
+        Failure {
+            class,
+            message: String::new(),
         }
     }
 
     fn next(class: FailureClass, failures: u32) -> Next {
-        let failure = Failure {
-            class,
-            message: String::new(),
-        };
-        let job = JobKey(Digest::of(b"job"));
-        policy().next(job, Attempt(failures), failures, &failure, Timestamp(0))
+        failed(failures, &failure(class)).next(&policy(), Timestamp(0))
     }
 
     #[test]
@@ -131,9 +137,9 @@ mod tests {
 
     #[test]
     fn waits_grow_with_jitter_up_to_the_longest() {
-        let job = JobKey(Digest::of(b"job"));
+        let failure = failure(FailureClass::Storage);
         for (failures, full) in [(1, 10), (2, 20), (3, 30), (40, 30), (u32::MAX, 30)] {
-            let wait = policy().wait(job, Attempt(failures), failures);
+            let wait = failed(failures, &failure).wait(&policy().backoff);
             let full = Duration::from_secs(full);
             assert!(wait >= full / 2 && wait <= full, "failure {failures}: {wait:?}");
         }

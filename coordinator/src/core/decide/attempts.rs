@@ -4,7 +4,8 @@ use vico::clock::Timestamp;
 use vico::ids::{JobKey, LeaseId, WorkerId};
 use vico::job::{Failure, FailureClass, JobState, Receipt};
 
-use crate::core::retry::blames_worker;
+use crate::core::event::Next;
+use crate::core::retry::{Failed, blames_worker};
 use crate::core::state::{Job, Lease};
 use crate::core::{Ask, Brain, Event, Refusal};
 
@@ -71,11 +72,14 @@ impl Brain {
 
     /// The failure of a live attempt, with what follows from it.
     pub(super) fn failed(&self, job: &Job, lease: &Lease, failure: Failure, at: Timestamp) -> Event {
-        let failures = job.failures.saturating_add(1);
-        let next = match self.state.retry_policy(job) {
-            Some(policy) => policy.next(job.key, lease.attempt, failures, &failure, at),
-            None => crate::core::event::Next::GiveUp,
+        let failed = Failed {
+            job: job.key,
+            attempt: lease.attempt,
+            failures: job.failures.saturating_add(1),
+            failure: &failure,
         };
+        let policy = self.state.retry_policy(job);
+        let next = policy.map_or(Next::GiveUp, |policy| failed.next(policy, at));
         Event::AttemptFailed {
             job: job.key,
             lease: lease.id,
@@ -96,10 +100,10 @@ impl Brain {
     ) -> Vec<Event> {
         let record = self.state.worker_record(worker);
         let strikes = record.strikes + u32::from(blames_worker(class));
-        let others = self.floor.workers().filter(|(id, other)| {
+        let mut others = self.floor.workers().filter(|(id, other)| {
             *id != worker && self.floor.is_present(other, at) && !self.is_quarantined(id, at)
         });
-        if strikes < self.settings.quarantine_after || !blames_worker(class) || others.count() == 0 {
+        if strikes < self.settings.quarantine_after || !blames_worker(class) || others.next().is_none() {
             return Vec::new();
         }
         let doubled = self.settings.quarantine * 2_u32.saturating_pow(record.quarantines.min(16));

@@ -14,6 +14,7 @@ use crate::core::retry::blames_worker;
 impl State {
     /// Takes in what happened.
     pub(crate) fn apply(&mut self, event: &Event) {
+        self.applied += 1;
         match event {
             Event::SweepAdded { sweep, at } => self.at(*at, |change| change.add_sweep(sweep)),
             Event::AttemptStarted {

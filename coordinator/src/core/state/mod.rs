@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use vico::clock::Timestamp;
 use vico::ids::{JobKey, LeaseId, SweepId, WorkerId};
 use vico::job::JobState;
+use vico::plan::RetryPolicy;
 
 pub(crate) use index::{Index, Lane, lanes_of};
 pub(crate) use job::{Ending, Job, Lease, Phase, Try};
@@ -19,7 +20,6 @@ pub(crate) use snapshot::Snapshot;
 pub(crate) use sweep::{Sweep, Tally};
 
 use super::Refusal;
-use super::retry::RetryPolicy;
 
 /// The fold over the journal's events.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,6 +28,8 @@ pub(crate) struct State {
     sweeps: BTreeMap<SweepId, Sweep>,
     records: BTreeMap<WorkerId, WorkerRecord>,
     next_lease: LeaseId,
+    /// Events taken in so far.
+    applied: u64,
     /// Derived from `jobs`.
     index: Index,
 }
@@ -50,6 +52,7 @@ impl Default for State {
             sweeps: BTreeMap::new(),
             records: BTreeMap::new(),
             next_lease: LeaseId(1),
+            applied: 0,
             index: Index::default(),
         }
     }
@@ -101,6 +104,11 @@ impl State {
     /// The lease that the next attempt gets; never granted before, not even by an earlier process.
     pub(crate) fn next_lease(&self) -> LeaseId {
         self.next_lease
+    }
+
+    /// Events taken in so far, over all processes: how far the journal reaches.
+    pub(crate) fn applied(&self) -> u64 {
+        self.applied
     }
 
     /// What is remembered of a worker.

@@ -14,6 +14,7 @@ pub(crate) struct Snapshot {
     sweeps: BTreeMap<SweepId, Sweep>,
     workers: BTreeMap<WorkerId, WorkerRecord>,
     next_lease: LeaseId,
+    applied: u64,
 }
 
 impl State {
@@ -24,6 +25,7 @@ impl State {
             sweeps: self.sweeps.clone(),
             workers: self.records.clone(),
             next_lease: self.next_lease,
+            applied: self.applied,
         }
     }
 
@@ -45,6 +47,7 @@ impl From<Snapshot> for State {
             sweeps: snapshot.sweeps,
             records: snapshot.workers,
             next_lease: snapshot.next_lease,
+            applied: snapshot.applied,
             index: Index::default(),
         };
         state.index = state.rebuilt_index();

@@ -7,9 +7,8 @@ use serde::{Deserialize, Serialize};
 use vico::clock::Timestamp;
 use vico::ids::JobKey;
 use vico::job::{JobState, Stage};
+use vico::plan::RetryPolicy;
 use vico::status::SweepState;
-
-use crate::core::retry::RetryPolicy;
 
 /// Notices kept per sweep.
 const KEPT_NOTICES: usize = 8;

@@ -10,9 +10,9 @@ use vico::job::{
     Device, DeviceFacts, Failure, FailureClass, HeldLease, Introduction, JobState, Progress, Receipt,
     Resources, Session, Stage,
 };
+use vico::plan::{Backoff, RetryPolicy};
 
 use crate::core::event::Event;
-use crate::core::retry::RetryPolicy;
 use crate::core::{Ask, Brain, Command, NewJob, NewSweep, Refusal, Settings, State};
 
 pub(super) struct World {
@@ -222,9 +222,11 @@ pub(super) fn sweep(name: &str, concepts: &[&str]) -> NewSweep {
         name: name.to_owned(),
         retry: RetryPolicy {
             attempts: 3,
-            initial: Duration::from_secs(10),
-            factor: 2.0,
-            max: Duration::from_secs(60),
+            backoff: Backoff {
+                initial: Duration::from_secs(10),
+                factor: 2.0,
+                max: Duration::from_secs(60),
+            },
         },
         jobs: concepts.iter().flat_map(|concept| chain(concept)).collect(),
         done: Vec::new(),

@@ -3,3 +3,5 @@
 mod job;
 mod sweep;
 mod worker;
+
+pub(crate) use job::attempt_record;

@@ -1,0 +1,135 @@
+//! What time brings: expiry, forgetting, and the results of sweeps that have ended.
+
+use std::time::Duration;
+
+use vico::clock::Timestamp;
+use vico::ids::SweepId;
+
+use super::message::Ended;
+use super::{Actor, Publishing};
+use crate::core::event::Next;
+use crate::core::{Command, Event};
+use crate::publish;
+
+/// Before results that could not be written are tried again.
+const PUBLISH_AGAIN: Duration = Duration::from_secs(30);
+
+impl Actor {
+    pub(super) fn tick(&mut self) {
+        let now = self.now();
+        // A back-off may be over, a worker may have fallen silent.
+        self.place_again = true;
+        _ = self.execute(&Command::Tick);
+        let state = &self.brain.state;
+        self.brain
+            .floor
+            .tidy(|lease| state.leased_job(lease).is_some(), now);
+        self.publish_what_is_due();
+    }
+
+    fn publish_what_is_due(&mut self) {
+        let now = self.now();
+        let due: Vec<SweepId> = self
+            .brain
+            .unpublished()
+            .filter(|sweep| self.may_publish(sweep, now))
+            .cloned()
+            .collect();
+        for sweep in due {
+            self.publishing.insert(sweep.clone(), Publishing::UnderWay);
+            let store = self.parts.store.clone();
+            let finished = self.finished(&sweep);
+            self.tasks.spawn(async move {
+                let outcome = publish::publish(&store, &sweep).await;
+                Ended::Publish {
+                    sweep,
+                    finished,
+                    outcome,
+                }
+            });
+        }
+    }
+
+    fn finished(&self, sweep: &SweepId) -> Option<Timestamp> {
+        self.brain.state.sweep(sweep).and_then(|sweep| sweep.finished)
+    }
+
+    fn may_publish(&self, sweep: &SweepId, now: Timestamp) -> bool {
+        match self.publishing.get(sweep) {
+            None => true,
+            Some(Publishing::UnderWay) => false,
+            Some(Publishing::Failed { again }) => *again <= now,
+        }
+    }
+
+    /// `finished` is when the sweep had ended as the results have it.
+    pub(super) fn published(
+        &mut self,
+        sweep: SweepId,
+        finished: Option<Timestamp>,
+        outcome: Result<(), publish::Error>,
+    ) {
+        match outcome {
+            Ok(()) => {
+                self.publishing.remove(&sweep);
+                // It may have been retried meanwhile; then what was written is out of date.
+                if self.finished(&sweep) == finished {
+                    tracing::info!(%sweep, "results are published");
+                    _ = self.execute(&Command::Published(sweep));
+                }
+            }
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::error!(%sweep, error, "results could not be published; trying again");
+                let again = self.now() + PUBLISH_AGAIN;
+                self.publishing.insert(sweep, Publishing::Failed { again });
+            }
+        }
+        self.announce();
+    }
+
+    /// Tells the attempt's log and the process's own.
+    pub(super) fn log(&self, event: &Event) {
+        match event {
+            Event::AttemptFailed {
+                job,
+                lease,
+                failure,
+                next,
+                at,
+            } => {
+                let Some(known) = self.brain.state.job(*job) else {
+                    return;
+                };
+                let Some(tried) = known.tries.iter().find(|tried| tried.lease == *lease) else {
+                    return;
+                };
+                let line = format!("attempt failed: {}: {}", failure.class, failure.message);
+                self.logs.append((*job, tried.attempt), &[line], *at);
+                self.logs.close((*job, tried.attempt));
+                let (class, message, gave_up) =
+                    (failure.class.as_str(), &failure.message, *next == Next::GiveUp);
+                tracing::warn!(job = known.label, attempt = %tried.attempt, worker = %tried.worker, class, message, gave_up, "attempt failed");
+            }
+            Event::AttemptReturned { job, lease, .. } | Event::JobSucceeded { job, lease, .. } => {
+                let tries = self
+                    .brain
+                    .state
+                    .job(*job)
+                    .map(|job| job.tries.as_slice())
+                    .unwrap_or_default();
+                if let Some(tried) = tries.iter().find(|tried| tried.lease == *lease) {
+                    self.logs.close((*job, tried.attempt));
+                }
+            }
+            Event::WorkerQuarantined { worker, until } => {
+                tracing::warn!(%worker, %until, "worker quarantined");
+            }
+            Event::SweepAdded { .. }
+            | Event::AttemptStarted { .. }
+            | Event::SweepCancelled { .. }
+            | Event::SweepRetried { .. }
+            | Event::SweepPublished { .. } => {}
+        }
+    }
+}

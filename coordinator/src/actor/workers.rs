@@ -1,0 +1,268 @@
+//! What workers say.
+
+use std::collections::BTreeMap;
+
+use vico::ids::{JobKey, LeaseId};
+use vico::job::{
+    Acquire, Completion, FailedAttempt, Grant, Introduction, LeaseReport, Receipt, Release, Renewal, Renewed,
+    RevokedLease, Session, Welcome,
+};
+use vico::protocol::{Refusal, RefusalKind};
+
+use super::message::Ended;
+use super::{Actor, Answer, Waiting};
+use crate::commit;
+use crate::core::state::{Ending, Job};
+use crate::core::{Ask, Command, Event};
+
+impl Actor {
+    pub(super) fn register(&mut self, who: &Introduction, answer: Answer<Welcome>) {
+        if let Err(refusal) = self.execute(&Command::Register(who.clone())) {
+            return self.answer(answer, Err(refusal.into()));
+        }
+        self.brain.floor.welcome(who, self.now());
+        // A poll of an earlier session has nobody behind it.
+        self.waiting
+            .retain(|waiting| waiting.worker != who.session.worker);
+        let welcome = Welcome {
+            bucket: self.parts.store.url().to_owned(),
+            lease_ttl: self.brain.settings.lease_ttl,
+            revoked: self.brain.revoked(who),
+        };
+        tracing::info!(worker = %who.session.worker, device = who.device.name, "worker registered");
+        self.answer(answer, Ok(welcome));
+    }
+
+    pub(super) fn acquire(&mut self, ask: &Acquire, answer: Answer<Vec<Grant>>) {
+        if let Err(refusal) = self.brain.floor.hear(&ask.session, self.now()) {
+            return self.answer(answer, Err(refusal.into()));
+        }
+        self.brain.floor.hint(&ask.session.worker, &ask.at_hand);
+        self.place_again = true;
+        self.waiting.push(Waiting {
+            worker: ask.session.worker.clone(),
+            max: ask.max,
+            answer,
+        });
+    }
+
+    /// Gives waiting workers what there is for them.
+    pub(super) fn place(&mut self) {
+        if !std::mem::take(&mut self.place_again) {
+            return;
+        }
+        self.waiting.retain(|waiting| !waiting.answer.is_closed());
+        let ask = |waiting: &Waiting| Ask {
+            worker: waiting.worker.clone(),
+            max: waiting.max,
+        };
+        let asks = self.waiting.iter().map(ask).collect();
+        let Ok(events) = self.execute(&Command::Place(asks)) else {
+            return;
+        };
+        let mut grants: BTreeMap<_, Vec<Grant>> = BTreeMap::new();
+        for event in &events {
+            if let Some((worker, grant)) = self.grant(event) {
+                grants.entry(worker).or_default().push(grant);
+            }
+        }
+        for (worker, grants) in grants {
+            // Where a worker has two polls open, the newer is the one it listens to.
+            let Some(place) = self.waiting.iter().rposition(|waiting| waiting.worker == worker) else {
+                continue;
+            };
+            let Waiting { answer, .. } = self.waiting.remove(place);
+            self.hand_over(grants, answer);
+        }
+    }
+
+    fn grant(&self, event: &Event) -> Option<(vico::ids::WorkerId, Grant)> {
+        let Event::AttemptStarted {
+            job,
+            lease,
+            attempt,
+            worker,
+            ..
+        } = event
+        else {
+            return None;
+        };
+        let known = self.brain.state.job(*job)?;
+        let grant = Grant {
+            job: *job,
+            lease: *lease,
+            attempt: *attempt,
+            sweep: known.wanted_by.first()?.clone(),
+            stage: known.stage,
+            memory_halvings: known.memory_halvings,
+        };
+        tracing::info!(sweep = %grant.sweep, job = known.label, %attempt, %worker, "lease granted");
+        Some((worker.clone(), grant))
+    }
+
+    /// A grant that nobody is left to take comes back at once.
+    fn hand_over(&mut self, grants: Vec<Grant>, answer: Answer<Vec<Grant>>) {
+        let undelivered = self.undelivered.0.clone();
+        self.outbox.answer(Box::new(move || {
+            if let Err(Ok(grants)) = answer.send(Ok(grants)) {
+                // The actor outlives its answers, or nobody needs them.
+                _ = undelivered.send(grants);
+            }
+        }));
+    }
+
+    pub(super) fn take_back(&mut self, grants: &[Grant]) {
+        for grant in grants {
+            let lease = self.brain.state.live_lease(grant.job, grant.lease);
+            let Ok(worker) = lease.map(|lease| lease.worker.clone()) else {
+                continue;
+            };
+            let leases = vec![grant.lease];
+            _ = self.execute(&Command::Release { worker, leases });
+        }
+    }
+
+    /// Answered at once: a renewal tells nothing that the journal holds, and workers must not wait for an outage.
+    pub(super) fn renew(&mut self, renewal: Renewal, answer: Answer<Renewed>) {
+        let now = self.now();
+        let outcome = self.brain.floor.hear(&renewal.session, now).map(|()| {
+            let mut renewed = Renewed::default();
+            for report in renewal.reports {
+                renewed.revoked.extend(self.renew_one(&renewal.session, report));
+            }
+            renewed
+        });
+        self.announce();
+        _ = answer.send(outcome.map_err(Into::into));
+    }
+
+    fn renew_one(&mut self, session: &Session, report: LeaseReport) -> Option<RevokedLease> {
+        let (now, lease) = (self.now(), report.lease);
+        match self.brain.held(&session.worker, report.job, lease) {
+            Ok(live) => {
+                self.logs.append((report.job, live.attempt), &report.log, now);
+                self.brain.floor.renew(lease, report.progress, now);
+                None
+            }
+            Err(refusal) => {
+                let reason = refusal.to_string();
+                Some(RevokedLease { lease, reason })
+            }
+        }
+    }
+
+    /// Checks the outputs and writes the receipt in a task; the lease does not expire meanwhile.
+    pub(super) fn complete(&mut self, done: Completion, answer: Answer<()>) {
+        let now = self.now();
+        let (job, lease) = (done.job, done.lease);
+        if let Err(refusal) = self.brain.floor.hear(&done.session, now) {
+            return self.answer(answer, Err(refusal.into()));
+        }
+        let receipt = match self.brain.held(&done.session.worker, job, lease) {
+            Ok(_) => self.receipt(&done),
+            // The answer to the first request was lost.
+            Err(_) if self.brain.state.job(job).is_some_and(|job| won(job, lease)) => {
+                return self.answer(answer, Ok(()));
+            }
+            Err(refusal) => return self.answer(answer, Err(refusal.into())),
+        };
+        let Some(receipt) = receipt else {
+            let refusal = Refusal::new(RefusalKind::Internal, format!("job {job} vanished"));
+            return self.answer(answer, Err(refusal));
+        };
+        self.logs.append((job, receipt.attempt), &done.log, now);
+        self.brain.floor.begin_commit(lease);
+        let store = self.parts.store.clone();
+        self.tasks.spawn(async move {
+            let outcome = commit::commit(&store, receipt).await.map_err(Refusal::from);
+            Ended::Commit {
+                job,
+                lease,
+                outcome,
+                answer,
+            }
+        });
+    }
+
+    fn receipt(&self, done: &Completion) -> Option<Receipt> {
+        let job = self.brain.state.job(done.job)?;
+        let lease = job.lease()?;
+        let worker = self.brain.floor.worker(&done.session.worker)?;
+        Some(Receipt {
+            job: done.job,
+            stage: job.stage,
+            outputs: done.outputs.clone(),
+            upstream: job.upstream.clone(),
+            worker: done.session.worker.clone(),
+            device: worker.device.clone(),
+            lease: done.lease,
+            attempt: lease.attempt,
+            started: lease.since,
+            finished: self.now(),
+        })
+    }
+
+    pub(super) fn committed(
+        &mut self,
+        (job, lease): (JobKey, LeaseId),
+        outcome: Result<Receipt, Refusal>,
+        answer: Answer<()>,
+    ) {
+        self.brain.floor.end_commit(lease, self.now());
+        let outcome = outcome.and_then(|receipt| {
+            let label = self.brain.state.job(job).map(|job| job.label.clone());
+            tracing::info!(job = label, worker = %receipt.worker, "job succeeded");
+            self.execute(&Command::Commit(receipt)).map_err(Refusal::from)
+        });
+        self.answer(answer, outcome.map(drop));
+    }
+
+    pub(super) fn fail(&mut self, failed: FailedAttempt, answer: Answer<()>) {
+        let now = self.now();
+        let FailedAttempt {
+            session,
+            job,
+            lease,
+            failure,
+            log,
+        } = failed;
+        let heard = self.brain.floor.hear(&session, now);
+        let held = heard.and_then(|()| self.brain.held(&session.worker, job, lease));
+        if let Ok(live) = held {
+            self.logs.append((job, live.attempt), &log, now);
+        }
+        let outcome = match held.map(drop) {
+            Ok(()) => self.execute(&Command::Fail {
+                worker: session.worker,
+                job,
+                lease,
+                failure,
+            }),
+            Err(refusal) => Err(refusal),
+        };
+        self.answer(answer, outcome.map(drop).map_err(Refusal::from));
+    }
+
+    pub(super) fn release(&mut self, release: &Release, answer: Answer<()>) {
+        let worker = release.session.worker.clone();
+        let heard = self.brain.floor.hear(&release.session, self.now());
+        let leases = release.leases.clone();
+        let command = Command::Release { worker, leases };
+        let outcome = heard.and_then(|()| self.execute(&command));
+        if release.leaving && outcome.is_ok() {
+            let worker = &release.session.worker;
+            tracing::info!(%worker, "worker left");
+            self.waiting.retain(|waiting| waiting.worker != *worker);
+            self.brain.floor.dismiss(worker);
+        }
+        self.answer(answer, outcome.map(drop).map_err(Refusal::from));
+    }
+}
+
+/// Whether the job is done under just this lease.
+fn won(job: &Job, lease: LeaseId) -> bool {
+    let won = |ended: &Option<_>| matches!(ended, Some((_, Ending::Succeeded)));
+    job.tries
+        .iter()
+        .any(|tried| tried.lease == lease && won(&tried.ended))
+}

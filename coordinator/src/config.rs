@@ -1,0 +1,52 @@
+//! What a coordinator is told and what it is built from.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use vico::clock::{Clock, SystemClock};
+use vico::store::Store;
+
+/// Plain settings.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where to listen; port 0 takes any that is free.
+    pub listen: SocketAddr,
+    /// Allows an address that other machines can reach, although nothing is encrypted and nobody is asked who they are.
+    pub insecure: bool,
+    /// How long a worker may be silent before its jobs are given to others.
+    pub lease_ttl: Duration,
+}
+
+impl Config {
+    /// The default address of `serve`: this machine only.
+    pub const DEFAULT_LISTEN: SocketAddr =
+        SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 7717);
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: Self::DEFAULT_LISTEN,
+            insecure: false,
+            lease_ttl: Duration::from_secs(30),
+        }
+    }
+}
+
+/// What touches the world.
+#[derive(Clone)]
+pub struct Parts {
+    /// Where `now` comes from.
+    pub clock: Arc<dyn Clock>,
+    /// The bucket: the only thing that outlives the process.
+    pub store: Store,
+}
+
+impl Parts {
+    /// A bucket and the machine's own clock.
+    pub fn new(store: Store) -> Self {
+        let clock = Arc::new(SystemClock);
+        Self { clock, store }
+    }
+}

@@ -1,0 +1,80 @@
+//! Why a coordinator cannot start or go on.
+
+use std::net::SocketAddr;
+
+use vico::store;
+
+use crate::core::check::Violation;
+use crate::core::format::FormatError;
+
+/// The coordinator stops.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Others could reach it, and it cannot tell friend from foe.
+    #[error(
+        "refusing to listen on {listen}: other machines could reach it, and TLS is not built yet; \
+         listen on a loopback address, or say --insecure inside a network you trust"
+    )]
+    Exposed {
+        /// The address.
+        listen: SocketAddr,
+    },
+    /// The address is taken or not ours.
+    #[error("cannot listen on {listen}")]
+    Listen {
+        /// The address.
+        listen: SocketAddr,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The connections broke down as a whole.
+    #[error("the gRPC server failed")]
+    Serve(#[source] tonic::transport::Error),
+    /// The bucket cannot be used, or another coordinator has taken it over.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// The journal holds what this program cannot read.
+    #[error("the journal in the bucket cannot be used: {reason}")]
+    Journal {
+        /// What is wrong with it.
+        reason: String,
+        /// The details.
+        source: Option<serde_json::Error>,
+    },
+    /// Another coordinator wrote to the journal while this one could not reach it.
+    #[error(
+        "another coordinator has written to this bucket's journal: it holds {found} events, expected {expected}"
+    )]
+    Overtaken {
+        /// Events that should be there.
+        expected: u64,
+        /// Events that are.
+        found: u64,
+    },
+    /// A task of ours panicked.
+    #[error("a task of the coordinator ended unexpectedly: {task}")]
+    Task {
+        /// Which.
+        task: &'static str,
+    },
+}
+
+impl From<FormatError> for Error {
+    fn from(error: FormatError) -> Self {
+        let reason = error.to_string();
+        let source = match error {
+            FormatError::Version { .. } => None,
+            FormatError::Malformed { source, .. } => Some(source),
+        };
+        Self::Journal { reason, source }
+    }
+}
+
+impl From<Violation> for Error {
+    fn from(violation: Violation) -> Self {
+        Self::Journal {
+            reason: violation.to_string(),
+            source: None,
+        }
+    }
+}

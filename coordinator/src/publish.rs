@@ -1,0 +1,103 @@
+//! A sweep's end: receipts and score tables to the `results/<sweep>/` tree.
+
+use std::collections::BTreeMap;
+
+use vico::ids::{JobKey, SweepId};
+use vico::job::{Receipt, output_names};
+use vico::plan::{Plan, Run};
+use vico::report::{self, RunOutcome};
+use vico::score::ScoreTable;
+use vico::spec::{JobInputs, SampleInputs};
+use vico::store::{self, Content, ResultFile, Store};
+
+/// Results that could not be written.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// The bucket cannot be read or written.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// The tables cannot be made.
+    #[error(transparent)]
+    Report(#[from] report::Error),
+    /// A score job's output is no score table.
+    #[error("the scores of job {job} cannot be read")]
+    Scores {
+        /// The job.
+        job: JobKey,
+        /// Why not.
+        source: serde_json::Error,
+    },
+}
+
+/// Writes everything there is of a sweep; what is missing is shown as missing. Can be repeated at will.
+pub(crate) async fn publish(store: &Store, sweep: &SweepId) -> Result<(), Error> {
+    let plan: Plan = store.plan(sweep).await?;
+    let receipts = store.receipts(plan.jobs.keys().copied()).await?;
+    let mut runs = Vec::with_capacity(plan.runs.len());
+    for run in &plan.runs {
+        runs.push(outcome(store, &plan, run, &receipts).await?);
+    }
+    let results = report::results(sweep, &runs)?;
+    let documents = results.documents.into_iter().map(|(path, bytes)| ResultFile {
+        path,
+        content: Content::Bytes(bytes.into()),
+    });
+    let copies = results.copies.into_iter().map(|(path, blob)| ResultFile {
+        path,
+        content: Content::Blob(blob),
+    });
+    store.publish(sweep, copies.chain(documents).collect()).await?;
+    Ok(())
+}
+
+async fn outcome(
+    store: &Store,
+    plan: &Plan,
+    run: &Run,
+    receipts: &BTreeMap<JobKey, Receipt>,
+) -> Result<RunOutcome, Error> {
+    let score = run.score.and_then(|job| receipts.get(&job));
+    let scores = match score {
+        Some(receipt) => read_scores(store, receipt).await?,
+        None => None,
+    };
+    let drawn = plan.jobs.get(&run.sample).and_then(|job| match &job.spec.inputs {
+        JobInputs::Sample(inputs) => Some(inputs),
+        JobInputs::Train(_) | JobInputs::Score(_) => None,
+    });
+    Ok(RunOutcome {
+        method: run.method.clone(),
+        point: run.point.clone(),
+        concept: run.concept.clone(),
+        train_seed: run.train_seed,
+        prompts: drawn.map(filled_prompts).unwrap_or_default(),
+        images_per_prompt: drawn.map_or(0, |inputs| inputs.sampling.images_per_prompt),
+        train: receipts.get(&run.train).cloned(),
+        sample: receipts.get(&run.sample).cloned(),
+        scores,
+    })
+}
+
+async fn read_scores(store: &Store, receipt: &Receipt) -> Result<Option<ScoreTable>, Error> {
+    let Some(blob) = receipt.outputs.get(output_names::SCORES) else {
+        return Ok(None);
+    };
+    let bytes = store.blob(blob).await?;
+    let job = receipt.job;
+    let table = serde_json::from_slice(&bytes).map_err(|source| Error::Scores { job, source })?;
+    Ok(Some(table))
+}
+
+/// Prompts as the text encoder saw them.
+fn filled_prompts(inputs: &SampleInputs) -> Vec<String> {
+    let subject = inputs
+        .method
+        .subject()
+        .replace("{token}", &inputs.concept.placeholder)
+        .replace("{class}", &inputs.concept.class);
+    inputs
+        .prompts
+        .iter()
+        .map(|prompt| prompt.fill(&subject))
+        .collect()
+}

@@ -1,0 +1,158 @@
+//! The journal's writer: a task of its own, so that decisions go on while a write is under way.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use vico::store::{self, Journal, Store};
+
+use crate::error::Error;
+use crate::recovery;
+
+const FIRST_WAIT: Duration = Duration::from_millis(500);
+const LONGEST_WAIT: Duration = Duration::from_secs(15);
+
+/// Events to be made durable together.
+#[derive(Debug)]
+pub(crate) struct Group {
+    /// Events in the journal before these.
+    pub(crate) before: u64,
+    /// And after.
+    pub(crate) after: u64,
+    /// The encoded events.
+    pub(crate) frame: Bytes,
+    /// The encoded state after these events, where a snapshot was wished for.
+    pub(crate) snapshot: Option<Bytes>,
+}
+
+/// A group is durable.
+#[derive(Debug)]
+pub(crate) struct Written {
+    /// The next group should bring a snapshot.
+    pub(crate) wants_snapshot: bool,
+}
+
+/// Writes group after group. An outage is waited out; only a successor or a broken journal ends it.
+pub(crate) struct Scribe {
+    store: Store,
+    writer: String,
+    journal: Journal,
+    stop: CancellationToken,
+}
+
+impl Scribe {
+    pub(crate) fn new(store: Store, writer: String, journal: Journal, stop: CancellationToken) -> Self {
+        Self {
+            store,
+            writer,
+            journal,
+            stop,
+        }
+    }
+
+    /// Runs until `groups` is closed. The error is sent as the last answer.
+    pub(crate) async fn run(
+        mut self,
+        mut groups: mpsc::Receiver<Group>,
+        answers: mpsc::Sender<Result<Written, Error>>,
+    ) {
+        while let Some(group) = groups.recv().await {
+            let answer = self.write(group).await;
+            let failed = answer.is_err();
+            if answers.send(answer).await.is_err() || failed {
+                return;
+            }
+        }
+    }
+
+    async fn write(&mut self, group: Group) -> Result<Written, Error> {
+        self.append(&group).await?;
+        if let Some(state) = group.snapshot {
+            // The events are safe without it; the next start only takes longer.
+            if let Err(error) = self.journal.snapshot(state).await {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "no snapshot was written"
+                );
+            }
+        }
+        let wants_snapshot = self.journal.wants_snapshot();
+        Ok(Written { wants_snapshot })
+    }
+
+    async fn append(&mut self, group: &Group) -> Result<(), Error> {
+        let mut wait = FIRST_WAIT;
+        let mut landed = false;
+        while !landed {
+            let failed = match self.journal.append(std::slice::from_ref(&group.frame)).await {
+                Ok(()) => return Ok(()),
+                Err(error) => error,
+            };
+            landed = self.come_back(failed, group, &mut wait).await?;
+        }
+        Ok(())
+    }
+
+    /// After a failed append: opens the journal until it opens, and finds out whether the append got through.
+    async fn come_back(
+        &mut self,
+        mut failed: store::Error,
+        group: &Group,
+        wait: &mut Duration,
+    ) -> Result<bool, Error> {
+        loop {
+            if !may_pass(&failed) || self.stop.is_cancelled() {
+                return Err(failed.into());
+            }
+            tracing::error!(
+                error = &failed as &dyn std::error::Error,
+                "the journal cannot be written; trying again"
+            );
+            tokio::select! {
+                () = tokio::time::sleep(*wait) => {}
+                () = self.stop.cancelled() => {}
+            }
+            *wait = (*wait * 2).min(LONGEST_WAIT);
+            match Journal::open(&self.store, &self.writer).await {
+                Ok((journal, recovered)) => {
+                    self.journal = journal;
+                    let found = recovery::fold(&recovered)?.applied();
+                    return landed(group, found);
+                }
+                Err(error) => failed = error,
+            }
+        }
+    }
+}
+
+/// Whether the journal ends after or before the group; anything else was written by somebody else.
+fn landed(group: &Group, found: u64) -> Result<bool, Error> {
+    if found == group.after {
+        Ok(true)
+    } else if found == group.before {
+        Ok(false)
+    } else {
+        let expected = group.before;
+        Err(Error::Overtaken { expected, found })
+    }
+}
+
+/// Whether waiting can help. Full disks are emptied and credentials renewed; a successor stays.
+fn may_pass(error: &store::Error) -> bool {
+    use store::Error as E;
+    match error {
+        E::Unavailable { .. } | E::JournalBroken | E::Refused { .. } | E::DiskFull { .. } | E::Io { .. } => {
+            true
+        }
+        E::Fenced { .. }
+        | E::BadUrl { .. }
+        | E::PathEscapes { .. }
+        | E::NotFound { .. }
+        | E::AlreadyExists { .. }
+        | E::Corrupt { .. }
+        | E::TooLarge { .. }
+        | E::Unsafe { .. }
+        | E::BadInputs { .. } => false,
+    }
+}

@@ -1,0 +1,164 @@
+//! From a manifest's text to a sweep that runs: read, resolve, plan, write the documents, take in.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::stream::{self, StreamExt, TryStreamExt};
+use vico::ids::{JobKey, SweepId};
+use vico::job::Receipt;
+use vico::manifest::{self, Manifest, Origin};
+use vico::plan::{self, Plan, PlanSummary, PlannedJob};
+use vico::protocol::{MAX_MANIFEST_BYTES, ManifestText, Refusal, RefusalKind};
+use vico::spec::JobInputs;
+use vico::store::{self, Store};
+
+use crate::core::{Command, NewJob, NewSweep};
+use crate::handle::Handle;
+
+const WRITES_IN_FLIGHT: usize = 32;
+
+/// A manifest that was not taken in.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// Too much text.
+    #[error("the manifest has {size} bytes; at most {MAX_MANIFEST_BYTES} are accepted")]
+    TooLarge {
+        /// Bytes.
+        size: usize,
+    },
+    /// The folder that relative paths start from.
+    #[error(transparent)]
+    Origin(#[from] manifest::InvalidOrigin),
+    /// The manifest has mistakes.
+    #[error(transparent)]
+    Manifest(#[from] manifest::Errors),
+    /// The text is not UTF-8, which the parser would have said.
+    #[error("the manifest is not UTF-8")]
+    NotText(#[from] std::str::Utf8Error),
+    /// What it names cannot be read, or the bucket cannot be written.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        let kind = match &error {
+            Error::Store(error) if error.failure_class() == vico::job::FailureClass::Storage => match error {
+                // Named by the manifest, so the user can do something about it.
+                store::Error::NotFound { .. } | store::Error::Refused { .. } => RefusalKind::Invalid,
+                _ => RefusalKind::Unavailable,
+            },
+            _ => RefusalKind::Invalid,
+        };
+        Self::new(kind, error.to_string())
+    }
+}
+
+/// Plans without writing anything.
+pub(crate) async fn plan(store: &Store, text: &ManifestText) -> Result<PlanSummary, Error> {
+    let (manifest, origin) = read(text)?;
+    let resolved = store.resolve(&plan::needs(&manifest, &origin)).await?;
+    let plan = plan::expand(&manifest, &origin, &resolved)?;
+    let done = store.receipts(plan.jobs.keys().copied()).await?;
+    Ok(plan.summary(&done.into_keys().collect()))
+}
+
+/// Plans, writes the documents that workers and reports read, and takes the sweep in. Answers whether it was there
+/// before.
+pub(crate) async fn submit(
+    handle: &Handle,
+    store: &Store,
+    text: &ManifestText,
+) -> Result<(SweepId, bool), Refusal> {
+    let (manifest, origin) = read(text)?;
+    let plan = prepare(store, &manifest, &origin).await?;
+    let sweep = plan.sweep.clone();
+    let id = sweep.clone();
+    let known = handle
+        .look(move |brain, _| brain.state.sweep(&id).is_some())
+        .await?;
+    if !known {
+        write_documents(store, &plan, text, &manifest)
+            .await
+            .map_err(Error::from)?;
+    }
+    let done = store
+        .receipts(plan.jobs.keys().copied())
+        .await
+        .map_err(Error::from)?;
+    handle.command(Command::AddSweep(new_sweep(plan, &done))).await?;
+    Ok((sweep, known))
+}
+
+fn read(text: &ManifestText) -> Result<(Manifest, Origin), Error> {
+    let size = text.bytes.len();
+    if size > MAX_MANIFEST_BYTES {
+        return Err(Error::TooLarge { size });
+    }
+    let origin = text.origin.parse()?;
+    let manifest = manifest::parse(&text.bytes, &text.file_name)?;
+    Ok((manifest, origin))
+}
+
+/// Reference images are copied into the bucket, from where workers read them.
+async fn prepare(store: &Store, manifest: &Manifest, origin: &Origin) -> Result<Plan, Error> {
+    let resolved = store.import(&plan::needs(manifest, origin)).await?;
+    Ok(plan::expand(manifest, origin, &resolved)?)
+}
+
+async fn write_documents(
+    store: &Store,
+    plan: &Plan,
+    text: &ManifestText,
+    manifest: &Manifest,
+) -> Result<(), Error> {
+    let written = std::str::from_utf8(&text.bytes)?;
+    store
+        .put_manifest(&plan.sweep, written, &manifest.show_defaults())
+        .await?;
+    let specs: Vec<_> = plan
+        .jobs
+        .iter()
+        .map(|(key, job)| store.put_spec(*key, &job.spec))
+        .collect();
+    stream::iter(specs)
+        .buffer_unordered(WRITES_IN_FLIGHT)
+        .try_collect::<()>()
+        .await?;
+    store.put_plan(&plan.sweep, plan).await?;
+    Ok(())
+}
+
+fn new_sweep(plan: Plan, done: &BTreeMap<JobKey, Receipt>) -> NewSweep {
+    NewSweep {
+        id: plan.sweep,
+        name: plan.name,
+        retry: plan.retry,
+        jobs: plan
+            .jobs
+            .into_iter()
+            .map(|(key, job)| new_job(key, job))
+            .collect(),
+        done: done.keys().copied().collect(),
+    }
+}
+
+fn new_job(key: JobKey, job: PlannedJob) -> NewJob {
+    NewJob {
+        key,
+        stage: job.stage(),
+        models: models(&job.spec.inputs),
+        label: job.label,
+        upstream: job.upstream,
+        resources: job.spec.resources,
+    }
+}
+
+/// Identities of the models that a job loads.
+fn models(inputs: &JobInputs) -> Vec<vico::digest::Digest> {
+    let models: BTreeSet<_> = match inputs {
+        JobInputs::Train(inputs) => [inputs.base.identity].into(),
+        JobInputs::Sample(inputs) => [inputs.base.identity].into(),
+        JobInputs::Score(inputs) => [inputs.evaluators.clip.identity, inputs.evaluators.dino.identity].into(),
+    };
+    models.into_iter().collect()
+}
