@@ -3,7 +3,7 @@
 //! ```text
 //! blobs/<2 hex>/<64 hex>                             immutable bytes by digest
 //! jobs/<key>/spec.json, receipt.json                 what a job reads, what it made
-//! jobs/<key>/checkpoint/<train step>-<lease>-<digest>.safetensors
+//! jobs/<key>/checkpoint/<train step>-<lease>-<checksum>.safetensors
 //! jobs/<key>/log/<attempt>.txt
 //! sweeps/<sweep>/manifest.yaml, manifest.lock.yaml, plan.json
 //! state/log/<number>.seg                             the journal, create-only
@@ -50,20 +50,17 @@ pub(super) fn checkpoints(job: JobKey) -> String {
     format!("jobs/{job}/checkpoint")
 }
 
-pub(super) fn checkpoint(job: JobKey, step: u64, lease: LeaseId, digest: Digest) -> String {
-    format!("jobs/{job}/checkpoint/{step:010}-{lease}-{digest}.safetensors")
+/// `sum` is a part of the digest: enough to notice damage, and short enough for any file system.
+pub(super) fn checkpoint(job: JobKey, step: u64, lease: LeaseId, sum: &str) -> String {
+    format!("jobs/{job}/checkpoint/{step:010}-{lease}-{sum}.safetensors")
 }
 
-/// Train step, lease and digest of a key made by [`checkpoint`].
-pub(super) fn checkpoint_parts(key: &str) -> Option<(u64, LeaseId, Digest)> {
+/// Train step, lease and checksum of a key made by [`checkpoint`].
+pub(super) fn checkpoint_parts(key: &str) -> Option<(u64, LeaseId, String)> {
     let stem = file_name(key).strip_suffix(".safetensors")?;
     let mut parts = stem.split('-');
-    let (step, lease, digest) = (parts.next()?, parts.next()?, parts.next()?);
-    Some((
-        step.parse().ok()?,
-        LeaseId(lease.parse().ok()?),
-        digest.parse().ok()?,
-    ))
+    let (step, lease, sum) = (parts.next()?, parts.next()?, parts.next()?);
+    Some((step.parse().ok()?, LeaseId(lease.parse().ok()?), sum.to_owned()))
 }
 
 pub(super) fn manifest(sweep: &SweepId) -> String {
@@ -131,9 +128,8 @@ mod tests {
     #[test]
     fn keys_are_read_back() {
         let job = JobKey(Digest::of(b"job"));
-        let digest = Digest::of(b"state");
-        let key = checkpoint(job, 400, LeaseId(7), digest);
-        assert_eq!(checkpoint_parts(&key), Some((400, LeaseId(7), digest)));
+        let key = checkpoint(job, 400, LeaseId(7), "ab12");
+        assert_eq!(checkpoint_parts(&key), Some((400, LeaseId(7), "ab12".to_owned())));
         assert_eq!(log_attempt(&log(job, Attempt(3))), Some(Attempt(3)));
         assert_eq!(number(&segment(12)), Some(12));
         assert_eq!(number(&snapshot(u64::MAX)), Some(u64::MAX));

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use hyper::Method;
@@ -73,6 +73,7 @@ pub struct Faults {
     ordered: Mutex<VecDeque<Order>>,
     requests: AtomicU64,
     injected: AtomicU64,
+    ignores_conditions: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -89,6 +90,7 @@ impl Faults {
             ordered: Mutex::default(),
             requests: AtomicU64::new(0),
             injected: AtomicU64::new(0),
+            ignores_conditions: AtomicBool::new(false),
         }
     }
 
@@ -114,6 +116,14 @@ impl Faults {
     /// How many of them had a fault.
     pub fn injected(&self) -> u64 {
         self.injected.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn ignore_conditions(&self) {
+        self.ignores_conditions.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn ignores_conditions(&self) -> bool {
+        self.ignores_conditions.load(Ordering::Relaxed)
     }
 
     pub(super) fn next(&self, method: &Method, path: &str) -> Option<Fault> {

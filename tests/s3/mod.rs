@@ -11,10 +11,12 @@
 mod faults;
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::body::Incoming;
+use hyper::header::IF_NONE_MATCH;
 use hyper::service::{Service, service_fn};
 use hyper::{Method, Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -53,6 +55,7 @@ impl S3Server {
         let faults = Arc::new(Faults::new(plan));
         let gate = Gate {
             service: service.build(),
+            root: folder.path().to_owned(),
             faults: faults.clone(),
             writers: Arc::default(),
         };
@@ -74,8 +77,13 @@ impl S3Server {
         &self.faults
     }
 
+    /// From now on conditional writes are accepted and their condition is ignored, as some servers do.
+    pub fn ignore_conditions(&self) {
+        self.faults.ignore_conditions();
+    }
+
     /// The folder that holds the bucket's objects as files.
-    pub fn bucket_folder(&self) -> std::path::PathBuf {
+    pub fn bucket_folder(&self) -> PathBuf {
         self.folder.path().join(BUCKET)
     }
 
@@ -114,6 +122,7 @@ impl Drop for S3Server {
 #[derive(Clone)]
 struct Gate {
     service: S3Service,
+    root: PathBuf,
     faults: Arc<Faults>,
     writers: Arc<RwLock<()>>,
 }
@@ -121,9 +130,13 @@ struct Gate {
 impl Gate {
     /// An error closes the connection without an answer.
     async fn handle(self, request: Request<Incoming>) -> Result<Response<Body>, HttpError> {
+        // s3s-fs would write into a bucket that nobody has made.
+        if request.uri().path().split('/').nth(1) != Some(BUCKET) {
+            return Ok(error(404, "NoSuchBucket"));
+        }
         let fault = self.faults.next(request.method(), request.uri().path());
         match fault {
-            Some(Fault::Unavailable) => return Ok(slow_down()),
+            Some(Fault::Unavailable) => return Ok(error(503, "SlowDown")),
             Some(Fault::DroppedBefore) => return Err(dropped()),
             Some(Fault::Delay(time)) => tokio::time::sleep(time).await,
             Some(Fault::ReplyLost) | None => {}
@@ -141,6 +154,11 @@ impl Gate {
             return Service::call(&self.service, request).await;
         }
         let _writing = self.writers.write().await;
+        if self.faults.ignores_conditions() && request.headers().contains_key(IF_NONE_MATCH) {
+            // The header itself is signed; without the object its condition holds.
+            let object = self.root.join(request.uri().path().trim_start_matches('/'));
+            drop(std::fs::remove_file(object));
+        }
         Service::call(&self.service, request).await
     }
 }
@@ -168,12 +186,12 @@ async fn accept(listener: TcpListener, gate: Gate) {
     }
 }
 
-fn slow_down() -> Response<Body> {
-    let body = "<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>";
+fn error(status: u16, code: &str) -> Response<Body> {
+    let body = format!("<Error><Code>{code}</Code></Error>");
     let response = Response::builder()
-        .status(503)
+        .status(status)
         .header("content-type", "application/xml");
-    response.body(Body::from(body.to_owned())).unwrap()
+    response.body(Body::from(body)).unwrap()
 }
 
 fn dropped() -> HttpError {

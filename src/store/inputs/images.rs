@@ -87,7 +87,7 @@ impl Folder {
             let reason = format!("holds {} images, at most {MAX_IMAGES} are accepted", files.len());
             return Err(self.refuse("", &reason));
         }
-        let read: Vec<Result<InputImage, Error>> = stream::iter(&files)
+        let read: Vec<Result<InputImage, Error>> = stream::iter(files)
             .map(|file| self.read_image(file))
             .buffered(READS_IN_FLIGHT)
             .collect()
@@ -106,7 +106,7 @@ impl Folder {
         Err(Error::BadInputs { problems })
     }
 
-    async fn read_image(&self, file: &FileEntry) -> Result<InputImage, Error> {
+    async fn read_image(&self, file: FileEntry) -> Result<InputImage, Error> {
         let bad = |reason: &str| self.refuse(&file.path, reason);
         if file.size > MAX_BYTES {
             return Err(bad(&format!(

@@ -39,7 +39,7 @@ impl Store {
     }
 
     async fn answer_all(&self, needs: &[Need], images: Images) -> Result<Resolved, Error> {
-        let answers: Vec<Result<Answer, Error>> = stream::iter(needs)
+        let answers: Vec<Result<Answer, Error>> = stream::iter(needs.to_vec())
             .map(|need| self.answer(need, images))
             .buffered(NEEDS_IN_FLIGHT)
             .collect()
@@ -59,25 +59,25 @@ impl Store {
         Err(Error::BadInputs { problems })
     }
 
-    async fn answer(&self, need: &Need, images: Images) -> Result<Answer, Error> {
+    async fn answer(&self, need: Need, images: Images) -> Result<Answer, Error> {
         match need {
             Need::ImageFolder(url) => {
-                let found = self.folder(url).await?.images().await?;
+                let found = self.folder(&url).await?.images().await?;
                 self.take(found, images).await.map(Answer::Images)
             }
             Need::ImageFile(url) => {
-                let (folder, name) = Folder::of_file(url, &self.access).await?;
+                let (folder, name) = Folder::of_file(&url, &self.access).await?;
                 let found = folder.images_at(&[name]).await?;
                 self.take(found, images).await.map(Answer::Images)
             }
-            Need::ConceptFolders(url) => self.concepts(url, images).await.map(Answer::Concepts),
+            Need::ConceptFolders(url) => self.concepts(&url, images).await.map(Answer::Concepts),
             Need::PromptFile(url) => {
-                let (folder, name) = Folder::of_file(url, &self.access).await?;
+                let (folder, name) = Folder::of_file(&url, &self.access).await?;
                 folder.text(&name).await.map(Answer::Prompts)
             }
             Need::Model { url, role, variant } => {
-                let folder = self.folder(url).await?;
-                self.model(&folder, *role, variant.as_deref())
+                let folder = self.folder(&url).await?;
+                self.model(&folder, role, variant.as_deref())
                     .await
                     .map(Answer::Model)
             }

@@ -1,0 +1,230 @@
+//! The journal: what was appended is read again, once, in order, whoever reads it and whatever was torn.
+
+use bytes::Bytes;
+use tempfile::TempDir;
+use vico::store::{Error, Journal, Store};
+
+use crate::backends::{local, on_every_backend};
+
+pub(crate) fn frames(names: &[&str]) -> Vec<Bytes> {
+    names
+        .iter()
+        .map(|name| Bytes::copy_from_slice(name.as_bytes()))
+        .collect()
+}
+
+async fn open(store: &Store, writer: &str) -> Journal {
+    Journal::open(store, writer).await.unwrap().0
+}
+
+/// Everything in the journal: the snapshot, then the events, joined.
+async fn contents(store: &Store, writer: &str) -> String {
+    let (_, recovered) = Journal::open(store, writer).await.unwrap();
+    assert_eq!(recovered.repairs, Vec::<String>::new());
+    let parts: Vec<Bytes> = recovered.snapshot.into_iter().chain(recovered.events).collect();
+    String::from_utf8(parts.concat()).unwrap()
+}
+
+#[tokio::test]
+async fn appended_frames_are_read_in_order() {
+    on_every_backend(async |store| {
+        let mut journal = open(&store, "one").await;
+        journal.append(&frames(&["a", "b"])).await.unwrap();
+        journal.append(&[]).await.unwrap();
+        journal.append(&frames(&["c"])).await.unwrap();
+        let mut journal = open(&store, "two").await;
+        assert_eq!(journal.epoch(), 2);
+        journal.append(&frames(&["d"])).await.unwrap();
+        assert_eq!(contents(&store, "three").await, "abcd");
+        assert_eq!(contents(&store, "four").await, "abcd");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_second_coordinator_fences_the_first() {
+    on_every_backend(async |store| {
+        let mut first = open(&store, "the first").await;
+        first.append(&frames(&["a"])).await.unwrap();
+        let mut second = open(&store, "the second").await;
+        second.append(&frames(&["b"])).await.unwrap();
+        let fenced = first.append(&frames(&["lost"])).await.unwrap_err();
+        let Error::Fenced { epoch, by, own } = fenced else {
+            panic!("{fenced}");
+        };
+        assert_eq!((epoch, by.as_str(), own), (2, "the second", 1));
+        assert!(matches!(
+            first.append(&frames(&["x"])).await,
+            Err(Error::JournalBroken)
+        ));
+        assert!(matches!(
+            first.snapshot(Bytes::new()).await,
+            Err(Error::JournalBroken)
+        ));
+        assert_eq!(contents(&store, "the third").await, "ab");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn of_many_that_open_at_once_one_remains() {
+    on_every_backend(async |store| {
+        let names: Vec<String> = (0..6).map(|i| format!("racer {i}")).collect();
+        let opened = futures::future::join_all(names.iter().map(|name| Journal::open(&store, name))).await;
+        let mut alive = 0;
+        for journal in opened {
+            let (mut journal, _) = journal.unwrap();
+            match journal.append(&frames(&["x"])).await {
+                Ok(()) => alive += 1,
+                Err(error) => assert!(matches!(error, Error::Fenced { .. }), "{error}"),
+            }
+        }
+        assert_eq!(alive, 1);
+        assert_eq!(contents(&store, "after").await, "x");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn recovery_is_the_snapshot_and_what_came_after() {
+    on_every_backend(async |store| {
+        let mut journal = open(&store, "one").await;
+        let mut state = String::new();
+        for i in 0..30 {
+            let event = format!("{i},");
+            journal.append(&frames(&[&event])).await.unwrap();
+            state.push_str(&event);
+            if i % 7 == 6 {
+                journal.snapshot(Bytes::from(state.clone())).await.unwrap();
+                journal.snapshot(Bytes::from(state.clone())).await.unwrap();
+            }
+            if i % 10 == 9 {
+                assert_eq!(contents(&store, &format!("reader {i}")).await, state);
+                journal = open(&store, &format!("writer {i}")).await;
+            }
+        }
+        assert_eq!(contents(&store, "last").await, state);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn two_snapshots_stay_and_older_segments_go() {
+    let folder = TempDir::new().unwrap();
+    let store = local(&folder).await;
+    let mut journal = open(&store, "one").await;
+    for i in 0..40 {
+        journal.append(&frames(&["event"])).await.unwrap();
+        if i % 10 == 9 {
+            journal.snapshot(Bytes::from(format!("state {i}"))).await.unwrap();
+        }
+    }
+    // Ten between the two snapshots that are kept, and the claim.
+    assert_eq!(files(&store, "state/log").len(), 11);
+    assert_eq!(files(&store, "state/snapshot").len(), 2);
+    assert_eq!(contents(&store, "two").await, "state 39");
+}
+
+#[tokio::test]
+async fn a_coordinator_that_slept_through_snapshots_is_fenced_still() {
+    let folder = TempDir::new().unwrap();
+    let store = local(&folder).await;
+    let mut sleeper = open(&store, "sleeper").await;
+    sleeper.append(&frames(&["a"])).await.unwrap();
+    let mut awake = open(&store, "awake").await;
+    for _ in 0..5 {
+        awake.append(&frames(&["b"])).await.unwrap();
+        awake.snapshot(Bytes::from("state")).await.unwrap();
+    }
+    assert!(matches!(
+        sleeper.append(&frames(&["lost"])).await,
+        Err(Error::Fenced { .. })
+    ));
+}
+
+#[tokio::test]
+async fn a_damaged_snapshot_is_passed_over_for_the_one_before() {
+    let folder = TempDir::new().unwrap();
+    let store = local(&folder).await;
+    let mut journal = open(&store, "one").await;
+    for state in ["a", "ab", "abc"] {
+        journal
+            .append(&frames(&[&state[state.len() - 1..]]))
+            .await
+            .unwrap();
+        journal.snapshot(Bytes::from(state)).await.unwrap();
+    }
+    let newest = files(&store, "state/snapshot").pop().unwrap();
+    std::fs::write(newest, "garbage").unwrap();
+    let (_, recovered) = Journal::open(&store, "two").await.unwrap();
+    assert_eq!(recovered.snapshot.as_deref(), Some(b"ab".as_slice()));
+    assert_eq!(recovered.events, frames(&["c"]));
+    assert_eq!(recovered.repairs.len(), 1, "{:?}", recovered.repairs);
+}
+
+#[tokio::test]
+async fn cut_at_every_byte_whole_frames_survive() {
+    let folder = TempDir::new().unwrap();
+    let store = local(&folder).await;
+    open(&store, "one")
+        .await
+        .append(&frames(&["first", "", "third"]))
+        .await
+        .unwrap();
+    let torn = files(&store, "state/log").pop().unwrap();
+    let whole = std::fs::read(&torn).unwrap();
+    for cut in 0..=whole.len() {
+        // The claims of earlier rounds stay: each round is one more start after the accident.
+        std::fs::write(&torn, &whole[..cut]).unwrap();
+        let (_, recovered) = Journal::open(&store, &format!("cut {cut}")).await.unwrap();
+        assert!(
+            frames(&["first", "", "third"]).starts_with(&recovered.events),
+            "cut at {cut}"
+        );
+        assert_eq!(recovered.repairs.is_empty(), cut == whole.len(), "cut at {cut}");
+    }
+    assert_eq!(contents(&store, "after").await, "firstthird");
+}
+
+#[tokio::test]
+async fn damage_under_later_segments_is_an_error() {
+    let folder = TempDir::new().unwrap();
+    let store = local(&folder).await;
+    let mut journal = open(&store, "one").await;
+    for name in ["a", "b", "c"] {
+        journal.append(&frames(&[name])).await.unwrap();
+    }
+    let all = files(&store, "state/log");
+    let second = std::fs::read(&all[2]).unwrap();
+    std::fs::write(&all[2], &second[..second.len() - 1]).unwrap();
+    let damaged = Journal::open(&store, "two").await.unwrap_err();
+    assert!(matches!(damaged, Error::Corrupt { .. }), "{damaged}");
+    std::fs::remove_file(&all[2]).unwrap();
+    let missing = Journal::open(&store, "three").await.unwrap_err();
+    assert!(matches!(missing, Error::Corrupt { .. }), "{missing}");
+}
+
+#[tokio::test]
+async fn an_append_that_was_given_up_breaks_the_journal() {
+    let store = Store::in_memory();
+    let mut journal = open(&store, "one").await;
+    let first = frames(&["a"]);
+    {
+        let mut append = Box::pin(journal.append(&first));
+        // Polled once and dropped: nobody learns what became of the write.
+        drop(futures::future::poll_immediate(&mut append).await);
+    }
+    let next = journal.append(&frames(&["b"])).await;
+    let left = contents(&store, "two").await;
+    assert!(
+        next.is_ok() && left.starts_with("ab") || matches!(next, Err(Error::JournalBroken)),
+        "{left}"
+    );
+}
+
+fn files(store: &Store, folder: &str) -> Vec<std::path::PathBuf> {
+    let entries = std::fs::read_dir(store.local_root().unwrap().join(folder)).unwrap();
+    let mut files: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files
+}
