@@ -196,7 +196,7 @@ fn notes(runs: &[RunOutcome], columns: &[Column]) -> Vec<String> {
     }
     let unscored = runs.iter().filter(|run| run.scores.is_none()).count();
     if unscored > 0 {
-        notes.push(format!("{unscored} of {} runs have no scores yet", runs.len()));
+        notes.push(format!("{unscored} of {} runs have no scores", runs.len()));
     }
     notes
 }

@@ -7,6 +7,7 @@ mod csv;
 mod leaderboard;
 mod markdown;
 mod parquet;
+mod paths;
 mod samples;
 
 use std::collections::BTreeMap;
@@ -19,12 +20,14 @@ pub use leaderboard::{Cell, Column, Leaderboard, Row};
 pub use parquet::Error as ParquetError;
 pub use samples::{SampleRow, metric_names};
 
+use paths::Paths;
+
 /// One run (concept × method × matrix point × train seed) with what has been made of it so far.
 #[derive(Clone, Debug)]
 pub struct RunOutcome {
     /// The method as the manifest calls it.
     pub method: MethodId,
-    /// Label of the matrix point; empty without a matrix.
+    /// Label of the matrix point, without the train seed; empty without a matrix.
     pub point: String,
     /// The concept.
     pub concept: ConceptId,
@@ -43,7 +46,7 @@ pub struct RunOutcome {
 }
 
 impl RunOutcome {
-    /// `method` or `method@point`: the folder of this run's files and the name of its leaderboard row.
+    /// `method` or `method@point`: the name of this run's leaderboard row.
     pub fn method_at_point(&self) -> String {
         if self.point.is_empty() {
             self.method.to_string()
@@ -55,17 +58,6 @@ impl RunOutcome {
     /// How many images the run was asked for.
     pub fn images_wanted(&self) -> usize {
         self.prompts.len() * self.images_per_prompt as usize
-    }
-
-    /// Where an image lies below `results/<sweep>/`.
-    pub fn image_path(&self, prompt: usize, sample: usize) -> String {
-        let image = output_names::image(prompt, sample);
-        format!("images/{}/{}/{image}", self.method_at_point(), self.concept)
-    }
-
-    /// Where the adapter lies below `results/<sweep>/`.
-    pub fn adapter_path(&self) -> String {
-        format!("adapters/{}/{}.safetensors", self.method_at_point(), self.concept)
     }
 }
 
@@ -80,7 +72,8 @@ pub struct Results {
 
 /// The tree of a sweep's results.
 pub fn results(sweep: &SweepId, runs: &[RunOutcome]) -> Result<Results, Error> {
-    let rows = samples::rows(runs);
+    let paths = Paths::of(runs);
+    let rows = samples::rows(runs, &paths);
     let metrics = metric_names(runs);
     let leaderboard = Leaderboard::new(sweep, runs);
     let documents = BTreeMap::from([
@@ -101,11 +94,11 @@ pub fn results(sweep: &SweepId, runs: &[RunOutcome]) -> Result<Results, Error> {
     ]);
     Ok(Results {
         documents,
-        copies: copies(runs),
+        copies: copies(runs, &paths),
     })
 }
 
-fn copies(runs: &[RunOutcome]) -> BTreeMap<String, BlobRef> {
+fn copies(runs: &[RunOutcome], paths: &Paths) -> BTreeMap<String, BlobRef> {
     let mut copies = BTreeMap::new();
     for run in runs {
         if let Some(adapter) = run
@@ -113,10 +106,10 @@ fn copies(runs: &[RunOutcome]) -> BTreeMap<String, BlobRef> {
             .as_ref()
             .and_then(|receipt| receipt.outputs.get(output_names::ADAPTER))
         {
-            copies.insert(run.adapter_path(), adapter.clone());
+            copies.insert(paths.adapter(run), adapter.clone());
         }
         for (prompt, sample, image) in samples::images(run) {
-            copies.insert(run.image_path(prompt, sample), image.clone());
+            copies.insert(paths.image(run, prompt, sample), image.clone());
         }
     }
     copies

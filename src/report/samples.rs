@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use crate::digest::Digest;
 use crate::job::{BlobRef, output_names};
 use crate::report::RunOutcome;
+use crate::report::paths::Paths;
 use crate::score::ScoreTable;
 
 /// One image with everything that was measured on it.
@@ -53,11 +54,11 @@ pub(super) fn images(run: &RunOutcome) -> impl Iterator<Item = (usize, usize, &B
 }
 
 /// All images that were made, ordered by run, prompt and sample.
-pub(super) fn rows(runs: &[RunOutcome]) -> Vec<SampleRow> {
-    runs.iter().flat_map(rows_of_run).collect()
+pub(super) fn rows(runs: &[RunOutcome], paths: &Paths) -> Vec<SampleRow> {
+    runs.iter().flat_map(|run| rows_of_run(run, paths)).collect()
 }
 
-fn rows_of_run(run: &RunOutcome) -> impl Iterator<Item = SampleRow> {
+fn rows_of_run(run: &RunOutcome, paths: &Paths) -> impl Iterator<Item = SampleRow> {
     let values = values_by_position(run.scores.as_ref());
     images(run).map(move |(prompt, sample, image)| {
         let position = (prompt as u32, sample as u32);
@@ -69,7 +70,7 @@ fn rows_of_run(run: &RunOutcome) -> impl Iterator<Item = SampleRow> {
             prompt_index: position.0,
             sample: position.1,
             prompt: run.prompts[prompt].clone(),
-            file_name: run.image_path(prompt, sample),
+            file_name: paths.image(run, prompt, sample),
             digest: image.digest,
             values: values
                 .get(&position)

@@ -61,7 +61,7 @@ fn what_is_missing_is_shown_and_never_zero() {
         text.contains("| vico | 1/2 | 0.5000 (n=1) [4/8 images] |"),
         "{text}"
     );
-    assert!(text.contains("2 of 3 runs have no scores yet"), "{text}");
+    assert!(text.contains("2 of 3 runs have no scores"), "{text}");
 }
 
 #[test]
@@ -113,6 +113,21 @@ fn the_results_tree_holds_every_image_and_adapter_once() {
             "samples.parquet"
         ]
     );
+}
+
+#[test]
+fn train_seeds_share_a_row_but_no_folder() {
+    let mut other_seed = run("vico", "barn", constant(0.5));
+    other_seed.train_seed = 8;
+    let runs = [run("vico", "barn", constant(0.5)), other_seed];
+    let tree = results(&"hello-3fa81c20".parse().unwrap(), &runs).unwrap();
+    assert_eq!(tree.copies.len(), 10);
+    assert!(
+        tree.copies.contains_key("images/vico@seed=8/barn/p00/s0.png"),
+        "{:?}",
+        tree.copies.keys()
+    );
+    assert_eq!(leaderboard(&runs).rows.len(), 1);
 }
 
 #[test]

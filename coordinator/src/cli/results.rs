@@ -1,0 +1,90 @@
+//! `results`: the leaderboard of a sweep, straight from the bucket, with or without a coordinator.
+
+use anyhow::Context as _;
+use clap::Args;
+use vico::ids::SweepId;
+use vico::report::{Cell, Leaderboard, Row};
+use vico::store::Store;
+
+use crate::cli::bucket::Bucket;
+use crate::cli::exit::{Error, Result};
+use crate::cli::output::{self, Output};
+
+/// Shows the leaderboard of a sweep that has ended, and where its images, adapters and tables are.
+#[derive(Debug, Args)]
+pub(super) struct Results {
+    /// The sweep
+    sweep: SweepId,
+    #[command(flatten)]
+    bucket: Bucket,
+}
+
+impl Results {
+    pub(super) async fn execute(self, out: Output) -> Result {
+        let store = self.bucket.open().await?;
+        let board = published(&store, &self.sweep).await?.ok_or_else(|| {
+            let what = format!("{} holds no results of {}", store.url(), self.sweep);
+            Error::usage(
+                what,
+                format!(
+                    "they are written when the sweep ends: `vico-coord watch {}`",
+                    self.sweep
+                ),
+            )
+        })?;
+        show(out, &store, &board)
+    }
+}
+
+/// The leaderboard of a sweep, once it is there.
+pub(super) async fn published(store: &Store, sweep: &SweepId) -> Result<Option<Leaderboard>> {
+    let document = store.result(sweep, "leaderboard.json").await?;
+    let board = document.map(|bytes| serde_json::from_slice(&bytes)).transpose();
+    Ok(board.with_context(|| format!("the leaderboard of {sweep} is none of this version"))?)
+}
+
+/// A leaderboard, and where the rest is.
+pub(super) fn show(out: Output, store: &Store, board: &Leaderboard) -> Result {
+    if out.is_json() {
+        return output::json(board);
+    }
+    let mut header = vec!["method", "runs", "concepts", "images"];
+    header.extend(board.columns.iter().map(|column| column.name.as_str()));
+    output::table(&header, board.rows.iter().map(row))?;
+    for note in &board.notes {
+        output::line(format_args!("! {note}"))?;
+    }
+    output::line(format_args!(
+        "\nimages, adapters and tables: {}",
+        store.results_url(&board.sweep)
+    ))
+}
+
+fn row(row: &Row) -> Vec<String> {
+    let concepts = row
+        .cells
+        .iter()
+        .map(|cell| cell.concepts)
+        .min()
+        .unwrap_or_default();
+    // The metric that covers the least speaks for all, so that a gap cannot hide.
+    let images = row.cells.iter().min_by_key(|cell| cell.images);
+    let images = images.map(|cell| format!("{}/{}", cell.images, cell.images_wanted));
+    let mut texts = vec![
+        row.method.clone(),
+        row.runs_text(),
+        concepts.to_string(),
+        images.unwrap_or_default(),
+    ];
+    texts.extend(row.cells.iter().map(cell));
+    texts
+}
+
+/// `0.6431 ±0.0312`: the mean and the standard deviation over concepts.
+fn cell(cell: &Cell) -> String {
+    match (cell.mean, cell.sd) {
+        (Some(mean), Some(sd)) => format!("{mean:.4} ±{sd:.4}"),
+        (Some(mean), None) => format!("{mean:.4}"),
+        (None, _) => "missing".to_owned(),
+    }
+}

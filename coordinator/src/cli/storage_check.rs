@@ -1,0 +1,51 @@
+//! `storage-check`: whether a bucket keeps its promises.
+
+use clap::Args;
+use vico::clock::SystemClock;
+use vico::store::{self, Outcome};
+
+use crate::cli::bucket::Bucket;
+use crate::cli::exit::{Error, Result};
+use crate::cli::output::{self, Output};
+
+/// Tries everything that vico needs of a bucket, races included, and cleans up behind itself.
+#[derive(Debug, Args)]
+pub(super) struct StorageCheck {
+    #[command(flatten)]
+    bucket: Bucket,
+}
+
+impl StorageCheck {
+    pub(super) async fn execute(self, out: Output) -> Result {
+        let store = self.bucket.open().await?;
+        let report = store::storage_check(&store, &SystemClock).await?;
+        if out.is_json() {
+            output::json(&report)?;
+        } else {
+            let rows = report.checks.iter();
+            let row = |check: &store::Check| {
+                vec![
+                    check.name.clone(),
+                    word(check.outcome).to_owned(),
+                    check.detail.clone(),
+                ]
+            };
+            output::table(&["check", "outcome", "detail"], rows.map(row))?;
+        }
+        if report.usable() {
+            return Ok(());
+        }
+        Err(Error::usage(
+            format!("{} cannot be used", report.url),
+            "choose a bucket that passes every check",
+        ))
+    }
+}
+
+fn word(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Works => "works",
+        Outcome::Odd => "odd",
+        Outcome::Fails => "fails",
+    }
+}
