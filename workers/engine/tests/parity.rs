@@ -69,7 +69,6 @@ fn vico_sampling() {
 }
 
 #[test]
-fn metrics_of_the_vico_lineage() {
-    holds("metrics.feature.vico_2023");
-    holds("metrics.matrix.vico_2023");
+fn metrics() {
+    holds("metrics");
 }

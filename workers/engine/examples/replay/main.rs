@@ -5,7 +5,7 @@
 //! ```
 //!
 //! One line per item: name, largest absolute and relative difference, tolerance, `ok` or `MISS`. An item that cannot be
-//! recomputed is a miss, with the reason. The exit status is 1 if anything missed. Any set with the layout of the fixture
+//! recomputed is a miss, with the reason; a `note` says where a set is not what its description says. The exit status is 1 if anything missed. Any set with the layout of the fixture
 //! works, whatever its network sizes: everything is read from its configuration files and metadata.
 
 use std::path::PathBuf;

@@ -21,7 +21,16 @@ pub(crate) enum Tolerance {
 #[derive(Clone, Debug)]
 pub(crate) struct Line {
     name: String,
-    outcome: Result<Difference, String>,
+    outcome: Outcome,
+}
+
+#[derive(Clone, Debug)]
+enum Outcome {
+    Compared(Difference),
+    /// Could not be compared, and why.
+    Missed(String),
+    /// Something to know about the set; compares nothing.
+    Note(String),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -72,33 +81,37 @@ impl Line {
     }
 
     pub(crate) fn ok(&self) -> bool {
-        matches!(&self.outcome, Ok(difference) if difference.ok())
+        match &self.outcome {
+            Outcome::Compared(difference) => difference.ok(),
+            Outcome::Missed(_) => false,
+            Outcome::Note(_) => true,
+        }
+    }
+}
+
+impl fmt::Display for Tolerance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = match self {
+            Self::Exact => "exact".to_owned(),
+            Self::Abs(most) => format!("abs {most:.0e}"),
+            Self::Rel(most) => format!("rel {most:.0e}"),
+            Self::Bytes(share) => format!("±1 on {share:.0e}"),
+        };
+        f.pad(&text)
     }
 }
 
 impl fmt::Display for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let verdict = if self.ok() { "ok" } else { "MISS" };
+        write!(f, "{:<58} ", self.name)?;
         match &self.outcome {
-            Err(reason) => write!(
-                f,
-                "{:<58} {:>9} {:>9} {:>12}  {verdict}  {reason}",
-                self.name, "-", "-", "-"
-            ),
-            Ok(Difference {
+            Outcome::Note(text) => write!(f, "note: {text}"),
+            Outcome::Missed(reason) => write!(f, "{:>9} {:>9} {:>12}  MISS  {reason}", "-", "-", "-"),
+            Outcome::Compared(Difference {
                 abs, rel, tolerance, ..
             }) => {
-                let tolerance = match tolerance {
-                    Tolerance::Exact => "exact".to_owned(),
-                    Tolerance::Abs(most) => format!("abs {most:.0e}"),
-                    Tolerance::Rel(most) => format!("rel {most:.0e}"),
-                    Tolerance::Bytes(share) => format!("±1 on {share:.0e}"),
-                };
-                write!(
-                    f,
-                    "{:<58} {abs:>9.1e} {rel:>9.1e} {tolerance:>12}  {verdict}",
-                    self.name
-                )
+                let verdict = if self.ok() { "ok" } else { "MISS" };
+                write!(f, "{abs:>9.1e} {rel:>9.1e} {tolerance:>12}  {verdict}")
             }
         }
     }
@@ -113,7 +126,15 @@ impl Ledger {
     pub(crate) fn miss(&mut self, name: &str, reason: &str) {
         self.0.push(Line {
             name: name.to_owned(),
-            outcome: Err(reason.to_owned()),
+            outcome: Outcome::Missed(reason.to_owned()),
+        });
+    }
+
+    /// Records something a reader should know about the set.
+    pub(crate) fn note(&mut self, name: &str, text: &str) {
+        self.0.push(Line {
+            name: name.to_owned(),
+            outcome: Outcome::Note(text.to_owned()),
         });
     }
 
@@ -122,7 +143,7 @@ impl Ledger {
         if got.len() != want.len() {
             return self.miss(name, &format!("{} values, expected {}", got.len(), want.len()));
         }
-        let outcome = Ok(Difference::of(got, want, tolerance));
+        let outcome = Outcome::Compared(Difference::of(got, want, tolerance));
         self.0.push(Line {
             name: name.to_owned(),
             outcome,

@@ -6,14 +6,14 @@ use anyhow::{Context, Result};
 use candle_core::{D, Device, Tensor};
 use vico_engine::image::Rgb8;
 use vico_engine::metrics::{
-    EvaluatorDirs, Evaluators, Features, Protocol, clip_pixels, cosines, dino_pixels,
+    EvaluatorDirs, Evaluators, Features, ImageFeatures, Protocol, clip_pixels, cosines, dino_pixels,
 };
 use vico_engine::tokenizer::ClipTokenizer;
 
 use super::golden::{Golden, json, text};
 use super::images::open;
 use super::ledger::Tolerance::Abs;
-use super::{Ledger, positions};
+use super::{Ledger, positions, short_side};
 
 /// A column of the set: its protocol, and its names in `features.safetensors`.
 struct Column {
@@ -84,60 +84,81 @@ pub(crate) fn check(dir: &Path, ledger: &mut Ledger) -> Result<()> {
             .collect::<Result<Vec<_>>>()?;
         let key = format!("ids.{}.text", column.folder);
         ledger.equal(&format!("metrics.{key}"), &ids, &golden.ids(&key)?);
-        inputs(column, &pictures, &golden, ledger)?;
-        features(column, &evaluators, (&pictures, &texts), &golden, ledger)?;
+        let inputs = Inputs::new(column, &pictures, &golden)?;
+        inputs.compare(column, &golden, ledger)?;
+        let mut images = evaluators.images(column.protocol, &pictures)?;
+        if let Some(short) = inputs.other_short_side {
+            let note =
+                format!("made with a short side of {short} and black borders, not the 224 of its README");
+            ledger.note("metrics.bench_v1.clip", &note);
+            images.clip = short_side::features(&clip, &inputs.clip)?;
+        }
+        features(column, &images, &evaluators.texts(&texts)?, &golden, ledger)?;
     }
     other_positions(&dino, &pictures, &golden, ledger)?;
     golden.finish("metrics", ledger);
     Ok(())
 }
 
-/// The network inputs: their mean per channel, and 8×8 pixels of each.
-fn inputs(column: &Column, pictures: &[Rgb8], golden: &Golden, ledger: &mut Ledger) -> Result<()> {
-    type Prepare = fn(Protocol, &Rgb8, &Device) -> candle_core::Result<Tensor>;
-    let networks: [(&str, Prepare); 2] = [(column.clip, clip_pixels), ("dino", dino_pixels)];
-    for (network, prepare) in networks {
-        let inputs = pictures
-            .iter()
-            .map(|picture| prepare(column.protocol, picture, &Device::Cpu));
-        let inputs: Vec<Tensor> = inputs.collect::<candle_core::Result<_>>()?;
-        let means = inputs
-            .iter()
-            .map(|input| input.flatten_from(2)?.mean(D::Minus1))
-            .collect::<candle_core::Result<Vec<_>>>()?;
-        let key = format!("pixels_mean.{}.{network}", column.folder);
-        ledger.tensors(
-            &format!("metrics.{key}"),
-            &Tensor::cat(&means, 0)?,
-            golden.get(&key)?,
-            Abs(2e-5),
-        );
-        let corner = |input: &Tensor| input.narrow(2, 100, 8)?.narrow(3, 100, 8);
-        let corners = inputs
-            .iter()
-            .map(corner)
-            .collect::<candle_core::Result<Vec<_>>>()?;
-        let key = format!("pixels_slice.{}.{network}", column.folder);
-        ledger.tensors(
-            &format!("metrics.{key}"),
-            &Tensor::cat(&corners, 0)?,
-            golden.get(&key)?,
-            Abs(2e-5),
-        );
+/// What goes into the networks.
+struct Inputs {
+    clip: Vec<Tensor>,
+    dino: Vec<Tensor>,
+    /// The short side of CLIP's inputs, where the set did not follow the protocol.
+    other_short_side: Option<usize>,
+}
+
+impl Inputs {
+    fn new(column: &Column, pictures: &[Rgb8], golden: &Golden) -> Result<Self> {
+        type Prepare = fn(Protocol, &Rgb8, &Device) -> candle_core::Result<Tensor>;
+        let prepared = |prepare: Prepare| {
+            let inputs = pictures
+                .iter()
+                .map(|picture| prepare(column.protocol, picture, &Device::Cpu));
+            inputs.collect::<candle_core::Result<Vec<_>>>()
+        };
+        let (mut clip, dino) = (prepared(clip_pixels)?, prepared(dino_pixels)?);
+        let mut other_short_side = None;
+        if column.protocol == Protocol::BenchV1 {
+            let slices = golden.get(&format!("pixels_slice.{}.{}", column.folder, column.clip))?;
+            other_short_side = short_side::find(pictures, slices)?;
+        }
+        if let Some(short) = other_short_side {
+            clip = pictures
+                .iter()
+                .map(|picture| short_side::input(picture, short))
+                .collect::<Result<_>>()?;
+        }
+        Ok(Self {
+            clip,
+            dino,
+            other_short_side,
+        })
     }
-    Ok(())
+
+    /// Compares their mean per channel, and 8×8 pixels of each.
+    fn compare(&self, column: &Column, golden: &Golden, ledger: &mut Ledger) -> Result<()> {
+        for (network, inputs) in [(column.clip, &self.clip), ("dino", &self.dino)] {
+            let inputs = Tensor::cat(inputs, 0)?;
+            let means = inputs.flatten_from(2)?.mean(D::Minus1)?;
+            let corners = inputs.narrow(2, 100, 8)?.narrow(3, 100, 8)?;
+            for (kind, got) in [("pixels_mean", means), ("pixels_slice", corners)] {
+                let key = format!("{kind}.{}.{network}", column.folder);
+                ledger.tensors(&format!("metrics.{key}"), &got, golden.get(&key)?, Abs(2e-5));
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Features and what the protocol makes of them.
 fn features(
     column: &Column,
-    evaluators: &Evaluators,
-    (pictures, texts): (&[Rgb8], &[String]),
+    images: &ImageFeatures,
+    texts: &Features,
     golden: &Golden,
     ledger: &mut Ledger,
 ) -> Result<()> {
-    let images = evaluators.images(column.protocol, pictures)?;
-    let texts = evaluators.texts(texts)?;
     let Column {
         folder,
         clip,
@@ -145,7 +166,7 @@ fn features(
         clip_t,
         ..
     } = column;
-    for (name, features) in [(*clip, &images.clip), ("dino", &images.dino), ("text", &texts)] {
+    for (name, features) in [(*clip, &images.clip), ("dino", &images.dino), ("text", texts)] {
         let key = format!("feature.{folder}.{name}");
         ledger.tensors(
             &format!("metrics.{key}"),
@@ -156,7 +177,7 @@ fn features(
     }
     similarities(&format!("{folder}.{clip_i}"), &images.clip, golden, ledger)?;
     similarities(&format!("{folder}.dino_i"), &images.dino, golden, ledger)?;
-    let with_text = cosines(&images.clip, &texts)?;
+    let with_text = cosines(&images.clip, texts)?;
     let key = format!("matrix.{folder}.{clip_t}");
     ledger.numbers(
         &format!("metrics.{key}"),

@@ -7,6 +7,7 @@ pub(crate) mod metrics;
 pub(crate) mod model;
 pub(crate) mod positions;
 pub(crate) mod sampling;
+pub(crate) mod short_side;
 pub(crate) mod statistics;
 pub(crate) mod tables;
 pub(crate) mod training;
