@@ -1,1 +1,54 @@
-//! Under construction.
+//! A worker: takes jobs from a coordinator, computes them on the engine, and leaves what they made in the bucket.
+//!
+//! From the outside in:
+//!
+//! - [`session`]: register, take work while there are free [`slots`], leave in good order.
+//! - [`link`], [`lease`], [`renew`]: one session over any number of connections; what is held, and keeping it.
+//! - [`attempt`]: one try at a job: [`prepare`] → [`engine`] → [`upload`] and [`checkpoints`] → ask for the commit.
+//! - [`cache`], [`models`]: bytes at hand; [`worker`]: what all attempts share.
+//! - [`device`], [`picture`]: what computes; PNG files that say what they show.
+//!
+//! Invariants: every message about a job carries its lease; a lost lease stops the engine within one train step or
+//! denoise step and says nothing any more; blobs are in the bucket before a completion names them; the engine runs on
+//! its own thread and nothing there can hold up a renewal.
+
+pub mod at_hand;
+pub mod attempt;
+pub mod backoff;
+pub mod cache;
+pub mod checkpoints;
+pub mod config;
+pub mod device;
+pub mod engine;
+mod failure;
+pub mod lease;
+pub mod link;
+pub mod models;
+pub mod picture;
+pub mod prepare;
+pub mod renew;
+pub mod session;
+pub mod slots;
+pub mod upload;
+pub mod worker;
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+pub use config::Config;
+pub use session::Parts;
+
+/// Works as `config` says until `stop` is cancelled or the coordinator asks the worker to leave; then saves what can be
+/// continued elsewhere, gives its leases back and returns.
+///
+/// # Errors
+/// The cache or bucket cannot be used, or the coordinator refuses this worker.
+pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
+    let device = device::probe();
+    let parts = Parts {
+        device: device.facts.clone(),
+        make_engine: Arc::new(move || Ok(Box::new(engine::candle::CandleEngine::new(&device)?))),
+    };
+    session::run(config, parts, stop).await
+}

@@ -1,2 +1,48 @@
-//! The worker binary.
-fn main() {}
+//! The worker binary: arguments to [`vico_worker::Config`], signals to a stop, an error to words.
+#![expect(clippy::print_stderr, reason = "the one place that speaks to the terminal")]
+
+mod args;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
+
+fn main() -> ExitCode {
+    let args = args::Args::parse();
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
+    match work(args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn work(args: args::Args) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let outcome = runtime.block_on(async {
+        let stop = CancellationToken::new();
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let worker = vico_worker::run(args.into_config()?, stop.clone());
+        tokio::pin!(worker);
+        tokio::select! {
+            done = &mut worker => return done,
+            _ = terminate.recv() => tracing::info!("asked to stop"),
+            _ = interrupt.recv() => tracing::info!("interrupted"),
+        }
+        stop.cancel();
+        worker.await
+    });
+    // An engine that is in the middle of something uninterruptible must not keep the process from leaving.
+    runtime.shutdown_background();
+    outcome
+}

@@ -1,0 +1,70 @@
+//! Training states to the bucket, and the latest of them back.
+
+use tokio::sync::mpsc;
+use vico::ids::JobKey;
+use vico::job::Failure;
+
+use crate::engine::{Checkpoint, NamedBytes};
+use crate::failure::{internal, of_store};
+use crate::lease::Lease;
+use crate::worker::Worker;
+
+/// Stores every checkpoint that comes, until the engine lets go of its end. One that cannot be stored costs the train
+/// steps behind it if the worker is lost, and nothing otherwise, so training goes on.
+pub async fn store(worker: &Worker, lease: &Lease, mut made: mpsc::Receiver<Checkpoint>) {
+    while let Some(checkpoint) = made.recv().await {
+        let done = checkpoint.steps_done;
+        match store_one(worker, lease, checkpoint).await {
+            Ok(()) => lease.log(format!("checkpoint stored after train step {done}")),
+            Err(failure) => {
+                tracing::warn!(
+                    train_step = done,
+                    reason = failure.message,
+                    "checkpoint not stored"
+                );
+                lease.log(format!(
+                    "checkpoint after train step {done} not stored: {}",
+                    failure.message
+                ));
+            }
+        }
+    }
+}
+
+/// Checkpoints kept while a job runs: the latest, and one more in case it is damaged.
+const KEPT: usize = 2;
+
+async fn store_one(worker: &Worker, lease: &Lease, checkpoint: Checkpoint) -> Result<(), Failure> {
+    let Checkpoint { steps_done, encode } = checkpoint;
+    let encoded = tokio::task::spawn_blocking(encode).await;
+    let bytes = encoded.map_err(|stopped| internal(format!("writing a checkpoint: {stopped}")))??;
+    let (job, number) = (lease.grant.job, lease.grant.lease);
+    worker
+        .store
+        .put_checkpoint(job, steps_done, number, bytes.into())
+        .await
+        .map_err(of_store)?;
+    worker.store.trim_checkpoints(job, KEPT).await.map_err(of_store)
+}
+
+/// The latest checkpoint that any earlier attempt has stored.
+///
+/// # Errors
+/// The bucket fails.
+pub async fn latest(worker: &Worker, job: JobKey) -> Result<Option<NamedBytes>, Failure> {
+    let found = worker.store.latest_checkpoint(job).await.map_err(of_store)?;
+    Ok(found.map(|(checkpoint, bytes)| NamedBytes {
+        name: format!(
+            "the checkpoint of lease {} at train step {}",
+            checkpoint.lease, checkpoint.step
+        ),
+        bytes: bytes.into(),
+    }))
+}
+
+/// Deletes the checkpoints of a job that is done. What stays costs room and nothing else.
+pub async fn clear(worker: &Worker, job: JobKey) {
+    if let Err(error) = worker.store.trim_checkpoints(job, 0).await {
+        tracing::warn!(%error, "checkpoints not deleted");
+    }
+}

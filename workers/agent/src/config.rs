@@ -1,0 +1,25 @@
+//! What a worker is told at its start.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use vico::ids::WorkerId;
+
+/// Settings of one worker.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Address of the coordinator, `http://host:port`.
+    pub coordinator: String,
+    /// URL of the bucket; by default the coordinator says where it is.
+    pub bucket: Option<String>,
+    /// Folder of the local cache; one worker only may use it at a time.
+    pub cache: PathBuf,
+    /// Bytes the cache may hold.
+    pub cache_size: u64,
+    /// Jobs done at a time, each with models of its own in memory.
+    pub slots: u32,
+    /// Name, unique among the workers of a coordinator.
+    pub name: WorkerId,
+    /// How long to wait for jobs to save what they have when the worker must leave.
+    pub grace: Duration,
+}

@@ -1,0 +1,145 @@
+//! The real engine: maps what a job asks for to `vico_engine`, and keeps models loaded between jobs.
+//!
+//! The base model and the pair of evaluators used last stay in memory; a job that needs others makes them go first, so
+//! that never two of a kind are held.
+
+mod classify;
+mod sample;
+mod score;
+mod train;
+
+use candle_core::Device;
+use vico::digest::Digest;
+use vico::job::{Failure, FailureClass};
+use vico::spec::{EvaluatorInputs, ModelInputs, algorithm};
+use vico_engine::base_model::BaseModel;
+use vico_engine::image::{Limits, Rgb8, decode};
+use vico_engine::metrics::{EvaluatorDirs, Evaluators};
+
+use super::{Ended, Engine, ModelFolder, NamedBytes, ScoreWork, StageWork, Watch, Work};
+use crate::device::ComputeDevice;
+use classify::failure;
+
+/// See the module.
+pub struct CandleEngine {
+    device: Device,
+    base: Option<(ModelInputs, BaseModel)>,
+    evaluators: Option<(EvaluatorInputs, Evaluators)>,
+}
+
+/// How much of a batch is in memory at once.
+#[derive(Clone, Copy, Debug)]
+struct Memory {
+    /// How often out of memory struck the job.
+    halvings: u32,
+    /// On a CPU a larger batch in memory gains no time, and running out of memory kills the process.
+    on_cpu: bool,
+}
+
+impl CandleEngine {
+    /// An engine on `device`, with nothing loaded.
+    ///
+    /// # Errors
+    /// The device cannot be opened.
+    pub fn new(device: &ComputeDevice) -> Result<Self, Failure> {
+        let device = match device.gpu {
+            None => Device::Cpu,
+            Some(number) => {
+                Device::new_cuda(number as usize).map_err(|error| failure("opening the GPU", error.into()))?
+            }
+        };
+        Ok(Self {
+            device,
+            base: None,
+            evaluators: None,
+        })
+    }
+
+    fn base(&mut self, folder: &ModelFolder, watch: &Watch) -> Result<&BaseModel, Failure> {
+        if self.base.as_ref().is_none_or(|(model, _)| *model != folder.model) {
+            self.base = None;
+            watch.log(format!(
+                "loading the base model {}",
+                folder.model.identity.short()
+            ));
+            let loaded = BaseModel::load(&folder.path, folder.model.variant.as_deref(), &self.device);
+            let loaded = loaded.map_err(|error| failure("loading the base model", error))?;
+            self.base = Some((folder.model.clone(), loaded));
+        }
+        let (_, base) = self.base.as_ref().expect("loaded just above");
+        Ok(base)
+    }
+
+    fn evaluators(&mut self, work: &ScoreWork, watch: &Watch) -> Result<&Evaluators, Failure> {
+        let wanted = &work.inputs.evaluators;
+        if self
+            .evaluators
+            .as_ref()
+            .is_none_or(|(models, _)| models != wanted)
+        {
+            self.evaluators = None;
+            watch.log("loading CLIP and DINO");
+            let dirs = EvaluatorDirs {
+                clip: &work.clip.path,
+                tokenizer: &work.clip.path,
+                dino: &work.dino.path,
+            };
+            let loaded = Evaluators::load(&dirs, &self.device);
+            let loaded = loaded.map_err(|error| failure("loading the evaluators", error))?;
+            self.evaluators = Some((wanted.clone(), loaded));
+        }
+        let (_, evaluators) = self.evaluators.as_ref().expect("loaded just above");
+        Ok(evaluators)
+    }
+}
+
+impl Engine for CandleEngine {
+    fn execute(&mut self, work: &Work, watch: &mut Watch) -> Result<Ended, Failure> {
+        let memory = Memory {
+            halvings: work.memory_halvings,
+            on_cpu: self.device.is_cpu(),
+        };
+        match &work.stage {
+            StageWork::Train(train) => {
+                check_version("training", train.inputs.algorithm, algorithm::TRAIN)?;
+                train::train(self.base(&train.base, watch)?, train, memory, watch)
+            }
+            StageWork::Sample(sample) => {
+                check_version("sampling", sample.inputs.algorithm, algorithm::SAMPLE)?;
+                sample::sample(self.base(&sample.base, watch)?, (work.job, sample), memory, watch)
+            }
+            StageWork::Score(score) => {
+                check_version("scoring", score.inputs.algorithm, algorithm::SCORE)?;
+                score::score(self.evaluators(score, watch)?, score, watch)
+            }
+        }
+    }
+
+    fn loaded(&self) -> Vec<Digest> {
+        let base = self.base.iter().map(|(model, _)| model.identity);
+        let evaluators = self
+            .evaluators
+            .iter()
+            .flat_map(|(models, _)| [models.clip.identity, models.dino.identity]);
+        base.chain(evaluators).collect()
+    }
+}
+
+/// A job keyed for another version of an algorithm must not get this version's result.
+fn check_version(stage: &str, asked: u32, built: u32) -> Result<(), Failure> {
+    if asked == built {
+        return Ok(());
+    }
+    let class = FailureClass::VersionMismatch;
+    let message = format!("the job asks for version {asked} of {stage}, this worker has version {built}");
+    Err(Failure { class, message })
+}
+
+/// Pictures of files; a file that is none is named.
+fn pictures(files: &[NamedBytes]) -> Result<Vec<Rgb8>, Failure> {
+    let picture = |file: &NamedBytes| {
+        let decoded = decode(&file.bytes, &Limits::default());
+        decoded.map_err(|error| failure(&format!("reading `{}`", file.name), error.into()))
+    };
+    files.iter().map(picture).collect()
+}

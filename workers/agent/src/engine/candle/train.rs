@@ -1,0 +1,155 @@
+//! A train job on the engine: settings in, checkpoints on the way, an adapter out.
+
+use vico::job::{Failure, output_names};
+use vico::spec::{MethodSpec, TrainInputs, VicoSettings};
+use vico_engine::base_model::BaseModel;
+use vico_engine::methods::training::{self, TrainReport, TrainingState};
+use vico_engine::methods::vico::VicoSpec;
+use vico_engine::methods::{self, Next};
+
+use super::{Memory, failure, pictures};
+use crate::engine::{Checkpoint, Ended, Interrupt, TrainWork, Watch};
+
+pub(super) fn train(
+    base: &BaseModel,
+    work: &TrainWork,
+    memory: Memory,
+    watch: &mut Watch,
+) -> Result<Ended, Failure> {
+    let MethodSpec::Vico(settings) = &work.inputs.method;
+    let references = pictures(&work.references)?;
+    let resume = resume(work, watch);
+    let spec = spec(&work.inputs, settings, memory);
+    let mut looker_on = LookerOn {
+        watch,
+        checkpoint_every: work.checkpoint_every as usize,
+        stopped: false,
+        failed: None,
+    };
+    let adapter = methods::vico::train(base, &spec, &references, resume.as_ref(), &mut looker_on);
+    let (stopped, failed) = (looker_on.stopped, looker_on.failed);
+    let adapter = adapter.map_err(|error| failure("training", error))?;
+    if let Some(failed) = failed {
+        return Err(failed);
+    }
+    if stopped {
+        return Ok(Ended::Stopped);
+    }
+    let adapter = adapter.with("vico.base", &work.inputs.base.identity.to_string());
+    let bytes = adapter
+        .to_bytes()
+        .map_err(|error| failure("writing the adapter", error.into()))?;
+    watch.output(output_names::ADAPTER.to_owned(), bytes);
+    Ok(Ended::Finished)
+}
+
+/// The settings as the engine takes them. Only `micro_batch` and `checkpointing` depend on the machine, and neither
+/// changes what is computed.
+fn spec(inputs: &TrainInputs, settings: &VicoSettings, memory: Memory) -> VicoSpec {
+    let batch = settings.batch as usize;
+    let halved = batch.checked_shr(memory.halvings).unwrap_or(0);
+    VicoSpec {
+        steps: settings.steps as usize,
+        batch,
+        micro_batch: if memory.on_cpu { 1 } else { halved.max(1) },
+        lr_embedding: settings.lr_embedding,
+        lr_image_attention: settings.lr_image_attention,
+        weight_decay: settings.weight_decay,
+        reg_weight: settings.reg_weight,
+        use_mask: settings.mask,
+        placeholder: inputs.concept.placeholder.clone(),
+        initializer: inputs.concept.initializer.clone(),
+        image_size: inputs.size as usize,
+        seed: inputs.seed,
+        concept: inputs.concept.id.to_string(),
+        // Once the batch cannot be halved any more, time is the only thing left to pay with.
+        checkpointing: memory.on_cpu || halved == 0,
+    }
+}
+
+/// The state to continue from. One that cannot be read costs the train steps behind it, not the job.
+fn resume(work: &TrainWork, watch: &Watch) -> Option<TrainingState> {
+    let file = work.resume.as_ref()?;
+    let state = TrainingState::from_bytes(&file.bytes).and_then(|state| Ok((state.steps_done()?, state)));
+    match state {
+        Ok((done, state)) => {
+            watch.log(format!("continuing after train step {done} from {}", file.name));
+            Some(state)
+        }
+        Err(error) => {
+            watch.log(format!(
+                "starting over: the checkpoint {} cannot be read: {error}",
+                file.name
+            ));
+            None
+        }
+    }
+}
+
+/// Reports, saves and stops on the worker's behalf.
+struct LookerOn<'a> {
+    watch: &'a mut Watch,
+    checkpoint_every: usize,
+    stopped: bool,
+    failed: Option<Failure>,
+}
+
+impl training::Watch for LookerOn<'_> {
+    fn after_step(
+        &mut self,
+        report: &TrainReport,
+        state: &dyn Fn() -> vico_engine::Result<TrainingState>,
+    ) -> Next {
+        self.report(report);
+        if report.step == report.of {
+            return Next::Continue;
+        }
+        let interrupt = self.watch.interrupt();
+        let leaving = interrupt == Some(Interrupt::Leave);
+        if leaving || (interrupt.is_none() && self.is_due(report.step)) {
+            self.save(report.step, state);
+        }
+        self.stopped = interrupt.is_some();
+        if self.stopped || self.failed.is_some() {
+            Next::Stop
+        } else {
+            Next::Continue
+        }
+    }
+}
+
+impl LookerOn<'_> {
+    fn report(&self, report: &TrainReport) {
+        let (step, of, loss) = (report.step, report.of, report.loss);
+        self.watch
+            .progress(step as u64, of as u64, format!("loss {loss:.4}"));
+        let twentieth = (of / 20).max(1);
+        if step == 1 || step.is_multiple_of(twentieth) {
+            let (mse, regulariser, seconds) = (report.mse, report.regulariser, report.seconds);
+            self.watch.log(format!(
+                "train step {step}/{of}: loss {loss:.4}, mse {mse:.4}, regulariser {regulariser:.4}, {seconds:.2} s"
+            ));
+        }
+    }
+
+    /// A store slower than the training gets fewer checkpoints, not a slower training.
+    fn is_due(&self, step: usize) -> bool {
+        self.checkpoint_every > 0
+            && step.is_multiple_of(self.checkpoint_every)
+            && self.watch.takes_checkpoint()
+    }
+
+    fn save(&mut self, step: usize, state: &dyn Fn() -> vico_engine::Result<TrainingState>) {
+        match state() {
+            Ok(state) => self.watch.checkpoint(Checkpoint {
+                steps_done: step as u64,
+                encode: Box::new(move || {
+                    state
+                        .to_bytes()
+                        .map_err(|error| failure("writing a checkpoint", error.into()))
+                }),
+            }),
+            Err(error) => self.failed = Some(failure("taking a checkpoint", error)),
+        }
+    }
+}

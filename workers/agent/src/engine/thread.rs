@@ -1,0 +1,109 @@
+//! The OS thread that owns an engine. Computing blocks, so it never happens on the runtime; and an engine that panicked
+//! is thrown away whole, because nothing is known of its state.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::thread;
+
+use tokio::sync::{mpsc, oneshot};
+use vico::digest::Digest;
+use vico::job::Failure;
+
+use super::{Ended, Engine, Watch, Work};
+use crate::failure::internal;
+
+/// Makes an engine, on the thread that will own it.
+pub type MakeEngine = Arc<dyn Fn() -> Result<Box<dyn Engine>, Failure> + Send + Sync>;
+
+/// Feeds one engine. Dropping it ends the thread after the work in hand.
+#[derive(Clone, Debug)]
+pub struct EngineThread(mpsc::Sender<Order>);
+
+/// What became of an order.
+#[derive(Debug)]
+pub struct Report {
+    /// How the work ended.
+    pub ended: Result<Ended, Failure>,
+    /// Models that are loaded now.
+    pub loaded: Vec<Digest>,
+}
+
+#[derive(Debug)]
+struct Order {
+    work: Work,
+    watch: Watch,
+    reply: oneshot::Sender<Report>,
+}
+
+impl EngineThread {
+    /// Starts a thread for the engine of slot number `slot`.
+    ///
+    /// # Errors
+    /// The operating system gives no thread.
+    pub fn start(slot: u32, make: MakeEngine) -> std::io::Result<Self> {
+        // One order waits at most: the slot gives the next one only when this one is done.
+        let (orders, received) = mpsc::channel(1);
+        thread::Builder::new()
+            .name(format!("engine-{slot}"))
+            .spawn(move || serve(received, &make))?;
+        Ok(Self(orders))
+    }
+
+    /// Has the work done. A dropped future does not stop it; `watch` does.
+    pub async fn execute(&self, work: Work, watch: Watch) -> Report {
+        let (reply, report) = oneshot::channel();
+        let order = Order { work, watch, reply };
+        let gone = || Report {
+            ended: Err(internal("the engine thread is gone".to_owned())),
+            loaded: Vec::new(),
+        };
+        if self.0.send(order).await.is_err() {
+            return gone();
+        }
+        report.await.unwrap_or_else(|_| gone())
+    }
+}
+
+fn serve(mut orders: mpsc::Receiver<Order>, make: &MakeEngine) {
+    let mut engine: Option<Box<dyn Engine>> = None;
+    while let Some(Order {
+        work,
+        mut watch,
+        reply,
+    }) = orders.blocking_recv()
+    {
+        let attempt = AssertUnwindSafe(|| execute(&mut engine, make, &work, &mut watch));
+        let ended = catch_unwind(attempt).unwrap_or_else(|panic| {
+            engine = None;
+            Err(internal(format!(
+                "the engine panicked: {}",
+                message(panic.as_ref())
+            )))
+        });
+        // The last sender of outputs and checkpoints goes before the reply, so that who awaits both sees the end of both.
+        drop(watch);
+        let loaded = engine.as_ref().map(|engine| engine.loaded()).unwrap_or_default();
+        // Nobody waits for the report of an attempt that was given up.
+        let _ = reply.send(Report { ended, loaded });
+    }
+}
+
+fn execute(
+    engine: &mut Option<Box<dyn Engine>>,
+    make: &MakeEngine,
+    work: &Work,
+    watch: &mut Watch,
+) -> Result<Ended, Failure> {
+    let engine = match engine {
+        Some(engine) => engine,
+        None => engine.insert(make()?),
+    };
+    engine.execute(work, watch)
+}
+
+fn message(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("no message")
+}

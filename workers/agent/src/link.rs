@@ -1,0 +1,166 @@
+//! The line to the coordinator: one session over any number of connections.
+//!
+//! Whenever the line broke, or the coordinator does not know the session because it was restarted, the worker registers
+//! again with what it still holds before it says anything else; what was taken away meanwhile is stopped.
+
+use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use vico::ids::LeaseId;
+use vico::job::{Introduction, Release, Session, Welcome};
+use vico::protocol::{ClientError, LeasesClient, RefusalKind};
+
+use crate::backoff::Backoff;
+use crate::lease::Leases;
+
+/// See the module.
+#[derive(Debug)]
+pub struct Link {
+    client: LeasesClient,
+    introduction: Introduction,
+    leases: Leases,
+    /// The last answer to a registration. Locked while registering, so that one does it and the others wait.
+    welcome: tokio::sync::Mutex<Welcome>,
+    registered: AtomicBool,
+}
+
+impl Link {
+    /// Registers, however long it takes until the coordinator answers.
+    ///
+    /// # Errors
+    /// The coordinator answers and refuses this worker.
+    pub async fn open(
+        client: LeasesClient,
+        introduction: Introduction,
+        leases: Leases,
+    ) -> Result<Self, ClientError> {
+        let mut backoff = Backoff::default();
+        let welcome = loop {
+            match client.register(introduction.clone()).await {
+                Err(error) if error.is_transient() => {
+                    tracing::warn!(%error, "waiting for the coordinator");
+                    backoff.wait().await;
+                }
+                answer => break answer?,
+            }
+        };
+        tracing::info!(worker = %introduction.session.worker, bucket = welcome.bucket, "registered");
+        Ok(Self {
+            client,
+            introduction,
+            leases,
+            welcome: tokio::sync::Mutex::new(welcome),
+            registered: AtomicBool::new(true),
+        })
+    }
+
+    /// The last answer to a registration.
+    pub async fn welcome(&self) -> Welcome {
+        self.welcome.lock().await.clone()
+    }
+
+    /// How often to renew: three times before a lease runs out.
+    pub async fn renew_interval(&self) -> Duration {
+        self.welcome.lock().await.lease_ttl / 3
+    }
+
+    /// The leases that registrations are about.
+    pub fn leases(&self) -> &Leases {
+        &self.leases
+    }
+
+    /// Who speaks.
+    pub fn session(&self) -> Session {
+        self.introduction.session.clone()
+    }
+
+    /// Gives leases back unfinished; with `leaving`, says goodbye as well.
+    ///
+    /// # Errors
+    /// The coordinator does not answer; then the leases run out by themselves.
+    pub async fn release(&self, leases: Vec<LeaseId>, leaving: bool) -> Result<(), ClientError> {
+        let session = self.session();
+        let release = Release {
+            session,
+            leases,
+            leaving,
+        };
+        self.call(|client| {
+            let release = release.clone();
+            async move { client.release(release).await }
+        })
+        .await
+    }
+
+    /// Asks once, after registering again if need be.
+    ///
+    /// # Errors
+    /// As the client says; a session unknown to the coordinator is dealt with here.
+    pub async fn call<T, F>(&self, ask: impl Fn(LeasesClient) -> F) -> Result<T, ClientError>
+    where
+        F: Future<Output = Result<T, ClientError>>,
+    {
+        let once = || ask(self.client.clone());
+        self.ensure_registered().await?;
+        let answer = match once().await {
+            Err(error) if is_unknown_session(&error) => {
+                self.registered.store(false, Ordering::SeqCst);
+                self.ensure_registered().await?;
+                once().await
+            }
+            answer => answer,
+        };
+        if answer.as_ref().is_err_and(ClientError::is_transient) {
+            self.registered.store(false, Ordering::SeqCst);
+        }
+        answer
+    }
+
+    /// Asks until the coordinator answers.
+    ///
+    /// # Errors
+    /// The answer is a refusal, or makes no sense.
+    pub async fn persist<T, F>(&self, ask: impl Fn(LeasesClient) -> F) -> Result<T, ClientError>
+    where
+        F: Future<Output = Result<T, ClientError>>,
+    {
+        let mut backoff = Backoff::default();
+        loop {
+            match self.call(&ask).await {
+                Err(error) if error.is_transient() => {
+                    tracing::warn!(%error, "asking the coordinator again");
+                    backoff.wait().await;
+                }
+                answer => return answer,
+            }
+        }
+    }
+
+    async fn ensure_registered(&self) -> Result<(), ClientError> {
+        if self.registered.load(Ordering::SeqCst) {
+            return Ok(());
+        }
+        let mut welcome = self.welcome.lock().await;
+        if self.registered.load(Ordering::SeqCst) {
+            return Ok(()); // somebody else did it while this one waited
+        }
+        let held = self.leases.held();
+        tracing::info!(held = held.len(), "registering again");
+        let introduction = Introduction {
+            held,
+            ..self.introduction.clone()
+        };
+        *welcome = self.client.register(introduction).await?;
+        for lease in &welcome.revoked {
+            self.leases
+                .revoke(*lease, "no longer good when the worker came back");
+        }
+        self.registered.store(true, Ordering::SeqCst);
+        Ok(())
+    }
+}
+
+fn is_unknown_session(error: &ClientError) -> bool {
+    matches!(error, ClientError::Refused(refusal) if refusal.kind == RefusalKind::UnknownSession)
+}

@@ -1,0 +1,160 @@
+//! From a grant to work with every byte at hand.
+
+use std::collections::BTreeMap;
+
+use futures::future::try_join_all;
+use futures::stream::{self, StreamExt, TryStreamExt};
+use vico::ids::JobKey;
+use vico::job::{BlobRef, Failure, FailureClass, Stage, output_names};
+use vico::spec::{
+    ConceptInputs, ImageInput, JobInputs, JobSpec, ModelInputs, SampleInputs, ScoreInputs, TrainInputs,
+};
+use vico::store;
+
+use crate::engine::{ModelFolder, NamedBytes, SampleWork, ScoreWork, StageWork, TrainWork, Work};
+use crate::failure::{invalid, of_store};
+use crate::lease::Lease;
+use crate::worker::Worker;
+use crate::{checkpoints, models};
+
+/// Blobs fetched at the same time.
+const AT_ONCE: usize = 8;
+
+/// Fetches the job's spec and all that it names.
+///
+/// # Errors
+/// The bucket or the local disk fails, or the documents are not what this worker understands.
+pub async fn work(worker: &Worker, lease: &Lease) -> Result<Work, Failure> {
+    let job = lease.grant.job;
+    let spec = read_spec(worker, job).await?;
+    let pantry = Pantry {
+        worker,
+        job,
+        spec: &spec,
+    };
+    let stage = match &spec.inputs {
+        JobInputs::Train(inputs) => StageWork::Train(pantry.train(inputs).await?),
+        JobInputs::Sample(inputs) => StageWork::Sample(pantry.sample(inputs).await?),
+        JobInputs::Score(inputs) => StageWork::Score(pantry.score(inputs).await?),
+    };
+    Ok(Work {
+        job,
+        memory_halvings: lease.grant.memory_halvings,
+        stage,
+    })
+}
+
+/// A spec that does not read as what its key stands for was written by a version with other fields: this worker would
+/// compute something else than was asked for.
+async fn read_spec(worker: &Worker, job: JobKey) -> Result<JobSpec, Failure> {
+    worker.store.spec(job).await.map_err(|error| match error {
+        corrupt @ store::Error::Corrupt { .. } => Failure {
+            class: FailureClass::VersionMismatch,
+            message: format!("this worker does not understand the job's spec: {corrupt}"),
+        },
+        other => of_store(other),
+    })
+}
+
+/// Where the inputs of one job come from.
+struct Pantry<'a> {
+    worker: &'a Worker,
+    job: JobKey,
+    spec: &'a JobSpec,
+}
+
+impl Pantry<'_> {
+    async fn train(&self, inputs: &TrainInputs) -> Result<TrainWork, Failure> {
+        Ok(TrainWork {
+            inputs: inputs.clone(),
+            base: self.model(&inputs.base).await?,
+            references: self.references(&inputs.concept).await?,
+            resume: checkpoints::latest(self.worker, self.job).await?,
+            checkpoint_every: self.spec.checkpoint_every,
+        })
+    }
+
+    async fn sample(&self, inputs: &SampleInputs) -> Result<SampleWork, Failure> {
+        let made = self.outputs(inputs.train, Stage::Train).await?;
+        Ok(SampleWork {
+            inputs: inputs.clone(),
+            base: self.model(&inputs.base).await?,
+            references: self.references(&inputs.concept).await?,
+            adapter: self.output(&made, output_names::ADAPTER.to_owned()).await?,
+        })
+    }
+
+    async fn score(&self, inputs: &ScoreInputs) -> Result<ScoreWork, Failure> {
+        let made = self.outputs(inputs.sample, Stage::Sample).await?;
+        let per_prompt = inputs.images_per_prompt as usize;
+        let names = (0..inputs.prompts.len())
+            .flat_map(|prompt| (0..per_prompt).map(move |sample| output_names::image(prompt, sample)));
+        let images = names.map(|name| self.output(&made, name)).collect::<Vec<_>>();
+        Ok(ScoreWork {
+            inputs: inputs.clone(),
+            clip: self.model(&inputs.evaluators.clip).await?,
+            dino: self.model(&inputs.evaluators.dino).await?,
+            references: self.references(&inputs.concept).await?,
+            images: stream::iter(images).buffered(AT_ONCE).try_collect().await?,
+        })
+    }
+
+    async fn model(&self, model: &ModelInputs) -> Result<ModelFolder, Failure> {
+        let source = self.spec.sources.models.get(&model.identity).ok_or_else(|| {
+            invalid(format!(
+                "the job's spec does not say where the model {} is",
+                model.identity
+            ))
+        })?;
+        let folder = models::fetch(self.worker, model, source).await?;
+        self.worker.at_hand.note(model.identity);
+        Ok(folder)
+    }
+
+    async fn references(&self, concept: &ConceptInputs) -> Result<Vec<NamedBytes>, Failure> {
+        try_join_all(concept.images.iter().map(|image| self.reference(image))).await
+    }
+
+    async fn reference(&self, image: &ImageInput) -> Result<NamedBytes, Failure> {
+        let Some(blob) = self
+            .worker
+            .store
+            .find_blob(image.digest)
+            .await
+            .map_err(of_store)?
+        else {
+            return Err(Failure {
+                class: FailureClass::Storage,
+                message: format!(
+                    "the reference image `{}` is not in the bucket any more",
+                    image.name
+                ),
+            });
+        };
+        let (name, bytes) = (image.name.clone(), self.worker.bytes(&blob).await?);
+        Ok(NamedBytes { name, bytes })
+    }
+
+    /// What an upstream job has made. Its receipt is there, or this job would not have been granted.
+    async fn outputs(&self, job: JobKey, stage: Stage) -> Result<BTreeMap<String, BlobRef>, Failure> {
+        match self.worker.store.receipt(job).await.map_err(of_store)? {
+            Some(receipt) if receipt.stage == stage => Ok(receipt.outputs),
+            Some(receipt) => Err(invalid(format!(
+                "job {job} is a {} job, not a {stage} job",
+                receipt.stage
+            ))),
+            None => Err(Failure {
+                class: FailureClass::Storage,
+                message: format!("the receipt of job {job} is not in the bucket any more"),
+            }),
+        }
+    }
+
+    async fn output(&self, made: &BTreeMap<String, BlobRef>, name: String) -> Result<NamedBytes, Failure> {
+        let Some(blob) = made.get(&name) else {
+            return Err(invalid(format!("the job before has not made `{name}`")));
+        };
+        let bytes = self.worker.bytes(blob).await?;
+        Ok(NamedBytes { name, bytes })
+    }
+}

@@ -1,0 +1,174 @@
+//! A worker's life: register, take work while there are free slots, leave in good order.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
+use vico::job::{Acquire, DeviceFacts, Grant, Introduction, Session};
+use vico::protocol::{ClientError, LeasesClient};
+use vico::store::Store;
+
+use crate::backoff::Backoff;
+use crate::cache::Cache;
+use crate::engine::thread::MakeEngine;
+use crate::lease::{Lease, Leases};
+use crate::link::Link;
+use crate::slots::{Slot, Slots};
+use crate::worker::Worker;
+use crate::{Config, attempt, renew};
+
+/// How long the coordinator may hold a request for work back.
+const POLL: Duration = Duration::from_secs(20);
+/// How long saying goodbye may take.
+const GOODBYE: Duration = Duration::from_secs(3);
+
+/// What a worker computes on and with; tests put a scripted engine here.
+#[derive(Clone)]
+pub struct Parts {
+    /// What the coordinator is told of the device.
+    pub device: DeviceFacts,
+    /// Makes an engine for each slot.
+    pub make_engine: MakeEngine,
+}
+
+/// Works until `stop`, or until the coordinator asks the worker to leave.
+///
+/// # Errors
+/// The cache or bucket cannot be used, or the coordinator refuses this worker.
+pub async fn run(config: Config, parts: Parts, stop: CancellationToken) -> anyhow::Result<()> {
+    let leave = stop.child_token();
+    let worker = tokio::select! {
+        () = stop.cancelled() => return Ok(()),
+        worker = open(&config, &parts, leave.clone()) => Arc::new(worker?),
+    };
+    let slots = Slots::start(config.slots, &parts.make_engine).context("cannot start an engine thread")?;
+    let done = CancellationToken::new();
+    let mut renewing = JoinSet::new();
+    renewing.spawn({
+        let (worker, done) = (Arc::clone(&worker), done.clone());
+        async move { renew::keep_alive(&worker.link, &worker.leave, &done).await }
+    });
+    let mut attempts = JoinSet::new();
+    take_work(&worker, &slots, &mut attempts).await;
+    say_goodbye(&worker, attempts, config.grace).await;
+    done.cancel();
+    renewing.join_all().await;
+    Ok(())
+}
+
+async fn open(config: &Config, parts: &Parts, leave: CancellationToken) -> anyhow::Result<Worker> {
+    let cache = Cache::open(&config.cache, config.cache_size)?;
+    let introduction = Introduction {
+        session: Session {
+            worker: config.name.clone(),
+            nonce: nonce(),
+        },
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        device: parts.device.clone(),
+        slots: config.slots,
+        held: Vec::new(),
+    };
+    let client = LeasesClient::new(&config.coordinator)?;
+    let link = Link::open(client, introduction, Leases::default()).await?;
+    let url = match &config.bucket {
+        Some(url) => url.clone(),
+        None => link.welcome().await.bucket,
+    };
+    let store = Store::open(&url).await.context("cannot use the bucket")?;
+    Ok(Worker::new(link, store, cache, leave))
+}
+
+/// Something no other start of any worker has.
+fn nonce() -> String {
+    use std::hash::{BuildHasher as _, RandomState};
+    let word = || RandomState::new().hash_one(std::process::id());
+    format!("{:016x}{:016x}", word(), word())
+}
+
+/// Takes work whenever a slot is free, until the worker must leave.
+async fn take_work(worker: &Arc<Worker>, slots: &Slots, attempts: &mut JoinSet<()>) {
+    let mut backoff = Backoff::default();
+    loop {
+        // A request under way is dropped when the worker must leave: what it might have brought is given back with the
+        // goodbye.
+        let taken = tokio::select! {
+            biased;
+            () = worker.leave.cancelled() => return,
+            taken = acquire(worker, slots) => taken,
+        };
+        match taken {
+            Ok(started) => {
+                backoff = Backoff::default();
+                for (grant, slot) in started {
+                    start(worker, grant, slot, attempts);
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%error, "no work");
+                tokio::select! {
+                    () = worker.leave.cancelled() => return,
+                    () = backoff.wait() => {}
+                }
+            }
+        }
+        while attempts.try_join_next().is_some() {}
+    }
+}
+
+/// Waits for a free slot, then asks for as many jobs as there are free slots.
+async fn acquire(worker: &Worker, slots: &Slots) -> Result<Vec<(Grant, Slot)>, ClientError> {
+    let free = slots.take_free().await;
+    let ask = Acquire {
+        session: worker.link.session(),
+        max: free.len() as u32,
+        wait: POLL,
+        at_hand: worker.at_hand.list(),
+    };
+    let grants = worker.link.call(|client| {
+        let ask = ask.clone();
+        async move { client.acquire(ask).await }
+    });
+    let grants = grants.await?;
+    Ok(grants.into_iter().zip(free).collect())
+}
+
+fn start(worker: &Arc<Worker>, grant: Grant, slot: Slot, attempts: &mut JoinSet<()>) {
+    let span = tracing::info_span!(
+        "attempt",
+        sweep = %grant.sweep,
+        job = %grant.job.0.short(),
+        attempt = %grant.attempt,
+        stage = %grant.stage,
+    );
+    span.in_scope(|| tracing::info!("job taken"));
+    let lease = Lease::new(grant);
+    worker.link.leases().add(&lease);
+    let worker = Arc::clone(worker);
+    let doing = async move { attempt::run(&worker, lease, slot.number, &slot.engine).await };
+    attempts.spawn(doing.instrument(span));
+}
+
+/// Waits for the attempts to save what they have, then gives back whatever is still held.
+async fn say_goodbye(worker: &Worker, mut attempts: JoinSet<()>, grace: Duration) {
+    let saved = async { while attempts.join_next().await.is_some() {} };
+    if tokio::time::timeout(grace, saved).await.is_err() {
+        tracing::warn!(?grace, "leaving with unfinished attempts");
+        attempts.shutdown().await;
+    }
+    let held: Vec<_> = worker
+        .link
+        .leases()
+        .held()
+        .into_iter()
+        .map(|held| held.lease)
+        .collect();
+    let goodbye = worker.link.release(held, true);
+    match tokio::time::timeout(GOODBYE, goodbye).await {
+        Ok(Ok(())) => tracing::info!("left"),
+        Ok(Err(error)) => tracing::warn!(%error, "left without a goodbye"),
+        Err(_) => tracing::warn!("left without a goodbye: the coordinator does not answer"),
+    }
+}

@@ -1,0 +1,8 @@
+//! A worker as a whole, against a coordinator over gRPC and a bucket in a folder.
+#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(unreachable_pub, reason = "modules of a test binary")]
+
+mod pipeline;
+mod session;
+mod support;
+mod terminate;

@@ -1,0 +1,322 @@
+//! A worker against a coordinator over gRPC and a bucket in a folder; the engine follows a script.
+use std::time::Duration;
+
+use vico::digest::Digest;
+use vico::job::{FailureClass, Stage, output_names};
+use vico_worker::engine::Ended;
+
+use crate::support::bench::{Bench, TTL};
+use crate::support::engine::{Script, ScriptedEngine, adapter};
+
+fn paced(millis: u64) -> ScriptedEngine {
+    ScriptedEngine::new(Script {
+        pace: Duration::from_millis(millis),
+        ..Script::default()
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_is_done_and_its_output_lies_in_the_bucket() {
+    let bench = Bench::new().await;
+    let engine = paced(1);
+    let worker = bench.start("w1", &engine.maker());
+    let job = bench.train_job(5, 2).await;
+    bench.coordinator.grant(job, Stage::Train);
+    let heard = bench
+        .coordinator
+        .wait_until(|heard| heard.outputs(job).is_some())
+        .await;
+    let blob = &heard.outputs(job).unwrap()[output_names::ADAPTER];
+    assert_eq!(bench.store.blob(blob).await.unwrap(), adapter(5));
+    assert_eq!(engine.seen().models, [b"weights"]);
+    assert!(
+        heard.log(job).contains(&"train step 5".to_owned()),
+        "{:?}",
+        heard.log(job)
+    );
+    worker.stop().await;
+    assert_eq!(
+        bench.store.checkpoints(job).await.unwrap(),
+        [],
+        "checkpoints outlive the job"
+    );
+    assert!(bench.coordinator.heard().left);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_at_hand_is_told_with_the_next_request() {
+    let bench = Bench::new().await;
+    let worker = bench.start("w1", &paced(0).maker());
+    let job = bench.train_job(1, 0).await;
+    bench.coordinator.grant(job, Stage::Train);
+    let heard = bench
+        .coordinator
+        .wait_until(|heard| heard.at_hand.len() > 1)
+        .await;
+    assert_eq!(heard.at_hand[0], []);
+    let at_hand = &heard.at_hand[1];
+    assert_eq!(at_hand[0], Digest::of(b"loaded model"));
+    assert!(at_hand.contains(&job.0), "{at_hand:?}");
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_lease_stops_the_engine_and_nothing_is_said_any_more() {
+    let bench = Bench::new().await;
+    let engine = paced(5);
+    let worker = bench.start("w1", &engine.maker());
+    let job = bench.train_job(100_000, 0).await;
+    let lease = bench.coordinator.grant(job, Stage::Train);
+    bench
+        .coordinator
+        .wait_until(|heard| heard.reports.iter().any(|report| report.progress.done > 0))
+        .await;
+    bench.coordinator.revoke(lease, "cancelled");
+    let next = bench.train_job(1, 0).await;
+    bench.coordinator.grant(next, Stage::Train);
+    let heard = bench
+        .coordinator
+        .wait_until(|heard| heard.outputs(next).is_some())
+        .await;
+    assert_eq!(engine.seen().ended, [Ended::Stopped, Ended::Finished]);
+    assert!(heard.outputs(job).is_none() && heard.failure(job).is_none() && heard.released.is_empty());
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_leaving_worker_saves_its_training_and_another_continues_it() {
+    let bench = Bench::new().await;
+    let (first, second) = (paced(5), paced(0));
+    let worker = bench.start("w1", &first.maker());
+    let job = bench.train_job(1000, 0).await;
+    let lease = bench.coordinator.grant(job, Stage::Train);
+    bench
+        .coordinator
+        .wait_until(|heard| heard.reports.iter().any(|report| report.progress.done > 2))
+        .await;
+    worker.stop().await;
+    let heard = bench.coordinator.heard();
+    assert!(heard.left && heard.failures.is_empty());
+    assert_eq!(heard.released, [lease], "given back once");
+    let saved = *first.seen().steps.last().unwrap();
+    let checkpoints = bench.store.checkpoints(job).await.unwrap();
+    assert_eq!(
+        (checkpoints.len(), checkpoints[0].step, checkpoints[0].lease),
+        (1, saved, lease)
+    );
+
+    let worker = bench.start("w2", &second.maker());
+    bench.coordinator.grant(job, Stage::Train);
+    bench
+        .coordinator
+        .wait_until(|heard| heard.outputs(job).is_some())
+        .await;
+    assert_eq!(second.seen().steps, (saved + 1..=1000).collect::<Vec<_>>());
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn checkpoints_come_at_their_interval_and_only_the_latest_are_kept() {
+    let bench = Bench::new().await;
+    let engine = paced(5);
+    let worker = bench.start("w1", &engine.maker());
+    let job = bench.train_job(100_000, 10).await;
+    bench.coordinator.grant(job, Stage::Train);
+    bench
+        .coordinator
+        .wait_until(|heard| heard.reports.iter().any(|report| report.progress.done > 60))
+        .await;
+    let steps: Vec<u64> = bench
+        .store
+        .checkpoints(job)
+        .await
+        .unwrap()
+        .iter()
+        .map(|c| c.step)
+        .collect();
+    assert!(
+        (1..=3).contains(&steps.len()) && steps.iter().all(|step| step % 10 == 0),
+        "{steps:?}"
+    );
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_coordinator_can_ask_a_worker_to_leave() {
+    let bench = Bench::new().await;
+    let worker = bench.start("w1", &paced(5).maker());
+    let job = bench.train_job(100_000, 0).await;
+    let lease = bench.coordinator.grant(job, Stage::Train);
+    bench
+        .coordinator
+        .wait_until(|heard| heard.reports.iter().any(|report| report.progress.done > 0))
+        .await;
+    bench.coordinator.ask_to_leave();
+    worker.ended().await;
+    let heard = bench.coordinator.heard();
+    assert_eq!((heard.released, heard.left), (vec![lease], true));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_coordinator_that_does_not_answer_costs_no_work() {
+    let bench = Bench::new().await;
+    let engine = paced(2);
+    let worker = bench.start("w1", &engine.maker());
+    let job = bench.train_job(200, 0).await;
+    let lease = bench.coordinator.grant(job, Stage::Train);
+    bench
+        .coordinator
+        .wait_until(|heard| !heard.reports.is_empty())
+        .await;
+    bench.coordinator.set_silent(true);
+    while engine.seen().ended.is_empty() {
+        tokio::time::sleep(TTL).await;
+    }
+    bench.coordinator.set_silent(false);
+    let heard = bench
+        .coordinator
+        .wait_until(|heard| heard.outputs(job).is_some())
+        .await;
+    assert_eq!(
+        engine.seen().steps,
+        (1..=200).collect::<Vec<_>>(),
+        "nothing was done twice"
+    );
+    let [before, after] = heard.introductions.as_slice() else {
+        panic!(
+            "one introduction before and one after: {:#?}",
+            heard.introductions
+        );
+    };
+    assert_eq!(before.session, after.session);
+    assert_eq!(
+        after.held.iter().map(|held| held.lease).collect::<Vec<_>>(),
+        [lease]
+    );
+    let log = heard.log(job);
+    assert!(
+        log.iter().filter(|line| *line == "train step 150").count() == 1,
+        "{log:?}"
+    );
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_restart_of_the_coordinator_good_leases_go_on_and_others_stop() {
+    let bench = Bench::new().await;
+    let engine = paced(5);
+    let worker = bench.start("w1", &engine.maker());
+    let job = bench.train_job(100_000, 0).await;
+    let lease = bench.coordinator.grant(job, Stage::Train);
+    bench
+        .coordinator
+        .wait_until(|heard| !heard.reports.is_empty())
+        .await;
+
+    bench.coordinator.forget_session();
+    let heard = bench
+        .coordinator
+        .wait_until(|heard| heard.introductions.len() == 2)
+        .await;
+    assert_eq!(heard.introductions[1].held[0].lease, lease);
+    let done = engine.seen().steps.len();
+    bench
+        .coordinator
+        .wait_until(|_| engine.seen().steps.len() > done)
+        .await;
+
+    bench
+        .coordinator
+        .revoke(lease, "expired while the coordinator was away");
+    bench.coordinator.forget_session();
+    bench
+        .coordinator
+        .wait_until(|_| engine.seen().ended == [Ended::Stopped])
+        .await;
+    worker.stop().await;
+    assert!(
+        bench.coordinator.heard().released.is_empty(),
+        "a lost lease is not ours to give back"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_panic_is_a_failure_of_the_attempt_and_the_engine_is_made_anew() {
+    let bench = Bench::new().await;
+    let engine = ScriptedEngine::new(Script {
+        panic_at: Some(3),
+        ..Script::default()
+    });
+    let worker = bench.start("w1", &engine.maker());
+    let job = bench.train_job(5, 0).await;
+    bench.coordinator.grant(job, Stage::Train);
+    let heard = bench
+        .coordinator
+        .wait_until(|heard| heard.failure(job).is_some())
+        .await;
+    let failure = heard.failure(job).unwrap();
+    assert_eq!(failure.class, FailureClass::Internal);
+    assert_eq!(failure.message, "the engine panicked: scripted panic");
+    bench.coordinator.grant(job, Stage::Train);
+    bench
+        .coordinator
+        .wait_until(|heard| heard.outputs(job).is_some())
+        .await;
+    assert_eq!(engine.seen().made, 2);
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn memory_halvings_reach_the_engine() {
+    let bench = Bench::new().await;
+    let engine = ScriptedEngine::new(Script {
+        out_of_memory_at: Some(2),
+        ..Script::default()
+    });
+    let worker = bench.start("w1", &engine.maker());
+    let job = bench.train_job(3, 0).await;
+    bench.coordinator.grant(job, Stage::Train);
+    let heard = bench
+        .coordinator
+        .wait_until(|heard| heard.failure(job).is_some())
+        .await;
+    assert_eq!(heard.failure(job).unwrap().class, FailureClass::OutOfMemory);
+    bench.coordinator.grant_after(job, Stage::Train, 1);
+    bench
+        .coordinator
+        .wait_until(|heard| heard.outputs(job).is_some())
+        .await;
+    assert_eq!(engine.seen().memory_halvings, [0, 1]);
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_fetched_is_named_in_its_class() {
+    let bench = Bench::new().await;
+    let worker = bench.start("w1", &paced(0).maker());
+    let job = bench.train_job(3, 0).await;
+    std::fs::write(bench.dir.path().join("model/weights"), b"retrained").unwrap();
+    bench.coordinator.grant(job, Stage::Train);
+    let heard = bench
+        .coordinator
+        .wait_until(|heard| heard.failure(job).is_some())
+        .await;
+    let failure = heard.failure(job).unwrap();
+    assert_eq!(failure.class, FailureClass::InvalidInput);
+    assert!(
+        failure
+            .message
+            .ends_with("weights has changed since the sweep was planned"),
+        "{}",
+        failure.message
+    );
+
+    let unknown = vico::ids::JobKey(Digest::of(b"no such job"));
+    bench.coordinator.grant(unknown, Stage::Train);
+    let heard = bench
+        .coordinator
+        .wait_until(|heard| heard.failure(unknown).is_some())
+        .await;
+    assert_eq!(heard.failure(unknown).unwrap().class, FailureClass::Storage);
+    worker.stop().await;
+}

@@ -1,0 +1,67 @@
+//! The engine's tiny models with random weights, and photos.
+
+use std::path::{Path, PathBuf};
+
+use vico::spec::{ImageInput, ModelInputs, ModelSource};
+
+use super::bench::{Bench, model};
+
+fn fixtures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../engine/tests/fixtures/parity")
+        .canonicalize()
+        .unwrap()
+}
+
+/// A Stable Diffusion small enough for a test.
+pub fn base() -> (ModelInputs, ModelSource) {
+    let files = [
+        "model_index.json",
+        "scheduler/scheduler_config.json",
+        "text_encoder/config.json",
+        "text_encoder/model.safetensors",
+        "tokenizer/merges.txt",
+        "tokenizer/vocab.json",
+        "unet/config.json",
+        "unet/diffusion_pytorch_model.safetensors",
+        "vae/config.json",
+        "vae/diffusion_pytorch_model.safetensors",
+    ];
+    model(&fixtures().join("tiny-sd"), &files)
+}
+
+/// A CLIP with its vocabulary beside it, as published ones have it.
+pub fn clip(bench: &Bench) -> (ModelInputs, ModelSource) {
+    let folder = bench.dir.path().join("clip");
+    std::fs::create_dir_all(&folder).unwrap();
+    let parts = [
+        ("metrics/clip", "config.json"),
+        ("metrics/clip", "model.safetensors"),
+        ("tiny-sd/tokenizer", "vocab.json"),
+        ("tiny-sd/tokenizer", "merges.txt"),
+    ];
+    for (from, name) in parts {
+        std::fs::copy(fixtures().join(from).join(name), folder.join(name)).unwrap();
+    }
+    model(&folder, &parts.map(|(_, name)| name))
+}
+
+/// A DINO.
+pub fn dino() -> (ModelInputs, ModelSource) {
+    model(
+        &fixtures().join("metrics/dino"),
+        &["config.json", "model.safetensors"],
+    )
+}
+
+/// Three photos in the bucket.
+pub async fn photos(bench: &Bench) -> Vec<ImageInput> {
+    let mut images = Vec::new();
+    for number in 0..3 {
+        let name = format!("{number}.png");
+        let bytes = std::fs::read(fixtures().join("metrics/photos").join(&name)).unwrap();
+        let digest = bench.store.put_blob(bytes.into()).await.unwrap().digest;
+        images.push(ImageInput { name, digest });
+    }
+    images
+}
