@@ -57,7 +57,7 @@ fn gradient<'a>(store: &'a GradStore, variable: &Var) -> &'a Tensor {
 /// Without the mask, which S* moves in jumps that no gradient is meant to see. Catches any operator that cuts gradients:
 /// the residual connections would still let a wrong one through.
 #[test]
-fn the_embedding_agrees_with_finite_differences() {
+fn trap_21_the_embedding_agrees_with_finite_differences() {
     let mut concept = concept();
     concept.learned.use_mask = false;
     let store = pass(&concept).mse.sum_all().unwrap().backward().unwrap();
@@ -79,7 +79,7 @@ fn every_kind_of_block_tensor_agrees_with_finite_differences() {
 
 /// A gradient for anything frozen would show up as an entry besides the variables'.
 #[test]
-fn nothing_frozen_gets_a_gradient() {
+fn trap_22_nothing_frozen_gets_a_gradient() {
     let concept = concept();
     let store = pass(&concept)
         .loss(5e-4)

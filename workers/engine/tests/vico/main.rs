@@ -6,4 +6,5 @@ mod gradients;
 mod sampling;
 mod tiny;
 mod training;
-mod traps;
+mod traps_of_the_model;
+mod traps_of_the_recipe;

@@ -1,17 +1,19 @@
 //! The checks: what each file of a reference set says, recomputed.
 
+pub(crate) mod forward;
 pub(crate) mod golden;
+pub(crate) mod gradients;
 pub(crate) mod images;
 pub(crate) mod ledger;
 pub(crate) mod metrics;
 pub(crate) mod model;
 pub(crate) mod positions;
 pub(crate) mod sampling;
+pub(crate) mod setting;
 pub(crate) mod short_side;
 pub(crate) mod statistics;
 pub(crate) mod tables;
 pub(crate) mod training;
-pub(crate) mod vico;
 
 use std::path::Path;
 
@@ -29,9 +31,9 @@ const PARTS: [(&str, &str, Check); 11] = [
     ("schedule", "schedule.json", tables::schedule),
     ("images", "images", images::check),
     ("tiny-sd", "tiny-sd", model::check),
-    ("vico.inputs", "vico", vico::inputs),
-    ("vico.forward", "vico", vico::forward),
-    ("vico.grads", "vico", vico::grads),
+    ("vico.inputs", "vico", forward::inputs),
+    ("vico.forward", "vico", forward::forward),
+    ("vico.grads", "vico", gradients::grads),
     ("vico_train", "vico_train", training::check),
     ("vico_sample", "vico_sample", sampling::check),
     ("metrics", "metrics", metrics::check),

@@ -15,7 +15,7 @@ use super::Ledger;
 use super::golden::Golden;
 use super::images::pixels;
 use super::ledger::Tolerance::{Abs, Bytes, Exact, Rel};
-use super::vico::Setting;
+use super::setting::Setting;
 
 pub(crate) fn check(dir: &Path, ledger: &mut Ledger) -> Result<()> {
     let inputs = Golden::open(&dir.join("vico_sample/inputs.safetensors"))?;

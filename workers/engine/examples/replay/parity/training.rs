@@ -12,8 +12,8 @@ use vico_engine::methods::vico::templates::caption;
 use super::Ledger;
 use super::golden::Golden;
 use super::ledger::Tolerance::{Abs, Exact, Rel};
+use super::setting::Setting;
 use super::statistics::{slices, statistics};
-use super::vico::Setting;
 
 pub(crate) fn check(dir: &Path, ledger: &mut Ledger) -> Result<()> {
     let inputs = Golden::open(&dir.join("vico_train/inputs.safetensors"))?;

@@ -1,107 +1,19 @@
-//! `vico/`: one training pass, forward and backward, of two samples.
+//! `vico/` up to the loss: inputs, then one forward pass of two samples.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
-use candle_core::{D, Device, Tensor, Var};
-use vico_engine::base_model::BaseModel;
+use candle_core::{D, Device, Tensor};
 use vico_engine::methods::vico::branches::{Branches, Columns};
-use vico_engine::methods::vico::ica::ImageAttention;
-use vico_engine::methods::vico::learned::{Learned, columns};
-use vico_engine::methods::vico::parameters::{self, ParameterSpec};
+use vico_engine::methods::vico::learned::columns;
+use vico_engine::methods::vico::parameters;
 use vico_engine::methods::vico::pass::{Batch, Pass};
 use vico_engine::models::unet::{ColumnRequest, Flow, PlainSd, Site, SiteHook};
 
 use super::golden::Golden;
-use super::ledger::Tolerance::{Abs, Exact, Rel};
-use super::statistics::{slices, statistics};
+use super::ledger::Tolerance::{Abs, Exact};
+use super::setting::{REGULARISER_WEIGHT, Setting, batch};
 use super::{Ledger, model};
-
-/// λ of the loss, as in the set's README.
-pub(crate) const REGULARISER_WEIGHT: f64 = 5e-4;
-
-/// The set's base model, trained tensors and inputs.
-pub(crate) struct Setting {
-    pub(crate) base: BaseModel,
-    pub(crate) learned: Learned,
-    /// S* and the tensors of the image cross-attention, by name.
-    pub(crate) variables: BTreeMap<String, Var>,
-    /// Official order of the image cross-attention's tensors.
-    pub(crate) order: Vec<String>,
-}
-
-impl Setting {
-    /// `embedding` is S*'s value; all trained tensors are variables.
-    pub(crate) fn open(dir: &Path, embedding: &Tensor) -> Result<Self> {
-        let base = model::load(dir)?;
-        let weights = Golden::open(&dir.join("vico/ica.safetensors"))?;
-        let order = std::fs::read_to_string(dir.join("vico/ica_order.json"))?;
-        let order: Vec<String> = serde_json::from_str(&order)?;
-        let mut variables = BTreeMap::new();
-        let variable = |spec: &ParameterSpec| {
-            let golden = weights.get(&spec.name).map_err(candle_core::Error::wrap)?;
-            let variable = Var::from_tensor(&golden.reshape(spec.shape.as_slice())?)?;
-            variables.insert(spec.name.clone(), variable.clone());
-            Ok(variable.into_inner())
-        };
-        let image_attention = ImageAttention::new(&base.unet.config().sites(), variable)?;
-        ensure!(
-            variables.len() == weights.names().count(),
-            "the set has tensors for other sites"
-        );
-        let embedding = Var::from_tensor(embedding)?;
-        let placeholder = base
-            .tokenizer
-            .single_token("*")?
-            .context("`*` is not one token")?;
-        let learned = Learned {
-            placeholder,
-            embedding: embedding.as_tensor().clone(),
-            image_attention,
-            use_mask: true,
-        };
-        variables.insert("s_star".to_owned(), embedding);
-        Ok(Self {
-            base,
-            learned,
-            variables,
-            order,
-        })
-    }
-
-    /// The image cross-attention's tensors of some map, in the official order.
-    pub(crate) fn ordered(&self, value: impl Fn(&str, &Var) -> Result<Tensor>) -> Result<Vec<Tensor>> {
-        let one = |name: &String| {
-            value(
-                name,
-                self.variables
-                    .get(name)
-                    .with_context(|| format!("no tensor `{name}` in the engine"))?,
-            )
-        };
-        self.order.iter().map(one).collect()
-    }
-}
-
-/// Rows `rows` of the inputs as a training batch.
-fn batch(inputs: &Golden, rows: std::ops::Range<usize>) -> Result<Batch> {
-    let part = |name| Ok::<_, anyhow::Error>(inputs.get(name)?.narrow(0, rows.start, rows.len())?);
-    let placeholder = inputs.indices("placeholder_pos")?;
-    let end_of_text = inputs.indices("eot_pos")?;
-    let columns = rows.clone().map(|i| Columns {
-        placeholder: placeholder[i],
-        end_of_text: end_of_text[i],
-    });
-    Ok(Batch {
-        clean: part("z0")?,
-        noise: part("eps")?,
-        reference: part("z_ref")?,
-        timesteps: inputs.indices("timesteps")?[rows.clone()].to_vec(),
-        ids: inputs.ids("input_ids")?[rows.clone()].to_vec(),
-        columns: columns.collect(),
-    })
-}
 
 /// `vico/inputs.safetensors`: what the inputs themselves say about tokens, schedule and initializer.
 pub(crate) fn inputs(dir: &Path, ledger: &mut Ledger) -> Result<()> {
@@ -309,105 +221,4 @@ impl SiteHook for Spy<'_> {
         }
         Ok(flow)
     }
-}
-
-/// `vico/grads.safetensors`: each sample alone, and both as one batch.
-pub(crate) fn grads(dir: &Path, ledger: &mut Ledger) -> Result<()> {
-    let inputs = Golden::open(&dir.join("vico/inputs.safetensors"))?;
-    let golden = Golden::open(&dir.join("vico/grads.safetensors"))?;
-    let setting = Setting::open(dir, inputs.get("s_star")?)?;
-    let samples = inputs.get("z0")?.dim(0)?;
-    for sample in 0..samples {
-        let pass =
-            batch(&inputs, sample..sample + 1)?.run(&setting.base, &setting.base.unet, &setting.learned)?;
-        let name = format!("sample{sample}");
-        total(&setting, &pass, &name, &golden, ledger)?;
-        parts(&setting, &pass, &name, &golden, ledger)?;
-    }
-    let pass = batch(&inputs, 0..samples)?.run(&setting.base, &setting.base.unet, &setting.learned)?;
-    total(&setting, &pass, "batch", &golden, ledger)?;
-    golden.finish("vico.grads", ledger);
-    Ok(())
-}
-
-/// The gradient of the mean total loss on S* and every tensor of the image cross-attention.
-fn total(setting: &Setting, pass: &Pass, name: &str, golden: &Golden, ledger: &mut Ledger) -> Result<()> {
-    let store = pass.loss(REGULARISER_WEIGHT)?.mean_all()?.backward()?;
-    let of = |tensor: &str, variable: &Var| {
-        Ok(store
-            .get(variable.as_tensor())
-            .with_context(|| format!("no gradient for {tensor}"))?
-            .clone())
-    };
-    let embedding = of("s_star", &setting.variables["s_star"])?;
-    let key = format!("{name}.grad.s_star");
-    ledger.tensors(
-        &format!("vico.grads.{key}"),
-        &embedding,
-        golden.get(&key)?,
-        Rel(2e-5),
-    );
-    let gradients = setting.ordered(of)?;
-    for (tensor, gradient) in setting.order.iter().zip(&gradients) {
-        let key = format!("{name}.grad.{tensor}");
-        if golden.names().any(|known| known == key) {
-            ledger.tensors(
-                &format!("vico.grads.{key}"),
-                gradient,
-                golden.get(&key)?,
-                Rel(5e-5),
-            );
-        }
-    }
-    let slices_key = format!("{name}.ica_grad_slices");
-    let want = golden.get(&slices_key)?;
-    ledger.tensors(
-        &format!("vico.grads.{slices_key}"),
-        &slices(&gradients, want.dim(1)?)?,
-        want,
-        Rel(5e-5),
-    );
-    let stats_key = format!("{name}.ica_grad_stats");
-    ledger.tensors(
-        &format!("vico.grads.{stats_key}"),
-        &statistics(&gradients)?,
-        golden.get(&stats_key)?,
-        Rel(5e-5),
-    );
-    Ok(())
-}
-
-/// The two parts of the loss alone; the regulariser must not reach the image cross-attention.
-fn parts(setting: &Setting, pass: &Pass, name: &str, golden: &Golden, ledger: &mut Ledger) -> Result<()> {
-    let embedding = &setting.variables["s_star"];
-    for (part, loss) in [
-        ("mse", pass.mse.mean_all()?),
-        ("reg", pass.regulariser()?.mean_all()?),
-    ] {
-        let store = loss.backward()?;
-        let key = format!("{name}.grad_{part}.s_star");
-        let gradient = store
-            .get(embedding.as_tensor())
-            .with_context(|| format!("no gradient for {key}"))?;
-        ledger.tensors(
-            &format!("vico.grads.{key}"),
-            gradient,
-            golden.get(&key)?,
-            Rel(2e-5),
-        );
-        if part == "reg" {
-            let reached = setting
-                .order
-                .iter()
-                .filter_map(|tensor| store.get(setting.variables[tensor].as_tensor()));
-            let largest = reached.map(|gradient| gradient.abs()?.max_all()?.to_scalar::<f32>());
-            let largest = largest
-                .collect::<candle_core::Result<Vec<_>>>()?
-                .into_iter()
-                .fold(0.0, f32::max);
-            let name = format!("vico.grads.{name}.reg_on_ica");
-            ledger.numbers(&name, &[f64::from(largest)], &[0.0], Exact);
-        }
-    }
-    Ok(())
 }
