@@ -70,7 +70,7 @@ fn show_job(out: Output, detail: &JobDetail) -> Result {
     ))?;
     output::line("")?;
     output::table(
-        &["attempt", "worker", "started", "took", "failure"],
+        &["ATTEMPT", "WORKER", "STARTED", "TOOK", "FAILURE"],
         detail.attempts.iter().map(attempt_row),
     )?;
     output::line("\nspec:")?;

@@ -38,12 +38,12 @@ impl Diff {
 
 fn show(diff: &PlanDiff) -> Result {
     output::table(
-        &["stage", "same", "added", "removed"],
+        &["STAGE", "SAME", "ADDED", "REMOVED"],
         diff.stages.iter().map(stage),
     )?;
     if !diff.changes.is_empty() {
         output::line("")?;
-        let header = ["field", "before", "after", "runs again", "in runs"];
+        let header = ["FIELD", "BEFORE", "AFTER", "RUNS AGAIN", "IN RUNS"];
         output::table(&header, diff.changes.iter().map(change))?;
     }
     for run in &diff.runs_removed {

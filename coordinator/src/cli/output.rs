@@ -68,7 +68,7 @@ pub(crate) fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>
     table
         .load_style(presets::NOTHING)
         .set_content_arrangement(ContentArrangement::Disabled);
-    table.set_header(header.iter().map(|name| name.to_uppercase()));
+    table.set_header(header.iter().copied());
     table.add_rows(rows);
     let trimmed = |line: String| line.strip_prefix(' ').unwrap_or(&line).trim_end().to_owned();
     line(table.lines().map(trimmed).collect::<Vec<_>>().join("\n"))

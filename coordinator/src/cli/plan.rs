@@ -76,7 +76,7 @@ fn show(summary: &PlanSummary) -> Result {
         "{sweep}: {concepts} concepts × {rows} rows of the leaderboard, {runs} runs"
     ))?;
     output::table(
-        &["stage", "jobs", "done", "to do"],
+        &["STAGE", "JOBS", "DONE", "TO DO"],
         summary.stages.iter().map(stage),
     )?;
     output::line(format_args!("\n{train_steps} train steps, {images} images"))?;

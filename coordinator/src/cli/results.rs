@@ -48,7 +48,7 @@ pub(super) fn show(out: Output, store: &Store, board: &Leaderboard) -> Result {
     if out.is_json() {
         return output::json(board);
     }
-    let mut header = vec!["method", "runs", "concepts", "images"];
+    let mut header = vec!["METHOD", "RUNS", "CONCEPTS", "IMAGES"];
     header.extend(board.columns.iter().map(|column| column.name.as_str()));
     output::table(&header, board.rows.iter().map(row))?;
     for note in &board.notes {

@@ -98,8 +98,10 @@ fn user_cache() -> PathBuf {
 async fn to_the_end(client: &SweepsClient, file: &ManifestFile, out: Output) -> Result<SweepStatus> {
     let submitted = client.submit(file.text()?).await?.status;
     let sweep = &submitted.sweep;
+    let mut display = Display::new(out);
     match submitted.state {
         SweepState::Succeeded => {
+            display = Display::Silent;
             let jobs: u32 = submitted.stages.iter().map(StageStatus::jobs).sum();
             output::note(format_args!(
                 "{sweep}: nothing to do, all {jobs} jobs were already done"
@@ -111,7 +113,7 @@ async fn to_the_end(client: &SweepsClient, file: &ManifestFile, out: Output) -> 
         }
         SweepState::Running => {}
     }
-    let last = wait::until_end(client, sweep, &mut Display::new(out)).await?;
+    let last = wait::until_end(client, sweep, &mut display).await?;
     if last.state == SweepState::Failed {
         tell_failures(client, &last).await?;
     }

@@ -30,7 +30,7 @@ impl StorageCheck {
                     check.detail.clone(),
                 ]
             };
-            output::table(&["check", "outcome", "detail"], rows.map(row))?;
+            output::table(&["CHECK", "OUTCOME", "DETAIL"], rows.map(row))?;
         }
         if report.usable() {
             return Ok(());

@@ -9,28 +9,28 @@ use vico::status::{JobStatus, StageStatus, SweepState, SweepStatus, WorkerStatus
 use crate::cli::exit::Result;
 use crate::cli::output::{self, Output};
 
-pub(super) const SWEEP_HEADER: &[&str] = &["sweep", "state", "done", "failed", "running", "age", "left"];
+pub(super) const SWEEP_HEADER: &[&str] = &["SWEEP", "STATE", "DONE", "FAILED", "RUNNING", "AGE", "LEFT"];
 pub(super) const STAGE_HEADER: &[&str] = &[
-    "stage",
-    "done",
-    "reused",
-    "running",
-    "waiting",
-    "failed",
-    "cancelled",
+    "STAGE",
+    "DONE",
+    "REUSED",
+    "RUNNING",
+    "WAITING",
+    "FAILED",
+    "CANCELLED",
 ];
 pub(super) const JOB_HEADER: &[&str] = &[
-    "job", "label", "state", "attempts", "worker", "progress", "reason",
+    "JOB", "LABEL", "STATE", "ATTEMPTS", "WORKER", "PROGRESS", "REASON",
 ];
 pub(super) const WORKER_HEADER: &[&str] = &[
-    "worker",
-    "device",
-    "memory",
-    "slots",
-    "jobs",
-    "seen",
-    "version",
-    "condition",
+    "WORKER",
+    "DEVICE",
+    "MEMORY",
+    "SLOTS",
+    "JOBS",
+    "SEEN",
+    "VERSION",
+    "CONDITION",
 ];
 
 /// A sweep: as JSON the status, for people a block of its stages.

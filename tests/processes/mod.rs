@@ -1,0 +1,136 @@
+//! The real programs as child processes, killed when a test ends, however it ends.
+
+use std::fs::File;
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// Variables that reach every process of a test: where the bucket is and how to sign in.
+pub type Environment = Vec<(String, String)>;
+
+/// A program that was built with this test: both lie in one target folder.
+pub fn program(name: &str) -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let folder = test.parent().and_then(Path::parent).unwrap();
+    let path = folder.join(name).with_extension(std::env::consts::EXE_EXTENSION);
+    assert!(
+        path.exists(),
+        "{} is missing; `cargo test --release --workspace` builds it",
+        path.display()
+    );
+    path
+}
+
+/// A port that was free a moment ago.
+pub fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
+}
+
+/// How a finished command ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// Exit code; −1 if a signal ended it.
+    pub code: i32,
+    /// What it printed.
+    pub stdout: String,
+    /// What it remarked.
+    pub stderr: String,
+}
+
+impl Ended {
+    /// The data, which must be JSON.
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    /// The same, if the command went well.
+    pub fn well(self) -> Self {
+        assert_eq!(self.code, 0, "{}\n{}", self.stdout, self.stderr);
+        self
+    }
+}
+
+/// Runs `vico-coord` to its end.
+pub fn vico_coord(environment: &Environment, args: &[&str]) -> Ended {
+    let output = command("vico-coord", environment).args(args).output().unwrap();
+    Ended {
+        code: output.status.code().unwrap_or(-1),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+fn command(name: &str, environment: &Environment) -> Command {
+    let mut command = Command::new(program(name));
+    command
+        .envs(environment.iter().map(|(name, value)| (name, value)))
+        .stdin(Stdio::null());
+    command
+}
+
+/// A server or a worker in the background.
+pub struct Process {
+    child: Child,
+    log: PathBuf,
+}
+
+impl Process {
+    /// Starts a program whose words are appended to `log`.
+    pub fn start(name: &str, environment: &Environment, args: &[&str], log: &Path) -> Self {
+        let file = File::options().create(true).append(true).open(log).unwrap();
+        let mut command = command(name, environment);
+        command.args(args).stdout(file.try_clone().unwrap()).stderr(file);
+        Self {
+            child: command.spawn().unwrap(),
+            log: log.to_path_buf(),
+        }
+    }
+
+    /// SIGKILL: no last words.
+    pub fn kill(&mut self) {
+        // An error means that it is gone already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// Whether it is still there.
+    pub fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
+    /// What it wrote so far.
+    pub fn words(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// Waits until somebody listens on a port.
+pub fn wait_for_port(port: u16, of: &mut Process) {
+    wait_until("the port to open", Duration::from_secs(30), || {
+        assert!(of.is_running(), "it ended:\n{}", of.words());
+        TcpStream::connect(("127.0.0.1", port)).is_ok().then_some(())
+    });
+}
+
+/// Asks again and again until there is an answer.
+pub fn wait_until<T>(what: &str, patience: Duration, mut ask: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(answer) = ask() {
+            return answer;
+        }
+        assert!(start.elapsed() < patience, "waited {patience:?} for {what}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
