@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 
 use super::blobs::check_digest;
+use super::listing::Object;
 use super::location::Location;
-use super::objects::{Object, Objects};
+use super::objects::Objects;
 use super::{Access, Error, connect, transfer};
 use crate::digest::Digest;
 use crate::spec::FileSource;

@@ -19,14 +19,17 @@ mod folder;
 mod inputs;
 mod journal;
 mod layout;
+mod listing;
 mod location;
 mod logs;
 mod objects;
 mod probe;
+mod probe_report;
 mod receipts;
 mod results;
 mod retry;
 mod transfer;
+mod trouble;
 
 use std::fmt;
 use std::path::Path;
@@ -38,7 +41,8 @@ pub use folder::{FileEntry, Folder};
 pub use inputs::InputImage;
 pub use journal::{Journal, Recovered};
 pub use layout::result_paths;
-pub use probe::{Check, Outcome, Report, storage_check};
+pub use probe::storage_check;
+pub use probe_report::{Check, Outcome, Report};
 pub use receipts::Committed;
 pub use results::{Content, Published, ResultFile};
 

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::try_join_all;
-use serde::{Deserialize, Serialize};
 
 use super::objects::Objects;
+use super::probe_report::{Check, Report, Tried, expect, odd, verdict, works};
 use super::{Error, Store, layout};
 use crate::clock::{Clock, Timestamp};
 use crate::digest::Digest;
@@ -18,45 +18,6 @@ const RACERS: usize = 16;
 const LARGE: usize = 20 << 20;
 const TOLERATED_SKEW: Duration = Duration::from_secs(30);
 const SMALL_WRITES: u32 = 5;
-
-/// What became of one check.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Outcome {
-    /// As it should be.
-    Works,
-    /// Not as it should be, but vico can live with it.
-    Odd,
-    /// Vico cannot use this bucket.
-    Fails,
-}
-
-/// One thing that was tried.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Check {
-    /// What.
-    pub name: String,
-    /// What became of it.
-    pub outcome: Outcome,
-    /// Numbers, or what went wrong.
-    pub detail: String,
-}
-
-/// All that was tried on a bucket.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Report {
-    /// The bucket.
-    pub url: String,
-    /// In the order in which it was tried.
-    pub checks: Vec<Check>,
-}
-
-impl Report {
-    /// Whether vico can use the bucket.
-    pub fn usable(&self) -> bool {
-        self.checks.iter().all(|check| check.outcome != Outcome::Fails)
-    }
-}
 
 /// Tries everything vico needs of a bucket, below `state/probe/`, and cleans up. Takes seconds.
 ///
@@ -93,9 +54,6 @@ impl Store {
         }
     }
 }
-
-/// `Ok(detail)` if it works, `Err(reason)` if the store answers but does something else.
-type Tried = Result<Result<String, String>, Error>;
 
 struct Probe<'a> {
     objects: &'a Objects,
@@ -263,36 +221,5 @@ impl<'a> Probe<'a> {
                 tracing::debug!(error = &error as &dyn std::error::Error, "scratch object stays");
             }
         }
-    }
-}
-
-fn expect(holds: bool, detail: &str, otherwise: &str) -> Result<String, String> {
-    if holds {
-        return Ok(detail.to_owned());
-    }
-    Err(otherwise.to_owned())
-}
-
-fn verdict(name: &str, tried: Tried) -> Check {
-    match tried {
-        Ok(Ok(detail)) => works(name, detail),
-        Ok(Err(detail)) => check(name, Outcome::Fails, detail),
-        Err(error) => check(name, Outcome::Fails, error.to_string()),
-    }
-}
-
-fn works(name: &str, detail: String) -> Check {
-    check(name, Outcome::Works, detail)
-}
-
-fn odd(name: &str, detail: &str) -> Check {
-    check(name, Outcome::Odd, detail.to_owned())
-}
-
-fn check(name: &str, outcome: Outcome, detail: String) -> Check {
-    Check {
-        name: name.to_owned(),
-        outcome,
-        detail,
     }
 }

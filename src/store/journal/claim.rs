@@ -1,6 +1,7 @@
 //! Taking over: the next free number becomes a claim of a higher epoch.
 
-use super::super::objects::{Object, Objects};
+use super::super::listing::Object;
+use super::super::objects::Objects;
 use super::super::{Error, layout};
 use super::segment::{self, HEADER, Header, Writer};
 use super::snapshot;
