@@ -8,13 +8,12 @@ use super::finding::Finding;
 use super::location;
 use super::path::Path;
 use super::prompts;
-use super::raw::{RawDemand, RawManifest, RawMetrics, RawPromptSet, RawRetry};
-use super::raw_methods::RawMethod;
+use super::raw::{RawDemand, RawManifest, RawMethod, RawMetrics, RawPromptSet, RawRetry};
 use super::settings::{
     Backoff, BaseModel, Metrics, PromptSet, Prompts, RetryPolicy, Settings, StageResources,
 };
 use super::{builtin_prompts, units};
-use crate::ids::{InvalidId, MethodId, SweepId};
+use crate::ids::{InvalidId, SweepId};
 use crate::job::Resources;
 use crate::spec::{MethodSpec, PromptSpec, ReferencePolicy, SamplingSpec, VicoSettings};
 
@@ -34,7 +33,9 @@ pub(crate) fn settings(raw: &RawManifest, found: &mut Vec<Finding>) -> Settings 
         concepts,
         concepts_from,
         prompt_sets,
-        methods: by_id::<MethodId, _, _>(&raw.methods, "methods", found, method),
+        methods: by_id(&raw.methods, "methods", found, |raw, path, found| {
+            Some(method(raw, path, found))
+        }),
         train_seed: raw.train_seed,
         sampling: sampling(raw),
         metrics: metrics(&raw.metrics, found),
@@ -111,8 +112,12 @@ fn listed(texts: &[String], path: &Path, found: &mut Vec<Finding>) -> Vec<Prompt
             found.push(Finding::new(&path.index(i), Kind::BadPrompt, unusable.message).help(unusable.help));
         }
         if let Some(first) = seen.insert(text.trim(), i) {
-            let message = format!("this prompt is the same as prompt {first} of this list, counted from 0");
-            found.push(Finding::new(&path.index(i), Kind::BadPrompt, message));
+            let finding = Finding::new(
+                &path.index(i),
+                Kind::BadPrompt,
+                "the same prompt stands twice in this list",
+            );
+            found.push(finding.note(format!("the same as number {}", first + 1)));
         }
     }
     texts
@@ -121,7 +126,7 @@ fn listed(texts: &[String], path: &Path, found: &mut Vec<Finding>) -> Vec<Prompt
         .collect()
 }
 
-fn method(raw: &RawMethod, path: &Path, found: &mut Vec<Finding>) -> Option<MethodSpec> {
+fn method(raw: &RawMethod, path: &Path, found: &mut Vec<Finding>) -> MethodSpec {
     check_subject(&raw.subject, &path.key("subject"), found);
     if raw.reference.policy == ReferencePolicy::Cycle && raw.reference.index != 0 {
         let path = path.key("reference").key("index");
@@ -131,7 +136,7 @@ fn method(raw: &RawMethod, path: &Path, found: &mut Vec<Finding>) -> Option<Meth
         );
     }
     // The schema lets only this one through.
-    Some(MethodSpec::Vico(VicoSettings {
+    MethodSpec::Vico(VicoSettings {
         subject: raw.subject.clone(),
         steps: raw.steps,
         batch: raw.batch,
@@ -142,7 +147,7 @@ fn method(raw: &RawMethod, path: &Path, found: &mut Vec<Finding>) -> Option<Meth
         mask: raw.mask,
         reference_policy: raw.reference.policy,
         reference_index: raw.reference.index,
-    }))
+    })
 }
 
 /// `{token}` must be there once and stand free; `{class}` may be.
@@ -179,7 +184,7 @@ fn metrics(raw: &RawMetrics, found: &mut Vec<Finding>) -> Option<Metrics> {
         if let Some(location) = location {
             check_location(location, &path, found);
         } else {
-            let message = format!("`{key}` is missing in metrics");
+            let message = format!("metrics has no `{key}`");
             let help =
                 format!("name the folder of the {what} that measures, or measure nothing: `protocols: []`");
             found.push(Finding::new(&path, Kind::MissingKey, message).at_key().help(help));

@@ -18,7 +18,7 @@ pub(crate) fn concepts(raw: &RawManifest, found: &mut Vec<Finding>) -> BTreeMap<
         let finding = Finding::new(
             &Path::of(&["concepts"]),
             Kind::MissingKey,
-            "there are no concepts",
+            "the manifest has no concepts",
         );
         found.push(finding.at_key().help(help));
     }
@@ -91,7 +91,7 @@ fn words(concept: &RawConcept, path: &Path, raw: &RawManifest, found: &mut Vec<F
         let finding = Finding::new(
             &path.key("class"),
             Kind::MissingKey,
-            format!("`class` is missing in {path}"),
+            format!("{path} has no `class`"),
         );
         found.push(finding.at_key().help(help));
         return None;

@@ -84,18 +84,25 @@ pub struct Problem {
 /// Everything wrong with a manifest, in the order of the text. Its [`std::fmt::Display`] is the full report with source lines.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
 pub struct Errors {
-    /// At least one.
+    /// At least one, at most [`Errors::MOST`].
     pub problems: Vec<Problem>,
+    /// Whether there are more than that.
+    pub truncated: bool,
 }
 
 impl Errors {
+    /// Nobody reads more at once, and a stranger's manifest may have a million.
+    pub const MOST: usize = 100;
+
     /// Sorts by place. `None` without problems.
     pub(crate) fn from_problems(mut problems: Vec<Problem>) -> Option<Self> {
+        let truncated = problems.len() > Self::MOST;
+        problems.truncate(Self::MOST);
         problems.sort_by_key(|problem| {
             let place = problem.place.as_ref();
             place.map(|place| (place.file.clone(), place.line, place.column))
         });
         problems.dedup();
-        (!problems.is_empty()).then_some(Self { problems })
+        (!problems.is_empty()).then_some(Self { problems, truncated })
     }
 }

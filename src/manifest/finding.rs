@@ -72,13 +72,12 @@ impl Finding {
     /// With its place.
     pub(crate) fn locate(self, tree: &Node, source: &Source) -> Problem {
         let stretch = match self.mark {
-            Mark::Value | Mark::UnquotedText => tree.value(&self.path),
+            Mark::Value | Mark::UnquotedText => Some(tree.value(&self.path)),
             Mark::Key => tree.key(&self.path),
         };
-        let place = source.place(stretch);
-        let trap = (self.mark == Mark::UnquotedText)
-            .then(|| quoting::trap(&place.text))
-            .flatten();
+        let place = stretch.map(|stretch| source.place(stretch));
+        let unquoted = place.as_ref().filter(|_| self.mark == Mark::UnquotedText);
+        let trap = unquoted.and_then(|place| quoting::trap(&place.text));
         let (note, help) = trap.map_or((self.note, self.help), |trap| (Some(trap.why), Some(trap.help)));
         Problem {
             kind: self.kind,
@@ -86,7 +85,7 @@ impl Finding {
             message: self.message,
             note,
             help,
-            place: Some(place),
+            place,
         }
     }
 }

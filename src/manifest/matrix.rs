@@ -2,30 +2,18 @@
 
 use serde_json::{Map, Value};
 
+use super::axis;
 use super::error::Kind;
 use super::finding::Finding;
 use super::path::{Path, Step};
 use super::scalar;
 use super::settings::{Assignment, Scope};
 use super::shape;
-use super::suggest;
 
 /// More points than this are taken for a mistake.
 const MAX_POINTS: usize = 4096;
-/// Sections that change a result, and so may vary.
-const VARYING: [&str; 8] = [
-    "base",
-    "concept_defaults",
-    "concepts",
-    "concepts_from",
-    "methods",
-    "metrics",
-    "prompt_sets",
-    "sampling",
-];
-/// The one axis that labels leave out: it repeats a run and does not change what was asked.
-pub(crate) const TRAIN_SEED: &str = "train_seed";
-
+/// Every point holds all settings: points times values of the manifest.
+const MAX_VALUES: usize = 2_000_000;
 /// One axis.
 #[derive(Clone, Debug)]
 pub(crate) struct Axis {
@@ -45,7 +33,7 @@ pub(crate) fn axes(manifest: &Value, found: &mut Vec<Finding>) -> Vec<Axis> {
     for (name, values) in &matrix {
         let at = Path::of(&["matrix", name]);
         let values = values.as_array().cloned().unwrap_or_default();
-        match resolve(name, manifest) {
+        match axis::resolve(name, manifest) {
             Err((message, help)) => found.push(
                 Finding::new(&at, Kind::BadAxis, message)
                     .at_key()
@@ -62,14 +50,30 @@ pub(crate) fn axes(manifest: &Value, found: &mut Vec<Finding>) -> Vec<Axis> {
         }
     }
     axes.sort_by(|a, b| a.name.cmp(&b.name));
-    let points = axes
-        .iter()
-        .fold(1_usize, |points, axis| points.saturating_mul(axis.values.len()));
-    if points > MAX_POINTS {
-        let message = format!("the matrix has {points} points; at most {MAX_POINTS} make sense");
-        found.push(Finding::new(&Path::of(&["matrix"]), Kind::BadAxis, message).at_key());
-    }
+    check_size(&axes, manifest, found);
     axes
+}
+
+fn check_size(axes: &[Axis], manifest: &Value, found: &mut Vec<Finding>) {
+    let lengths = axes.iter().map(|axis| axis.values.len());
+    let points = lengths.fold(1_usize, usize::saturating_mul);
+    let too_much = if points > MAX_POINTS {
+        format!("the matrix has {points} points; at most {MAX_POINTS} make sense")
+    } else if points > 1 && points.saturating_mul(count(manifest)) > MAX_VALUES {
+        format!("{points} points of so long a manifest are too many; split it into several sweeps")
+    } else {
+        return;
+    };
+    found.push(Finding::new(&Path::of(&["matrix"]), Kind::BadAxis, too_much).at_key());
+}
+
+/// How many values there are.
+fn count(value: &Value) -> usize {
+    match value {
+        Value::Object(map) => 1 + map.values().map(count).sum::<usize>(),
+        Value::Array(items) => 1 + items.iter().map(count).sum::<usize>(),
+        _ => 1,
+    }
 }
 
 /// All choices, the last axis varying fastest.
@@ -113,7 +117,7 @@ pub(crate) fn assignments(axes: &[Axis], choice: &Choice) -> Vec<Assignment> {
     let named = axes
         .iter()
         .zip(choice)
-        .filter(|(axis, _)| axis.name != TRAIN_SEED);
+        .filter(|(axis, _)| axis.name != axis::TRAIN_SEED);
     named
         .map(|(axis, &i)| Assignment {
             path: axis.name.clone(),
@@ -157,103 +161,15 @@ fn check_values(part: &Value, values: &[Value], at: &Path, found: &mut Vec<Findi
     if values.is_empty() {
         found.push(Finding::new(at, Kind::BadAxis, "the axis has no values").at_key());
     }
+    if values.len() > MAX_POINTS {
+        // Refused with the matrix as a whole.
+        return;
+    }
     for (i, value) in values.iter().enumerate() {
         shape::check_below(part, value, &at.index(i), found);
         if values[..i].contains(value) {
             let message = format!("the value {value} stands twice in this axis");
             found.push(Finding::new(&at.index(i), Kind::BadAxis, message));
         }
-    }
-}
-
-type Refusal = (String, Option<String>);
-
-/// The path that an axis names, and the schema of the value there.
-fn resolve(name: &str, manifest: &Value) -> Result<(Path, &'static Value), Refusal> {
-    let section = name.split('.').next().unwrap_or_default();
-    let root = shape::schema();
-    if root["properties"].get(section).is_some() && section != TRAIN_SEED && !VARYING.contains(&section) {
-        return Err((format!("`{name}` cannot vary: it does not change a result"), None));
-    }
-    let mut part = root;
-    let mut value = manifest;
-    let mut path = Path::default();
-    let mut rest = name;
-    while !rest.is_empty() {
-        let (key, below) = step(part, value, rest).ok_or_else(|| no_such_path(name, manifest))?;
-        path = path.key(key);
-        part = below;
-        value = &value[key];
-        rest = rest[key.len()..].trim_start_matches('.');
-    }
-    let takes_scalar = scalar::types(part)
-        .iter()
-        .any(|name| !matches!(*name, "object" | "array" | "null"));
-    if takes_scalar || shape::words(part).is_some() {
-        Ok((path, part))
-    } else {
-        let keys = leaves(manifest)
-            .into_iter()
-            .filter(|leaf| leaf.starts_with(&format!("{name}.")));
-        let keys: Vec<String> = keys.take(20).collect();
-        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
-        Err((
-            format!("`{name}` is not a single value"),
-            (!keys.is_empty()).then(|| format!("vary one of {}", suggest::list(&keys))),
-        ))
-    }
-}
-
-/// One key down. Ids may have dots in them: the longest id that fits is meant.
-fn step<'a>(part: &'static Value, value: &'a Value, rest: &'a str) -> Option<(&'a str, &'static Value)> {
-    let fits = |key: &str| {
-        rest.strip_prefix(key)
-            .is_some_and(|more| more.is_empty() || more.starts_with('.'))
-    };
-    if let Some(open) = part.get("additionalProperties").filter(|open| open.is_object()) {
-        let keys = value.as_object()?.keys().filter(|key| fits(key));
-        let key = keys.max_by_key(|key| key.len())?;
-        return Some((&rest[..key.len()], shape::follow(open)));
-    }
-    let key = rest.split('.').next()?;
-    Some((key, shape::follow(part["properties"].get(key)?)))
-}
-
-fn no_such_path(name: &str, manifest: &Value) -> Refusal {
-    let leaves = leaves(manifest);
-    let names: Vec<&str> = leaves.iter().map(String::as_str).collect();
-    (
-        format!("`{name}` names nothing in this manifest"),
-        suggest::help(name, &names, "axes"),
-    )
-}
-
-/// Every path that may vary in this manifest.
-fn leaves(manifest: &Value) -> Vec<String> {
-    let mut leaves = vec![TRAIN_SEED.to_owned()];
-    for section in VARYING {
-        let part = shape::follow(&shape::schema()["properties"][section]);
-        collect(part, &manifest[section], section, &mut leaves);
-    }
-    leaves
-}
-
-fn collect(part: &Value, value: &Value, path: &str, leaves: &mut Vec<String>) {
-    if let Some(known) = part["properties"].as_object() {
-        for (key, below) in known {
-            collect(
-                shape::follow(below),
-                &value[key],
-                &format!("{path}.{key}"),
-                leaves,
-            );
-        }
-    } else if let Some(open) = part.get("additionalProperties").filter(|open| open.is_object()) {
-        // A thousand concepts make no better suggestions than twenty.
-        for (id, below) in value.as_object().into_iter().flatten().take(20) {
-            collect(shape::follow(open), below, &format!("{path}.{id}"), leaves);
-        }
-    } else if !scalar::types(part).contains(&"array") {
-        leaves.push(path.to_owned());
     }
 }

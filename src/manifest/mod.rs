@@ -2,16 +2,17 @@
 //!
 //! Bottom up, as a manifest passes through:
 //!
-//! - `source`, `tree`, `path`: the text, where every value stands in it, and how values are addressed. `syntax` and
-//!   `quoting` explain what is not YAML, or not the YAML it seems to be.
-//! - `raw`, `raw_methods`: the manifest as plain structs. Their JSON Schema is the first check (`shape`, `scalar`).
+//! - `source`, `tree`, `path`: the text, where every value stands in it, and how values are addressed. `syntax`,
+//!   `quoting` and `unclosed` explain what is not YAML, or not the YAML it seems to be.
+//! - `raw`: the manifest as plain structs. Their JSON Schema is the first check (`shape`, `scalar`).
 //! - `units`, `location`, `prompts`, `builtin_prompts`: what single values mean.
-//! - `check`, `check_concepts`: from what is written to [`Settings`]. `matrix`: one [`Settings`] per [`Point`].
+//! - `check`, `check_concepts`: from what is written to [`Settings`]. `axis`, `matrix`: one [`Settings`] per [`Point`].
 //! - `read` runs all of it; `finding`, `error`, `render`: from mistakes to the report people read.
 //!
 //! Invariants: no bytes panic; everything is budgeted before anything recursive looks at it; `serde_yaml` is used here
 //! only.
 
+mod axis;
 mod builtin_prompts;
 mod check;
 mod check_concepts;
@@ -24,7 +25,6 @@ mod prompt_file;
 mod prompts;
 mod quoting;
 mod raw;
-mod raw_methods;
 mod read;
 mod render;
 mod scalar;
@@ -34,6 +34,7 @@ mod source;
 mod suggest;
 mod syntax;
 mod tree;
+mod unclosed;
 mod units;
 
 use std::collections::BTreeMap;
@@ -112,3 +113,6 @@ pub(crate) use check_concepts::last_word;
 pub(crate) use finding::Finding;
 pub(crate) use path::Path;
 pub(crate) use prompt_file::prompt_file;
+
+#[cfg(test)]
+pub(crate) mod tests;

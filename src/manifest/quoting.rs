@@ -79,11 +79,10 @@ fn without_comment(text: &str) -> &str {
 
 fn misread(text: &str) -> Option<String> {
     let first = text.chars().next()?;
-    let is_done = |close: char| text.ends_with(close);
     let why = match first {
-        '{' if text.starts_with("{}") && text.len() > 2 => "YAML reads a leading {} as an empty map",
-        '{' if !is_done('}') => "YAML reads a leading { as the start of a map",
-        '[' if !is_done(']') => "YAML reads a leading [ as the start of a list",
+        '{' if text.starts_with("{}") && goes_on(text) => "YAML reads a leading {} as an empty map",
+        '{' if goes_on(text) => "YAML reads a leading { as the start of a map",
+        '[' if goes_on(text) => "YAML reads a leading [ as the start of a list",
         '*' => "YAML reads a leading * as an alias",
         '&' => "YAML reads a leading & as an anchor",
         '!' => "YAML reads a leading ! as a tag",
@@ -94,6 +93,23 @@ fn misread(text: &str) -> Option<String> {
         _ => return None,
     };
     Some(why.to_owned())
+}
+
+/// Whether there is more after the bracket that closes the first one.
+fn goes_on(text: &str) -> bool {
+    let mut depth = 0_usize;
+    let mut quote = None;
+    for (at, c) in text.char_indices() {
+        match (quote, c) {
+            (Some(open), c) if c == open => quote = None,
+            (None, '"' | '\'') => quote = Some(c),
+            (None, '{' | '[') => depth += 1,
+            (None, '}' | ']') if depth <= 1 => return !matches!(text[at + 1..].trim(), "" | ","),
+            (None, '}' | ']') => depth -= 1,
+            _ => {}
+        }
+    }
+    false
 }
 
 fn after_quote(text: &str, quote: char) -> Option<String> {

@@ -95,10 +95,16 @@ fn value(text: &str, source: &Source) -> Result<Value, Errors> {
             source.place(Stretch {
                 line,
                 column,
-                width: Some(1),
+                width: None,
             })
         });
-        alone(Kind::Syntax, format!("not YAML: {error}"), place)
+        let words = error.to_string();
+        let words = words.split(" at line ").next().unwrap_or_default();
+        alone(
+            Kind::Syntax,
+            format!("not YAML: {}", words.replace("JSON number", "number")),
+            place,
+        )
     })
 }
 
@@ -126,8 +132,7 @@ fn without(value: &Value, findings: &[Finding]) -> Value {
     let mut value = value.clone();
     for finding in findings {
         let whole = match finding.kind {
-            Kind::MissingKey => finding.path.parent(),
-            Kind::NotBuilt => finding.path.parent(),
+            Kind::MissingKey | Kind::NotBuilt => finding.path.parent(),
             _ => finding.path.clone(),
         };
         remove(&mut value, whole.steps());
@@ -201,6 +206,7 @@ fn alone(kind: Kind, message: String, place: Option<Place>) -> Errors {
     };
     Errors {
         problems: vec![problem],
+        truncated: false,
     }
 }
 

@@ -14,6 +14,7 @@ impl Display for Errors {
         }
         match self.problems.len() {
             1 => f.write_str("1 error"),
+            n if self.truncated => write!(f, "{n} errors and more that are not shown"),
             n => write!(f, "{n} errors"),
         }
     }

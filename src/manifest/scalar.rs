@@ -61,6 +61,15 @@ pub(crate) fn shown(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
+/// How messages call the value at a path.
+pub(crate) fn named(path: &Path) -> String {
+    if *path == Path::default() {
+        "the manifest".to_owned()
+    } else {
+        path.to_string()
+    }
+}
+
 /// The name of the thing at a path: `method`, or `protocols` for an item of that list.
 pub(crate) fn last_key(path: &Path) -> &str {
     let keys = path.steps().iter().rev().find_map(|step| match step {
@@ -80,7 +89,7 @@ pub(crate) fn wrong_type(part: &Value, value: &Value, path: &Path) -> Finding {
     let finding = Finding::new(
         path,
         Kind::WrongType,
-        format!("{path} is {}, not {wanted}", found(value)),
+        format!("{} is {}, not {wanted}", named(path), found(value)),
     );
     let finding = finding.note(format!("{wanted} belongs here"));
     let example = part["examples"][0].as_str();
@@ -89,6 +98,9 @@ pub(crate) fn wrong_type(part: &Value, value: &Value, path: &Path) -> Finding {
         Value::Null => finding.help("write a value, or leave the key out"),
         Value::Number(_) | Value::Bool(_) if wanted == "text" => {
             finding.help(format!("put quotes around it: \"{value}\""))
+        }
+        Value::Object(map) if map.is_empty() && wanted == "text" => {
+            finding.help("YAML reads {} as an empty map; put quotes around it: \"{}\"")
         }
         Value::Object(_) | Value::Array(_) if wanted.contains("text") => finding.unquoted(),
         Value::String(text) if wanted == "a list" => finding.help(format!("write a list: [{text}]")),
@@ -110,7 +122,11 @@ pub(crate) fn check_limits(part: &Value, value: &Value, path: &Path) -> Option<F
         Value::String(text) => text_limits(part, text)?,
         _ => return None,
     };
-    Some(Finding::new(path, Kind::BadValue, format!("{path} {message}")))
+    Some(Finding::new(
+        path,
+        Kind::BadValue,
+        format!("{} {message}", named(path)),
+    ))
 }
 
 fn number_limits(part: &Value, value: &Value) -> Option<String> {

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 
 use serde_json::{Map, Value};
 
-use super::error::Kind;
+use super::error::{Errors, Kind};
 use super::finding::Finding;
 use super::path::Path;
 use super::raw::RawManifest;
@@ -35,10 +35,10 @@ pub(crate) fn check(value: &Value) -> Vec<Finding> {
 
 /// Checks one value against one part of the schema.
 pub(crate) fn check_below(part: &Value, value: &Value, path: &Path, found: &mut Vec<Finding>) {
-    let part = follow(part);
-    if value.is_null() && allows_null(part) {
+    if (value.is_null() && allows_null(part)) || found.len() > Errors::MOST {
         return;
     }
+    let part = follow(part);
     if let Some(words) = words(part) {
         check_word(part, &words, value, path, found);
     } else if !scalar::types(part)
@@ -69,7 +69,10 @@ pub(crate) fn follow(part: &Value) -> &Value {
 }
 
 fn allows_null(part: &Value) -> bool {
-    scalar::types(part).contains(&"null")
+    let branches = part["anyOf"].as_array().into_iter().flatten();
+    branches
+        .chain([part])
+        .any(|branch| scalar::types(branch).contains(&"null"))
 }
 
 /// The words that may stand here, if only certain ones may.
@@ -88,18 +91,18 @@ fn check_word(part: &Value, words: &[Value], value: &Value, path: &Path, found: 
     let names: Vec<String> = words.iter().map(scalar::shown).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let word = scalar::shown(value);
-    let key = scalar::last_key(path);
     let planned = part["x-planned"]
         .as_array()
         .is_some_and(|planned| planned.contains(value));
     found.push(if planned {
+        let key = scalar::last_key(path);
         let message = format!("{key} `{word}` is not built yet; built: {}", names.join(", "));
         Finding::new(path, Kind::NotBuilt, message)
     } else if value.is_string() || value.is_number() {
-        let message = format!("`{word}` is no {key} that is known");
-        Finding::new(path, Kind::BadValue, message).maybe_help(suggest::help(&word, &names, "known"))
+        let message = format!("{} cannot be `{word}`", scalar::named(path));
+        Finding::new(path, Kind::BadValue, message).maybe_help(suggest::help(&word, &names, "it can be"))
     } else {
-        scalar::wrong_type(part, value, path).maybe_help(suggest::help("", &names, "one of"))
+        scalar::wrong_type(part, value, path).maybe_help(suggest::help("", &names, "it can be"))
     });
 }
 
@@ -107,6 +110,9 @@ fn check_map(part: &Value, map: &Map<String, Value>, path: &Path, found: &mut Ve
     let known = part["properties"].as_object();
     let open = part.get("additionalProperties").filter(|rest| rest.is_object());
     for (key, value) in map {
+        if found.len() > Errors::MOST {
+            return;
+        }
         let below = path.key(key);
         match known.and_then(|known| known.get(key)).or(open) {
             Some(part) => check_below(part, value, &below, found),
@@ -147,19 +153,11 @@ fn unknown_key(part: &Value, key: &str, path: &Path) -> Finding {
 }
 
 fn missing_key(part: &Value, key: &str, path: &Path) -> Finding {
-    let place = if *path == Path::default() {
-        String::new()
-    } else {
-        format!(" in {path}")
-    };
     let meaning = part["properties"][key]["description"].as_str();
-    Finding::new(
-        &path.key(key),
-        Kind::MissingKey,
-        format!("`{key}` is missing{place}"),
-    )
-    .at_key()
-    .maybe_help(meaning.map(|text| format!("`{key}`: {}", scalar::first_sentence(text))))
+    let message = format!("{} has no `{key}`", scalar::named(path));
+    Finding::new(&path.key(key), Kind::MissingKey, message)
+        .at_key()
+        .maybe_help(meaning.map(|text| format!("`{key}`: {}", scalar::first_sentence(text))))
 }
 
 fn check_list(part: &Value, items: &[Value], path: &Path, found: &mut Vec<Finding>) {

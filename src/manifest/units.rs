@@ -66,7 +66,7 @@ pub(crate) fn span(text: &str) -> Result<Duration, Malformed> {
             help: SPAN_HELP,
         })
         .and_then(|span| {
-            let week = Duration::from_secs(7 * 24 * 3600);
+            let week = Duration::from_hours(7 * 24);
             let too_long = Malformed {
                 message: format!("`{text}` is longer than a week"),
                 help: SPAN_HELP,
@@ -95,7 +95,7 @@ mod tests {
         assert_eq!(size("0B"), Ok(0));
         assert_eq!(steps("50 steps"), Ok(50));
         assert_eq!(steps("1 step"), Ok(1));
-        assert_eq!(span("5m"), Ok(Duration::from_secs(300)));
+        assert_eq!(span("5m"), Ok(Duration::from_mins(5)));
     }
 
     #[test]

@@ -9,10 +9,12 @@ use super::{Plan, PlannedJob, Resolved, Run};
 use crate::digest::Digest;
 use crate::ids::{ConceptId, InvalidId, JobKey, MethodId, SweepId};
 use crate::manifest::{Errors, Finding, Kind, Manifest, Origin, Path, Point};
-use crate::spec::{JobSpec, MethodSpec, ReferencePolicy};
+use crate::spec::{JobSpec, MethodSpec, PromptSpec, ReferencePolicy};
 
 /// More runs than this are taken for a mistake.
-const MAX_RUNS: usize = 100_000;
+const MAX_RUNS: usize = 50_000;
+/// The same for the images of one sample job.
+const MAX_IMAGES: u64 = 100_000;
 
 /// Freezes the graph of jobs. `resolved` must answer [`super::needs`] of the same manifest and origin.
 ///
@@ -129,6 +131,7 @@ impl Walk<'_> {
             return;
         }
         let prompts = self.lookup.prompts(settings, concept.kind);
+        self.check_images(&prompts, settings.sampling.images_per_prompt);
         let parts = Parts {
             settings,
             models,
@@ -154,6 +157,15 @@ impl Walk<'_> {
     fn add(&mut self, (key, spec): Keyed) -> JobKey {
         self.jobs.entry(key).or_insert(spec);
         key
+    }
+
+    fn check_images(&mut self, prompts: &[PromptSpec], per_prompt: u32) {
+        let images = prompts.len() as u64 * u64::from(per_prompt);
+        if images > MAX_IMAGES {
+            let path = Path::of(&["sampling", "images_per_prompt"]);
+            let message = format!("one job would draw {images} images; at most {MAX_IMAGES} make sense");
+            self.lookup.report(Finding::new(&path, Kind::TooLarge, message));
+        }
     }
 
     fn check_reference(&mut self, id: &MethodId, method: &MethodSpec, concept: &Found) {

@@ -34,8 +34,8 @@ impl Need {
             Self::ImageFolder(url)
             | Self::ImageFile(url)
             | Self::ConceptFolders(url)
-            | Self::PromptFile(url) => url,
-            Self::Model { url, .. } => url,
+            | Self::PromptFile(url)
+            | Self::Model { url, .. } => url,
         }
     }
 }

@@ -1,0 +1,97 @@
+//! Concepts as they are written.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::manifest::settings::ConceptKind;
+
+/// What concepts have in common unless they say otherwise.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct RawConceptDefaults {
+    /// The new word in prompts; a single CLIP token.
+    #[schemars(length(min = 1))]
+    pub placeholder: String,
+    /// The class word.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub class: Option<String>,
+    /// The word that the placeholder starts from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub init: Option<String>,
+    /// Whether they live.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kind: Option<ConceptKind>,
+}
+
+impl Default for RawConceptDefaults {
+    fn default() -> Self {
+        Self {
+            placeholder: "*".to_owned(),
+            class: None,
+            init: None,
+            kind: None,
+        }
+    }
+}
+
+/// A thing to personalise.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawConcept {
+    /// A folder of reference images, or a list of image files.
+    pub images: OneOrMany,
+    /// What it is, in plain words: `teddy bear`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class: Option<String>,
+    /// The word that the placeholder starts from, a single CLIP token; the last word of the class without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub init: Option<String>,
+    /// Whether it lives; prompt sets choose by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<ConceptKind>,
+    /// The new word in prompts; a single CLIP token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1))]
+    pub placeholder: Option<String>,
+}
+
+/// One text or a list of texts, kept as it was written.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct OneOrMany(pub serde_json::Value);
+
+impl JsonSchema for OneOrMany {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "OneOrMany".into()
+    }
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({"type": ["string", "array"], "items": {"type": "string"}, "minItems": 1})
+    }
+}
+
+/// How folders become concepts.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Layout {
+    /// One folder per concept, named as the concept, with its images right inside.
+    Folders,
+}
+
+/// A folder whose folders are concepts.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawConceptsFrom {
+    /// How the folder is laid out.
+    pub layout: Layout,
+    /// The folder; relative to `storage.inputs`.
+    pub uri: String,
+    /// The class word of all of them; without, each folder's name in words (`brown_dog2` is a `brown dog`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class: Option<String>,
+    /// The word that the placeholder starts from; the last word of the class without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub init: Option<String>,
+    /// Whether they live.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<ConceptKind>,
+}

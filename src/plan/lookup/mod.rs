@@ -1,0 +1,75 @@
+//! From locations to what lies there, with every mistake traced back to the manifest.
+
+mod concepts;
+mod models;
+mod prompts;
+
+use std::collections::BTreeMap;
+
+use super::Resolved;
+use crate::digest::Digest;
+use crate::manifest::{ConceptKind, Errors, Finding, Kind, Manifest, Origin, Path, Problem};
+use crate::spec::{ConceptInputs, EvaluatorInputs, ModelInputs, ModelSource};
+
+/// Looks things up and remembers what was wrong.
+pub(super) struct Lookup<'a> {
+    manifest: &'a Manifest,
+    origin: &'a Origin,
+    resolved: &'a Resolved,
+    problems: Vec<Problem>,
+    /// Bytes of everything found, by digest.
+    sizes: BTreeMap<Digest, u64>,
+}
+
+/// A concept with its images and its kind.
+pub(super) struct Found {
+    pub inputs: ConceptInputs,
+    pub kind: Option<ConceptKind>,
+}
+
+/// The models of some settings.
+pub(super) struct Models {
+    pub base: ModelInputs,
+    pub base_source: ModelSource,
+    pub evaluators: Option<(EvaluatorInputs, [ModelSource; 2])>,
+}
+
+impl<'a> Lookup<'a> {
+    pub(super) fn new(manifest: &'a Manifest, origin: &'a Origin, resolved: &'a Resolved) -> Self {
+        Self {
+            manifest,
+            origin,
+            resolved,
+            problems: Vec::new(),
+            sizes: BTreeMap::new(),
+        }
+    }
+
+    /// Bytes of everything found, or everything that was wrong.
+    pub(super) fn finish(self) -> Result<u64, Errors> {
+        match Errors::from_problems(self.problems) {
+            Some(errors) => Err(errors),
+            None => Ok(self.sizes.values().sum()),
+        }
+    }
+
+    pub(super) fn report(&mut self, finding: Finding) {
+        let problem = self.manifest.problem(finding);
+        self.remember(problem);
+    }
+
+    fn remember(&mut self, problem: Problem) {
+        // Every point of a matrix finds the same.
+        if !self.problems.contains(&problem) {
+            self.problems.push(problem);
+        }
+    }
+
+    fn unresolved(&mut self, url: &str, path: &Path) {
+        self.report(Finding::new(
+            path,
+            Kind::BadInput,
+            format!("{url} was not looked at"),
+        ));
+    }
+}

@@ -1,0 +1,62 @@
+//! The base model and the networks that measure.
+
+use super::{Lookup, Models};
+use crate::manifest::{Finding, Kind, Path, Settings};
+use crate::plan::Need;
+use crate::plan::needs::of_models;
+use crate::spec::{EvaluatorInputs, ModelInputs, ModelSource};
+
+impl Lookup<'_> {
+    /// The models, if all of them were found.
+    pub(in crate::plan) fn models(&mut self, settings: &Settings) -> Option<Models> {
+        let needs = of_models(settings, self.origin);
+        let (base, base_source) =
+            self.model(&needs.base, settings.base.variant.as_ref(), &["base", "model"])?;
+        let evaluators = match needs.evaluators {
+            None => None,
+            Some((clip, dino)) => {
+                let (clip, clip_source) = self.model(&clip, None, &["metrics", "clip"])?;
+                let (dino, dino_source) = self.model(&dino, None, &["metrics", "dino"])?;
+                Some((EvaluatorInputs { clip, dino }, [clip_source, dino_source]))
+            }
+        };
+        Some(Models {
+            base,
+            base_source,
+            evaluators,
+        })
+    }
+
+    fn model(
+        &mut self,
+        need: &Need,
+        variant: Option<&String>,
+        keys: &[&str],
+    ) -> Option<(ModelInputs, ModelSource)> {
+        let path = Path::of(keys);
+        let Some(source) = self.resolved.models.get(need) else {
+            self.unresolved(need.url(), &path);
+            return None;
+        };
+        if source.files.is_empty() {
+            self.report(Finding::new(
+                &path,
+                Kind::BadInput,
+                format!("{} has no files of a model", source.url),
+            ));
+            return None;
+        }
+        self.sizes
+            .extend(source.files.iter().map(|file| (file.digest, file.size)));
+        let identity = source
+            .identity()
+            .expect("a map of text and digests has a JSON form");
+        Some((
+            ModelInputs {
+                identity,
+                variant: variant.cloned(),
+            },
+            source.clone(),
+        ))
+    }
+}
