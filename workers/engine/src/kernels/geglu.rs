@@ -79,9 +79,11 @@ fn gradient_row(dx: &mut [f32], x: &[f32], dy: &[f32]) {
     wide(
         #[inline(always)]
         || {
-            for (i, dy) in dy.iter().enumerate() {
-                dvalue[i] = dy * gate[i] * normal_cdf(gate[i]);
-                dgate[i] = dy * value[i] * gelu_slope(gate[i]);
+            for ((dvalue, gate), dy) in dvalue.iter_mut().zip(gate).zip(dy) {
+                *dvalue = dy * gate * normal_cdf(*gate);
+            }
+            for (((dgate, value), gate), dy) in dgate.iter_mut().zip(value).zip(gate).zip(dy) {
+                *dgate = dy * value * gelu_slope(*gate);
             }
         },
     );

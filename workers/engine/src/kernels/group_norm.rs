@@ -200,13 +200,13 @@ impl Group<'_> {
                 #[inline(always)]
                 || {
                     // dx holds g until both means are known.
-                    for (i, g) in dx.iter_mut().enumerate() {
-                        let z = (x[i] - mean) * rstd * weight + shift;
+                    for ((g, x), dy) in dx.iter_mut().zip(x).zip(dy) {
+                        let z = (x - mean) * rstd * weight + shift;
                         let slope = if self.silu { silu_slope(z) } else { 1.0 };
-                        *g = dy[i] * slope * weight;
+                        *g = dy * slope * weight;
                     }
-                    let tilt = sum(dx.len(), |i| dx[i] * (x[i] - mean) * rstd);
-                    (sum(dx.len(), |i| dx[i]), tilt)
+                    let tilt = sum([&*dx, x], |[g, x]| g * (x - mean) * rstd);
+                    (sum([&*dx], |[g]| g), tilt)
                 },
             );
             level += f64::from(plane_level);

@@ -67,8 +67,8 @@ impl FrozenOp for LayerNorm {
                 wide(
                     #[inline(always)]
                     || {
-                        for (i, y) in y.iter_mut().enumerate() {
-                            *y = (x[i] - mean) * rstd * weight[i] + bias[i];
+                        for (((y, x), weight), bias) in y.iter_mut().zip(x).zip(weight).zip(bias) {
+                            *y = (x - mean) * rstd * weight + bias;
                         }
                     },
                 );
@@ -123,16 +123,15 @@ impl LayerNorm {
     /// With n the normalised row and g = dy · weight: `dx = (g - mean(g) - n · mean(g n)) / spread`.
     fn gradient_row(&self, dx: &mut [f32], x: &[f32], dy: &[f32], weight: &[f32]) {
         let (mean, rstd) = moments(x, self.eps);
-        let width = x.len();
-        let normal = |i: usize| (x[i] - mean) * rstd;
+        let share = 1.0 / x.len() as f32;
         wide(
             #[inline(always)]
             || {
-                let share = 1.0 / width as f32;
-                let level = sum(width, |i| dy[i] * weight[i]) * share;
-                let tilt = sum(width, |i| dy[i] * weight[i] * normal(i)) * share;
-                for (i, dx) in dx.iter_mut().enumerate() {
-                    *dx = (dy[i] * weight[i] - level - normal(i) * tilt) * rstd;
+                let normal = |x: f32| (x - mean) * rstd;
+                let level = sum([dy, weight], |[dy, weight]| dy * weight) * share;
+                let tilt = sum([dy, weight, x], |[dy, weight, x]| dy * weight * normal(x)) * share;
+                for (((dx, x), dy), weight) in dx.iter_mut().zip(x).zip(dy).zip(weight) {
+                    *dx = (dy * weight - level - normal(*x) * tilt) * rstd;
                 }
             },
         );

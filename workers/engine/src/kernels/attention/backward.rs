@@ -125,13 +125,15 @@ impl Pass<'_> {
             p[visible..].fill(0.0);
             g[visible..].fill(0.0);
             let (p, g) = (&mut p[..visible], &mut g[..visible]);
+            // Read through `self` inside the loop, they would be read again for every element, one element at a time.
+            let (scale, lse) = (self.scale, self.lse[row]);
             wide(
                 #[inline(always)]
                 || {
-                    let level = sum(dim, |c| y[c] * dy[c]);
+                    let level = sum([y, dy], |[y, dy]| y * dy);
                     for (p, g) in p.iter_mut().zip(g) {
-                        *p = exp(*p * self.scale - self.lse[row]);
-                        *g = *p * (*g - level) * self.scale;
+                        *p = exp(*p * scale - lse);
+                        *g = *p * (*g - level) * scale;
                     }
                 },
             );

@@ -163,7 +163,7 @@ impl Columns {
             .zip(dy)
             .map(|(column, dy)| row[*column] * dy * weight)
             .collect();
-        let level = sum(chosen.len(), |i| chosen[i]);
+        let level = sum([&chosen], |[c]| c);
         wide(
             #[inline(always)]
             || row.iter_mut().for_each(|p| *p *= -level),

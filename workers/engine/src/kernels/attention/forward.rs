@@ -95,7 +95,7 @@ pub(super) fn softmax(row: &mut [f32], scale: f32) -> f32 {
             for s in row.iter_mut() {
                 *s = exp((*s - peak) * scale);
             }
-            let total = sum(row.len(), |i| row[i]);
+            let total = sum([&*row], |[p]| p);
             let share = 1.0 / total;
             for s in row.iter_mut() {
                 *s *= share;
