@@ -1,7 +1,10 @@
 //! The async face of the actor: cheap to clone, domain types in and out.
 
+use std::time::Duration;
+
 use tokio::sync::{mpsc, oneshot, watch};
 use vico::clock::Timestamp;
+use vico::ids::WorkerId;
 use vico::job::{
     Acquire, Completion, FailedAttempt, Grant, Introduction, Release, Renewal, Renewed, Welcome,
 };
@@ -11,7 +14,7 @@ use crate::actor::{Answer, Message};
 use crate::core::{Brain, Command};
 
 /// Longest long poll, whatever a worker asks for.
-const LONGEST_POLL: std::time::Duration = std::time::Duration::from_secs(60);
+const LONGEST_POLL: Duration = Duration::from_mins(1);
 
 /// Talks to the actor.
 #[derive(Clone)]
@@ -50,6 +53,10 @@ impl Handle {
         self.ask(ask).await
     }
 
+    pub(crate) async fn drain(&self, worker: WorkerId) -> Result<(), Refusal> {
+        self.ask(|answer| Message::Drain(worker, answer)).await
+    }
+
     pub(crate) async fn register(&self, introduction: Introduction) -> Result<Welcome, Refusal> {
         self.ask(|answer| Message::Register(introduction, answer)).await
     }
@@ -59,14 +66,12 @@ impl Handle {
         let wait = acquire.wait.min(LONGEST_POLL);
         let (answer, mut granted) = oneshot::channel();
         self.send(Message::Acquire(acquire, answer)).await?;
-        match tokio::time::timeout(wait, &mut granted).await {
-            Ok(answer) => answer.map_err(|_| stopped())?,
-            Err(_) => {
-                // From here on a grant is undeliverable and goes back; one that has just come is taken.
-                granted.close();
-                granted.try_recv().unwrap_or_else(|_| Ok(Vec::new()))
-            }
+        if let Ok(answer) = tokio::time::timeout(wait, &mut granted).await {
+            return answer.map_err(|_| stopped())?;
         }
+        // From here on a grant is undeliverable and goes back; one that has just come is taken.
+        granted.close();
+        granted.try_recv().unwrap_or_else(|_| Ok(Vec::new()))
     }
 
     pub(crate) async fn renew(&self, renewal: Renewal) -> Result<Renewed, Refusal> {

@@ -1,6 +1,7 @@
 //! Log lines of attempts: kept here while an attempt runs, written to the bucket now and then and at its end.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::fmt::Write as _;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -156,10 +157,10 @@ impl LogBook {
         entry.dirty = false;
         let mut text = String::new();
         if let (1.., Some((at, _))) = (entry.dropped, entry.lines.front()) {
-            text.push_str(&format!("{at} ({} earlier lines were dropped)\n", entry.dropped));
+            _ = writeln!(text, "{at} ({} earlier lines were dropped)", entry.dropped);
         }
         for (at, line) in &entry.lines {
-            text.push_str(&format!("{at} {line}\n"));
+            _ = writeln!(text, "{at} {line}");
         }
         Some(text)
     }
@@ -187,6 +188,7 @@ fn shortened(line: &str) -> String {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests say what they expect")]
 mod tests {
     use super::*;
     use vico::digest::Digest;

@@ -77,9 +77,7 @@ pub(crate) async fn submit(
         .look(move |brain, _| brain.state.sweep(&id).is_some())
         .await?;
     if !known {
-        write_documents(store, &plan, text, &manifest)
-            .await
-            .map_err(Error::from)?;
+        write_documents(store, &plan, text, &manifest).await?;
     }
     let done = store
         .receipts(plan.jobs.keys().copied())

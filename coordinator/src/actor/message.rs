@@ -2,7 +2,7 @@
 
 use tokio::sync::oneshot;
 use vico::clock::Timestamp;
-use vico::ids::{JobKey, LeaseId, SweepId};
+use vico::ids::{JobKey, LeaseId, SweepId, WorkerId};
 use vico::job::{
     Acquire, Completion, FailedAttempt, Grant, Introduction, Receipt, Release, Renewal, Renewed, Welcome,
 };
@@ -27,6 +27,8 @@ pub(crate) enum Message {
     Do(Command, Answer<()>),
     /// A question.
     Look(Question),
+    /// A user wants a worker to leave.
+    Drain(WorkerId, Answer<()>),
     /// A worker introduces itself.
     Register(Introduction, Answer<Welcome>),
     /// A worker wants work; the answer comes when there is some.

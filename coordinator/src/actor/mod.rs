@@ -2,6 +2,7 @@
 //! they are durable. It decides nothing itself.
 
 mod chores;
+mod commits;
 mod message;
 mod outbox;
 mod users;
@@ -159,10 +160,11 @@ impl Actor {
         match message {
             Message::Do(command, answer) => self.obey(&command, answer),
             Message::Look(question) => self.look(question),
+            Message::Drain(worker, answer) => self.drain(&worker, answer),
             Message::Register(introduction, answer) => self.register(&introduction, answer),
             Message::Acquire(acquire, answer) => self.acquire(&acquire, answer),
             Message::Renew(renewal, answer) => self.renew(renewal, answer),
-            Message::Complete(completion, answer) => self.complete(completion, answer),
+            Message::Complete(completion, answer) => self.complete(&completion, answer),
             Message::Fail(failed, answer) => self.fail(failed, answer),
             Message::Release(release, answer) => self.release(&release, answer),
         }
@@ -230,12 +232,10 @@ impl Actor {
             }
             Ok(())
         };
-        match tokio::time::timeout(FAREWELL, last).await {
-            Ok(outcome) => outcome,
-            Err(_) => {
-                tracing::warn!("the last events were not written: the bucket does not answer");
-                Ok(())
-            }
+        if let Ok(outcome) = tokio::time::timeout(FAREWELL, last).await {
+            return outcome;
         }
+        tracing::warn!("the last events were not written: the bucket does not answer");
+        Ok(())
     }
 }

@@ -61,9 +61,10 @@ impl Outbox {
             return Ok(());
         }
         let events = std::mem::take(&mut self.unwritten);
-        let snapshot = match std::mem::take(&mut self.wants_snapshot) {
-            true => Some(encode_snapshot(&state.snapshot()).map_err(unwritable)?.into()),
-            false => None,
+        let snapshot = if std::mem::take(&mut self.wants_snapshot) {
+            Some(encode_snapshot(&state.snapshot()).map_err(unwritable)?.into())
+        } else {
+            None
         };
         let group = Group {
             before: state.applied() - events.len() as u64,

@@ -2,17 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use vico::ids::{JobKey, LeaseId};
 use vico::job::{
-    Acquire, Completion, FailedAttempt, Grant, Introduction, LeaseReport, Receipt, Release, Renewal, Renewed,
-    RevokedLease, Session, Welcome,
+    Acquire, FailedAttempt, Grant, Introduction, LeaseReport, Release, Renewal, Renewed, RevokedLease,
+    Session, Welcome,
 };
-use vico::protocol::{Refusal, RefusalKind};
+use vico::protocol::Refusal;
 
-use super::message::Ended;
 use super::{Actor, Answer, Waiting};
-use crate::commit;
-use crate::core::state::{Ending, Job};
 use crate::core::{Ask, Command, Event};
 
 impl Actor {
@@ -126,7 +122,11 @@ impl Actor {
     pub(super) fn renew(&mut self, renewal: Renewal, answer: Answer<Renewed>) {
         let now = self.now();
         let outcome = self.brain.floor.hear(&renewal.session, now).map(|()| {
-            let mut renewed = Renewed::default();
+            let worker = self.brain.floor.worker(&renewal.session.worker);
+            let mut renewed = Renewed {
+                drain: worker.is_some_and(|worker| worker.draining),
+                revoked: Vec::new(),
+            };
             for report in renewal.reports {
                 renewed.revoked.extend(self.renew_one(&renewal.session, report));
             }
@@ -149,72 +149,6 @@ impl Actor {
                 Some(RevokedLease { lease, reason })
             }
         }
-    }
-
-    /// Checks the outputs and writes the receipt in a task; the lease does not expire meanwhile.
-    pub(super) fn complete(&mut self, done: Completion, answer: Answer<()>) {
-        let now = self.now();
-        let (job, lease) = (done.job, done.lease);
-        if let Err(refusal) = self.brain.floor.hear(&done.session, now) {
-            return self.answer(answer, Err(refusal.into()));
-        }
-        let receipt = match self.brain.held(&done.session.worker, job, lease) {
-            Ok(_) => self.receipt(&done),
-            // The answer to the first request was lost.
-            Err(_) if self.brain.state.job(job).is_some_and(|job| won(job, lease)) => {
-                return self.answer(answer, Ok(()));
-            }
-            Err(refusal) => return self.answer(answer, Err(refusal.into())),
-        };
-        let Some(receipt) = receipt else {
-            let refusal = Refusal::new(RefusalKind::Internal, format!("job {job} vanished"));
-            return self.answer(answer, Err(refusal));
-        };
-        self.logs.append((job, receipt.attempt), &done.log, now);
-        self.brain.floor.begin_commit(lease);
-        let store = self.parts.store.clone();
-        self.tasks.spawn(async move {
-            let outcome = commit::commit(&store, receipt).await.map_err(Refusal::from);
-            Ended::Commit {
-                job,
-                lease,
-                outcome,
-                answer,
-            }
-        });
-    }
-
-    fn receipt(&self, done: &Completion) -> Option<Receipt> {
-        let job = self.brain.state.job(done.job)?;
-        let lease = job.lease()?;
-        let worker = self.brain.floor.worker(&done.session.worker)?;
-        Some(Receipt {
-            job: done.job,
-            stage: job.stage,
-            outputs: done.outputs.clone(),
-            upstream: job.upstream.clone(),
-            worker: done.session.worker.clone(),
-            device: worker.device.clone(),
-            lease: done.lease,
-            attempt: lease.attempt,
-            started: lease.since,
-            finished: self.now(),
-        })
-    }
-
-    pub(super) fn committed(
-        &mut self,
-        (job, lease): (JobKey, LeaseId),
-        outcome: Result<Receipt, Refusal>,
-        answer: Answer<()>,
-    ) {
-        self.brain.floor.end_commit(lease, self.now());
-        let outcome = outcome.and_then(|receipt| {
-            let label = self.brain.state.job(job).map(|job| job.label.clone());
-            tracing::info!(job = label, worker = %receipt.worker, "job succeeded");
-            self.execute(&Command::Commit(receipt)).map_err(Refusal::from)
-        });
-        self.answer(answer, outcome.map(drop));
     }
 
     pub(super) fn fail(&mut self, failed: FailedAttempt, answer: Answer<()>) {
@@ -257,12 +191,4 @@ impl Actor {
         }
         self.answer(answer, outcome.map(drop).map_err(Refusal::from));
     }
-}
-
-/// Whether the job is done under just this lease.
-fn won(job: &Job, lease: LeaseId) -> bool {
-    let won = |ended: &Option<_>| matches!(ended, Some((_, Ending::Succeeded)));
-    job.tries
-        .iter()
-        .any(|tried| tried.lease == lease && won(&tried.ended))
 }

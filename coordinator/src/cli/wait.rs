@@ -67,14 +67,14 @@ async fn until_break(
     tries_left: &mut u64,
 ) -> std::result::Result<Option<SweepStatus>, ClientError> {
     let mut watch = client.watch(sweep).await?;
+    let mut last = None;
+    // The stream outlives the last job: it ends when the results lie in the bucket, which whoever waits wants to read.
     while let Some(status) = watch.next().await? {
         *tries_left = tries();
         display.show(&status);
-        if status.state.has_ended() {
-            return Ok(Some(status));
-        }
+        last = Some(status);
     }
-    Ok(None)
+    Ok(last.filter(|status| status.state.has_ended()))
 }
 
 async fn elapsed(timeout: Option<Duration>) -> Duration {

@@ -8,17 +8,17 @@ use vico::ids::SweepId;
 use vico::job::{JobState, Progress, Stage};
 
 use super::Brain;
-use super::state::{Job, Lease, Sweep};
+use super::state::{Job, Lease, Sweep, Timing};
 
 /// How long an attempt at a stage takes; a guess of the right order until the sweep has measured one. Only for
 /// choosing between jobs, never shown.
 pub(crate) fn expected(sweep: Option<&Sweep>, stage: Stage) -> Duration {
     let measured = sweep
         .and_then(|sweep| sweep.timings.get(&stage))
-        .and_then(|timing| timing.mean());
+        .and_then(Timing::mean);
     measured.unwrap_or(match stage {
-        Stage::Train => Duration::from_secs(600),
-        Stage::Sample => Duration::from_secs(120),
+        Stage::Train => Duration::from_mins(10),
+        Stage::Sample => Duration::from_mins(2),
         Stage::Score => Duration::from_secs(20),
     })
 }
@@ -54,7 +54,7 @@ impl Brain {
         let work = work.saturating_sub(done);
         Some(
             (work / self.parallelism(tally.in_state(JobState::Leased), now))
-                .max(self.rest_of(chain, &running, now)),
+                .max(rest_of(chain, &running, now)),
         )
     }
 
@@ -66,7 +66,7 @@ impl Brain {
         running: &[(&Job, &Lease)],
         now: Timestamp,
     ) -> Option<Duration> {
-        let measured = sweep.timings.get(&stage).and_then(|timing| timing.mean());
+        let measured = sweep.timings.get(&stage).and_then(Timing::mean);
         let projected = || {
             let of_stage = running.iter().filter(|(job, _)| job.stage == stage);
             let projected = of_stage
@@ -87,12 +87,12 @@ impl Brain {
             .fold(0, u32::saturating_add);
         slots.max(leased).max(1)
     }
+}
 
-    /// What is left of a chain of stages of which the oldest running attempt has done a part.
-    fn rest_of(&self, chain: Duration, running: &[(&Job, &Lease)], now: Timestamp) -> Duration {
-        let oldest = running.iter().map(|(_, lease)| now.since(lease.since)).max();
-        chain.saturating_sub(oldest.unwrap_or_default())
-    }
+/// What is left of a chain of stages of which the oldest running attempt has done a part.
+fn rest_of(chain: Duration, running: &[(&Job, &Lease)], now: Timestamp) -> Duration {
+    let oldest = running.iter().map(|(_, lease)| now.since(lease.since)).max();
+    chain.saturating_sub(oldest.unwrap_or_default())
 }
 
 /// How long an attempt takes in all, if it goes on as it has.

@@ -39,6 +39,8 @@ pub(crate) struct Worker {
     pub(crate) device: DeviceFacts,
     pub(crate) slots: u32,
     pub(crate) last_seen: Timestamp,
+    /// A user wants it to leave.
+    pub(crate) draining: bool,
     /// Model identities and jobs whose bytes it has.
     pub(crate) at_hand: BTreeSet<Digest>,
 }
@@ -94,6 +96,10 @@ impl Floor {
     /// Takes in a worker's introduction. A new session pushes out the one before.
     pub(crate) fn welcome(&mut self, who: &Introduction, now: Timestamp) {
         let before = self.workers.remove(&who.session.worker);
+        let same = before
+            .as_ref()
+            .filter(|before| before.session == who.session.nonce);
+        let draining = same.is_some_and(|before| before.draining);
         let (former_sessions, at_hand) = match before {
             Some(before) if before.session == who.session.nonce => (before.former_sessions, before.at_hand),
             Some(before) => {
@@ -111,6 +117,7 @@ impl Floor {
             device: who.device.clone(),
             slots: who.slots,
             last_seen: now,
+            draining,
             at_hand,
         };
         self.workers.insert(who.session.worker.clone(), worker);
@@ -136,6 +143,16 @@ impl Floor {
         if let Some(worker) = self.workers.get_mut(worker) {
             worker.at_hand = at_hand.iter().take(KEPT_HINTS).copied().collect();
         }
+    }
+
+    /// Gives a worker no more work and tells it to leave, which it learns when it renews.
+    pub(crate) fn drain(&mut self, worker: &WorkerId) -> Result<(), Refusal> {
+        let known = self
+            .workers
+            .get_mut(worker)
+            .ok_or_else(|| Refusal::UnknownWorker(worker.to_string()))?;
+        known.draining = true;
+        Ok(())
     }
 
     /// Prolongs a lease that is known to be live.

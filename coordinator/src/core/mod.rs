@@ -52,8 +52,8 @@ impl Default for Settings {
         Self {
             lease_ttl: Duration::from_secs(30),
             quarantine_after: 3,
-            quarantine: Duration::from_secs(5 * 60),
-            longest_quarantine: Duration::from_secs(60 * 60),
+            quarantine: Duration::from_mins(5),
+            longest_quarantine: Duration::from_hours(1),
         }
     }
 }

@@ -69,7 +69,7 @@ impl Brain {
         let Some(worker) = self.floor.worker(&ask.worker) else {
             return 0;
         };
-        if self.is_quarantined(&ask.worker, now) {
+        if worker.draining || self.is_quarantined(&ask.worker, now) {
             return 0;
         }
         let held = self.state.leases_of(&ask.worker).count() as u32;
@@ -90,7 +90,8 @@ impl Brain {
     ) -> impl Iterator<Item = (&WorkerId, &Worker)> {
         let demand = job.resources.clone();
         self.floor.workers().filter(move |(id, worker)| {
-            self.floor.is_present(worker, now) && worker.fits(&demand) && !self.is_quarantined(id, now)
+            let willing = self.floor.is_present(worker, now) && !worker.draining;
+            willing && worker.fits(&demand) && !self.is_quarantined(id, now)
         })
     }
 

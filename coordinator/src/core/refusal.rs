@@ -11,6 +11,9 @@ pub(crate) enum Refusal {
     /// No such job.
     #[error("there is no job `{0}`")]
     UnknownJob(String),
+    /// No such worker.
+    #[error("there is no worker `{0}`")]
+    UnknownWorker(String),
     /// Too little to tell jobs apart.
     #[error("`{0}` is too short to name a job: give at least four digits of its key")]
     ShortPrefix(String),

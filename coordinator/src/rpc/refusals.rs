@@ -7,7 +7,9 @@ use crate::core::Refusal;
 impl From<Refusal> for protocol::Refusal {
     fn from(refusal: Refusal) -> Self {
         let kind = match &refusal {
-            Refusal::UnknownSweep(_) | Refusal::UnknownJob(_) => RefusalKind::NotFound,
+            Refusal::UnknownSweep(_) | Refusal::UnknownJob(_) | Refusal::UnknownWorker(_) => {
+                RefusalKind::NotFound
+            }
             Refusal::ShortPrefix(_)
             | Refusal::AmbiguousJob { .. }
             | Refusal::NoSlots(_)

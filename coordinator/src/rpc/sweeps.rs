@@ -113,6 +113,18 @@ impl Sweeps for Services {
         let workers = workers.into_iter().map(pb::WorkerStatus::from).collect();
         Ok(Response::new(pb::ListWorkersReply { workers }))
     }
+
+    async fn drain_worker(
+        &self,
+        request: Request<pb::DrainWorkerRequest>,
+    ) -> Result<Response<pb::DrainWorkerReply>, Status> {
+        let name = request.into_inner().worker;
+        let worker = name
+            .parse()
+            .map_err(|_| Refusal::from(crate::core::Refusal::UnknownWorker(name)))?;
+        self.handle.drain(worker).await?;
+        Ok(Response::new(pb::DrainWorkerReply {}))
+    }
 }
 
 impl Services {
@@ -164,6 +176,7 @@ fn to_json<T: serde::Serialize>(value: &T) -> Result<String, Refusal> {
     text.map_err(|error| Refusal::new(RefusalKind::Internal, error.to_string()))
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it is made for map_err")]
 pub(super) fn unreadable(error: vico::store::Error) -> Refusal {
     Refusal::new(RefusalKind::Unavailable, error.to_string())
 }

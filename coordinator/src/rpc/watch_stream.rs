@@ -17,7 +17,7 @@ const SHORTEST_WAIT: Duration = Duration::from_millis(250);
 /// Estimates move even if nothing happens.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 /// After this long people stop waiting for results that cannot be written.
-const PUBLISH_PATIENCE: Duration = Duration::from_secs(120);
+const PUBLISH_PATIENCE: Duration = Duration::from_mins(2);
 
 /// What `WatchSweep` answers with.
 pub(crate) type WatchStream = Pin<Box<dyn Stream<Item = Result<pb::SweepStatus, Status>> + Send>>;

@@ -15,7 +15,7 @@ pub use sweeps::{JobLog, ManifestText, Submitted, SweepWatch, SweepsClient};
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
 /// For requests that the coordinator answers from memory and one journal write.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
+const ANSWER_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// A channel to `url` that connects at its first request and again after every break.
 ///

@@ -6,7 +6,7 @@ use vico_proto::v1 as pb;
 use vico_proto::v1::sweeps_client::SweepsClient as Wire;
 
 use super::{ANSWER_TIMEOUT, ClientError, channel, timed};
-use crate::ids::SweepId;
+use crate::ids::{SweepId, WorkerId};
 use crate::job::FailureClass;
 use crate::protocol::{InvalidMessage, MAX_MESSAGE_BYTES};
 use crate::status::{JobDetail, LogLine, SweepDetail, SweepStatus, WorkerStatus};
@@ -93,7 +93,7 @@ impl SweepsClient {
         self.read(reply.map_err(|status| self.failed(&status))?.into_inner())
     }
 
-    /// The sweep's status now and after every change, until it ends.
+    /// The sweep's status now and after every change, until it has ended and its results are written.
     pub async fn watch(&self, sweep: &SweepId) -> Result<SweepWatch, ClientError> {
         let sweep = sweep.to_string();
         let reply = self
@@ -147,6 +147,14 @@ impl SweepsClient {
         let reply = self.wire.clone().list_workers(request).await;
         let workers = reply.map_err(|status| self.failed(&status))?.into_inner().workers;
         workers.into_iter().map(|worker| self.read(worker)).collect()
+    }
+
+    /// Asks a worker to take no more work, to give back what it holds, and to leave.
+    pub async fn drain(&self, worker: &WorkerId) -> Result<(), ClientError> {
+        let worker = worker.to_string();
+        let request = timed(pb::DrainWorkerRequest { worker }, ANSWER_TIMEOUT);
+        let reply = self.wire.clone().drain_worker(request).await;
+        reply.map(drop).map_err(|status| self.failed(&status))
     }
 
     fn read<W, D>(&self, wire: W) -> Result<D, ClientError>

@@ -1,8 +1,11 @@
 //! Wire to domain (checked) and domain to wire (total).
 
+mod jobs;
 mod leases;
 mod nouns;
 mod sweeps;
+mod words;
+mod workers;
 
 use std::fmt::Display;
 use std::str::FromStr;

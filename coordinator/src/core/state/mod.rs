@@ -17,7 +17,7 @@ pub(crate) use index::{Index, Lane, lanes_of};
 pub(crate) use job::{Ending, Job, Lease, Phase, Try};
 use serde::{Deserialize, Serialize};
 pub(crate) use snapshot::Snapshot;
-pub(crate) use sweep::{Sweep, Tally};
+pub(crate) use sweep::{Sweep, Tally, Timing};
 
 use super::Refusal;
 

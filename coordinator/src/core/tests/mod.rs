@@ -1,11 +1,11 @@
 //! The brain in tables and in random walks.
+#![expect(clippy::unwrap_used, reason = "tests say what they expect")]
 
 mod attempts;
 mod placement;
 mod random;
 mod sharing;
 mod views;
+mod walk;
 mod workers;
 mod world;
-
-use world::World;

@@ -1,237 +1,14 @@
 //! Random walks: any sequence of commands keeps every invariant, and the journal tells the whole story.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
-use vico::ids::LeaseId;
-use vico::job::{FailureClass, JobState};
-use vico::status::SweepState;
+use vico::job::JobState;
 
-use super::world::{Granted, World, holding, id, introduction, key, sweep, sweep_id};
+use super::walk::{Walk, moves};
+use super::world::{World, granted, id, introduction, key, receipt, sweep};
 use crate::core::format::{decode_events, decode_snapshot, encode_events, encode_snapshot};
 use crate::core::{Ask, Brain, Command, Settings, State};
-
-const SWEEPS: [(&str, &[&str]); 3] = [("a", &["cat", "dog"]), ("b", &["dog", "cow"]), ("c", &["cat"])];
-const WORKERS: [(&str, u32); 3] = [("w1", 1), ("w2", 2), ("w3", 4)];
-
-/// Numbers choose among what there is, so that most moves do something.
-#[derive(Debug, Clone)]
-enum Move {
-    Submit {
-        sweep: usize,
-        done: u8,
-    },
-    Register {
-        worker: usize,
-        restarted: bool,
-        holds: bool,
-    },
-    Acquire {
-        workers: Vec<usize>,
-        max: u32,
-    },
-    Renew {
-        grant: usize,
-    },
-    Complete {
-        grant: usize,
-    },
-    Fail {
-        grant: usize,
-        class: FailureClass,
-    },
-    Release {
-        grant: usize,
-    },
-    Cancel {
-        sweep: usize,
-    },
-    Retry {
-        sweep: usize,
-        class: Option<FailureClass>,
-    },
-    Wait {
-        seconds: u64,
-    },
-    Restart,
-}
-
-fn moves() -> impl Strategy<Value = Move> {
-    let class = || proptest::sample::select(FailureClass::ALL.to_vec());
-    let grant = 0..64_usize;
-    prop_oneof![
-        2 => (0..3_usize, any::<u8>()).prop_map(|(sweep, done)| Move::Submit { sweep, done }),
-        3 => (0..3_usize, any::<bool>(), any::<bool>())
-            .prop_map(|(worker, restarted, holds)| Move::Register { worker, restarted, holds }),
-        6 => (proptest::collection::vec(0..3_usize, 1..4), 0..5_u32)
-            .prop_map(|(workers, max)| Move::Acquire { workers, max }),
-        3 => grant.clone().prop_map(|grant| Move::Renew { grant }),
-        6 => grant.clone().prop_map(|grant| Move::Complete { grant }),
-        4 => (grant.clone(), class()).prop_map(|(grant, class)| Move::Fail { grant, class }),
-        2 => grant.prop_map(|grant| Move::Release { grant }),
-        1 => (0..3_usize).prop_map(|sweep| Move::Cancel { sweep }),
-        1 => (0..3_usize, proptest::option::of(class()))
-            .prop_map(|(sweep, class)| Move::Retry { sweep, class }),
-        3 => (0..70_u64).prop_map(|seconds| Move::Wait { seconds }),
-        1 => Just(Move::Restart),
-    ]
-}
-
-struct Walk {
-    world: World,
-    /// Everything ever granted, so that stale leases are used as well.
-    grants: Vec<Granted>,
-    starts: u32,
-}
-
-impl Walk {
-    fn new() -> Self {
-        Self {
-            world: World::new(),
-            grants: Vec::new(),
-            starts: 0,
-        }
-    }
-
-    fn grant(&self, number: usize) -> Option<Granted> {
-        let recent = self.grants.iter().rev();
-        recent.cycle().nth(number % 16).cloned()
-    }
-
-    fn make(&mut self, step: &Move) {
-        let leases_before = self.world.brain.state.next_lease();
-        match step {
-            Move::Submit { sweep: n, done } => {
-                let (name, concepts) = SWEEPS[*n];
-                let mut planned = sweep(name, concepts);
-                let chosen = planned
-                    .jobs
-                    .iter()
-                    .enumerate()
-                    .filter(|(i, _)| done >> i & 1 == 1 && *done > 200);
-                planned.done = chosen.map(|(_, job)| job.key).collect();
-                self.world.submit(planned);
-            }
-            Move::Register {
-                worker,
-                restarted,
-                holds,
-            } => self.register(*worker, *restarted, *holds),
-            Move::Acquire { workers, max } => {
-                let ask = |n: &usize| Ask {
-                    worker: id(WORKERS[*n].0),
-                    max: *max,
-                };
-                let events = self.world.run(&Command::Place(workers.iter().map(ask).collect()));
-                self.grants.extend(super::world::granted(&events));
-            }
-            Move::Renew { grant } => self.renew(*grant),
-            Move::Complete { grant } => {
-                if let Some(granted) = self.grant(*grant) {
-                    self.world.complete(&granted);
-                    assert_eq!(self.world.state_of(granted.job), JobState::Succeeded);
-                }
-            }
-            Move::Fail { grant, class } => self.fail(*grant, *class),
-            Move::Release { grant } => {
-                if let Some(Granted { worker, lease, .. }) = self.grant(*grant) {
-                    let leases = vec![lease, LeaseId(999)];
-                    self.world.run(&Command::Release { worker, leases });
-                }
-            }
-            Move::Cancel { sweep } => _ = self.world.try_do(&Command::Cancel(sweep_id(SWEEPS[*sweep].0))),
-            Move::Retry { sweep, class } => {
-                let sweep = sweep_id(SWEEPS[*sweep].0);
-                _ = self.world.try_do(&Command::Retry { sweep, class: *class });
-            }
-            Move::Wait { seconds } => {
-                self.world.wait(*seconds);
-                self.world.run(&Command::Tick);
-            }
-            Move::Restart => self.world.restart(),
-        }
-        assert!(self.world.brain.state.next_lease() >= leases_before);
-    }
-
-    fn register(&mut self, worker: usize, restarted: bool, holds: bool) {
-        let (name, slots) = WORKERS[worker];
-        let mut who = introduction(name, slots, 0);
-        let mine: Vec<Granted> = self
-            .grants
-            .iter()
-            .filter(|g| g.worker == id(name))
-            .cloned()
-            .collect();
-        if restarted {
-            self.starts += 1;
-            who.session.nonce = format!("{name} start {}", self.starts);
-        } else if let Some(known) = self.world.brain.floor.worker(&id(name)) {
-            who.session.nonce.clone_from(&known.session);
-        }
-        if holds && !restarted {
-            who = holding(who, &mine.iter().collect::<Vec<_>>());
-        }
-        if self.world.try_do(&Command::Register(who.clone())).is_ok() {
-            self.world.brain.floor.welcome(&who, self.world.now);
-        }
-    }
-
-    fn renew(&mut self, grant: usize) {
-        let Some(granted) = self.grant(grant) else { return };
-        let now = self.world.now;
-        if self
-            .world
-            .brain
-            .held(&granted.worker, granted.job, granted.lease)
-            .is_ok()
-        {
-            self.world
-                .brain
-                .floor
-                .renew(granted.lease, vico::job::Progress::default(), now);
-        }
-    }
-
-    /// A stale lease changes nothing.
-    fn fail(&mut self, grant: usize, class: FailureClass) {
-        let Some(granted) = self.grant(grant) else { return };
-        let live = self
-            .world
-            .brain
-            .held(&granted.worker, granted.job, granted.lease)
-            .is_ok();
-        let before = self.world.brain.state.clone();
-        let outcome = self.world.try_fail(&granted, class);
-        assert_eq!(outcome.is_ok(), live);
-        assert!(live || self.world.brain.state == before);
-    }
-
-    /// Whatever happened, willing workers bring every sweep to an end.
-    fn finish(&mut self) {
-        let running = |world: &World| {
-            let sweeps = world.brain.sweep_list(world.now);
-            sweeps.iter().any(|sweep| sweep.state == SweepState::Running)
-        };
-        for round in 0.. {
-            if !running(&self.world) {
-                return;
-            }
-            assert!(
-                round < 100,
-                "it never ends: {:?}",
-                self.world.brain.sweep_list(self.world.now)
-            );
-            self.world.wait(61);
-            self.world.run(&Command::Tick);
-            let mut willing = introduction("willing", 8, 0);
-            willing.session.nonce = "willing".into();
-            self.world.join(&willing);
-            for granted in self.world.acquire("willing", 8) {
-                self.world.complete(&granted);
-            }
-        }
-    }
-}
 
 /// fold(journal) equals the live state at every prefix, through the bytes of the journal and of a snapshot.
 fn check_journal(world: &World, live: &[State]) {
@@ -283,13 +60,13 @@ proptest! {
 fn ten_thousand_jobs_are_placed_in_good_time() {
     let names: Vec<String> = (0..3500).map(|n| format!("c{n}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let mut brain = Brain::new(State::default(), Settings::default(), super::World::new().now);
-    let now = super::World::new().now;
+    let mut brain = Brain::new(State::default(), Settings::default(), World::new().now);
+    let now = World::new().now;
     for event in brain.decide(&Command::AddSweep(sweep("s", &names)), now).unwrap() {
         brain.state.apply(&event);
     }
     brain.floor.welcome(&introduction("w", 64, 0), now);
-    let begun = std::time::Instant::now();
+    let begun = Instant::now();
     let mut done = 0;
     loop {
         let ask = Ask {
@@ -300,10 +77,12 @@ fn ten_thousand_jobs_are_placed_in_good_time() {
         if events.is_empty() {
             break;
         }
-        events.iter().for_each(|event| brain.state.apply(event));
-        for granted in super::world::granted(&events) {
+        for event in &events {
+            brain.state.apply(event);
+        }
+        for granted in granted(&events) {
             let stage = brain.state.job(granted.job).unwrap().stage;
-            let commit = Command::Commit(super::world::receipt(&granted, stage));
+            let commit = Command::Commit(receipt(&granted, stage));
             for event in brain.decide(&commit, now).unwrap() {
                 brain.state.apply(&event);
             }

@@ -111,7 +111,7 @@ fn the_estimate_comes_from_what_was_measured() {
         }
     }
     // Three runs of 400 + 60 + 20 s are left for one slot, of which one attempt has just begun.
-    assert_eq!(eta(&world), Some(Duration::from_secs(3 * 480)));
+    assert_eq!(eta(&world), Some(Duration::from_mins(24)));
     world.wait(100);
     assert_eq!(eta(&world), Some(Duration::from_secs(3 * 480 - 100)));
 }

@@ -164,3 +164,26 @@ fn the_long_silent_are_forgotten() {
     world.brain.floor.tidy(|_| true, world.now);
     assert!(world.brain.worker_list(world.now).is_empty());
 }
+
+#[test]
+fn a_draining_worker_gets_nothing_until_its_process_is_another() {
+    let mut world = World::new();
+    world.submit(sweep("s", &["cat"]));
+    world.cpu("w1", 1);
+    world.brain.floor.drain(&id("w1")).unwrap();
+    assert!(world.acquire("w1", 1).is_empty());
+    world.cpu("w1", 1);
+    assert!(world.acquire("w1", 1).is_empty(), "reconnecting does not help");
+    assert_eq!(
+        world.reason(key("cat/train")),
+        "every worker that fits is quarantined or draining"
+    );
+    let mut again = introduction("w1", 1, 0);
+    again.session.nonce = "second start".into();
+    world.join(&again);
+    assert_eq!(world.acquire("w1", 1).len(), 1);
+    assert_eq!(
+        world.brain.floor.drain(&id("w9")),
+        Err(Refusal::UnknownWorker("w9".into()))
+    );
+}

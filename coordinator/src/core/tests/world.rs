@@ -225,7 +225,7 @@ pub(super) fn sweep(name: &str, concepts: &[&str]) -> NewSweep {
             backoff: Backoff {
                 initial: Duration::from_secs(10),
                 factor: 2.0,
-                max: Duration::from_secs(60),
+                max: Duration::from_mins(1),
             },
         },
         jobs: concepts.iter().flat_map(|concept| chain(concept)).collect(),

@@ -84,7 +84,7 @@ impl Brain {
             );
         }
         if self.fitting_workers(job, now).next().is_none() {
-            return "every worker that fits is quarantined".to_owned();
+            return "every worker that fits is quarantined or draining".to_owned();
         }
         "waits for a free slot".to_owned()
     }

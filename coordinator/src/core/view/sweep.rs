@@ -28,13 +28,14 @@ impl Brain {
         Ok(self.status_of(id, sweep, now))
     }
 
-    /// One sweep with its jobs, in the order of the plan.
+    /// One sweep with its jobs, by stage and label.
     pub(crate) fn sweep_detail(&self, id: &SweepId, now: Timestamp) -> Result<SweepDetail, Refusal> {
         let sweep = self.state.known_sweep(id)?;
-        let jobs = sweep.jobs.iter().filter_map(|key| self.state.job(*key));
+        let mut jobs: Vec<_> = sweep.jobs.iter().filter_map(|key| self.state.job(*key)).collect();
+        jobs.sort_by_key(|job| (job.stage, &job.label, job.key));
         Ok(SweepDetail {
             status: self.status_of(id, sweep, now),
-            jobs: jobs.map(|job| self.job_status(job, now)).collect(),
+            jobs: jobs.into_iter().map(|job| self.job_status(job, now)).collect(),
         })
     }
 

@@ -1,14 +1,16 @@
 //! Workers as people see them.
 
 use vico::clock::Timestamp;
+use vico::ids::WorkerId;
 use vico::status::WorkerStatus;
 
 use crate::core::Brain;
+use crate::core::floor::Worker;
 
 impl Brain {
     /// All workers on the floor.
     pub(crate) fn worker_list(&self, now: Timestamp) -> Vec<WorkerStatus> {
-        let status = |(id, worker): (&vico::ids::WorkerId, &crate::core::floor::Worker)| WorkerStatus {
+        let status = |(id, worker): (&WorkerId, &Worker)| WorkerStatus {
             worker: id.clone(),
             device: worker.device.clone(),
             slots: worker.slots,
@@ -20,12 +22,7 @@ impl Brain {
         self.floor.workers().map(status).collect()
     }
 
-    fn condition(
-        &self,
-        id: &vico::ids::WorkerId,
-        worker: &crate::core::floor::Worker,
-        now: Timestamp,
-    ) -> Option<String> {
+    fn condition(&self, id: &WorkerId, worker: &Worker, now: Timestamp) -> Option<String> {
         let until = self
             .state
             .worker_record(id)
@@ -33,6 +30,9 @@ impl Brain {
             .filter(|until| now < *until);
         if !self.floor.is_present(worker, now) {
             return Some(format!("silent since {}", worker.last_seen));
+        }
+        if worker.draining {
+            return Some("draining".to_owned());
         }
         until.map(|until| format!("quarantined until {until}"))
     }

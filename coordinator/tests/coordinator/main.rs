@@ -1,0 +1,10 @@
+//! A real coordinator over a real folder and real gRPC; only the workers pretend.
+#![expect(clippy::unwrap_used, reason = "tests say what they expect")]
+
+mod bench;
+mod crashes;
+mod failures;
+mod fake_worker;
+mod happy_path;
+mod polling;
+mod refusals;
