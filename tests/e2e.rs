@@ -76,7 +76,7 @@ fn undisturbed(runtime: &Runtime, folder: &Path, manifest: &Path) -> Made {
             "run", paths[0], "--bucket", paths[1], "--cache", paths[2], "--output", "json",
         ],
     );
-    let sweep: SweepId = run.well().json()["sweep"].as_str().unwrap().parse().unwrap();
+    let sweep: SweepId = json(&run.well())["sweep"].as_str().unwrap().parse().unwrap();
     runtime.block_on(async { Made::by(&Store::open(paths[1]).await.unwrap(), sweep.as_str()).await })
 }
 
@@ -211,7 +211,7 @@ impl Cluster {
 
     /// The sweep's id.
     fn submit(&self, manifest: &Path) -> String {
-        let submitted = self.ask(&["submit", manifest.to_str().unwrap()]).well().json();
+        let submitted = json(&self.ask(&["submit", manifest.to_str().unwrap()]).well());
         submitted["sweep"].as_str().unwrap().to_owned()
     }
 
@@ -237,7 +237,7 @@ impl Cluster {
 
     fn assert_nothing_ran_after_its_commit(&self, made: &Made) {
         for receipt in &made.receipts {
-            let detail = self.ask(&["describe", &receipt.job.to_string()]).well().json();
+            let detail = json(&self.ask(&["describe", &receipt.job.to_string()]).well());
             for attempt in detail["attempts"].as_array().unwrap() {
                 let started = attempt["started"].as_u64().unwrap();
                 assert!(
@@ -263,7 +263,7 @@ impl Cluster {
 
     /// The jobs of a sweep that are in `state`.
     fn jobs(&self, sweep: &str, stage: &str, state: &str) -> Vec<Value> {
-        let detail = self.ask(&["describe", sweep]).well().json();
+        let detail = json(&self.ask(&["describe", sweep]).well());
         let jobs = detail["jobs"].as_array().unwrap().clone();
         jobs.into_iter()
             .filter(|job| job["stage"] == stage && job["state"] == state)
@@ -298,4 +298,9 @@ fn serve(environment: &Environment, bucket: &str, port: u16, folder: &Path) -> P
     let mut coordinator = Process::start("vico-coord", environment, &args, &folder.join("coordinator.log"));
     wait_for_port(port, &mut coordinator);
     coordinator
+}
+
+/// The data of a command that prints JSON.
+fn json(ended: &Ended) -> serde_json::Value {
+    serde_json::from_str(&ended.stdout).unwrap_or_else(|error| panic!("{error}: {ended:?}"))
 }

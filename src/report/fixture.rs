@@ -40,17 +40,21 @@ pub(crate) fn run(method: &str, concept: &str, value: impl Fn(u32, u32) -> Optio
         train_seed: 7,
         prompts: vec!["a * in the snow".to_owned(), "a \"red\" *, old".to_owned()],
         images_per_prompt: 2,
-        train: Some(receipt(Stage::Train, concept, [output_names::ADAPTER.to_owned()])),
+        train: Some(receipt(
+            Stage::Train,
+            concept,
+            &[output_names::ADAPTER.to_owned()],
+        )),
         sample: Some(receipt(
             Stage::Sample,
             concept,
-            [(0, 0), (0, 1), (1, 0), (1, 1)].map(|(prompt, sample)| output_names::image(prompt, sample)),
+            &[(0, 0), (0, 1), (1, 0), (1, 1)].map(|(prompt, sample)| output_names::image(prompt, sample)),
         )),
         scores: Some(ScoreTable { signatures, rows }),
     }
 }
 
-pub(crate) fn receipt<const N: usize>(stage: Stage, salt: &str, outputs: [String; N]) -> Receipt {
+pub(crate) fn receipt<const N: usize>(stage: Stage, salt: &str, outputs: &[String; N]) -> Receipt {
     let blob = |name: &String| BlobRef {
         digest: Digest::of(format!("{salt}/{name}").as_bytes()),
         size: 1000,

@@ -7,10 +7,10 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// Variables that reach every process of a test: where the bucket is and how to sign in.
-pub type Environment = Vec<(String, String)>;
+pub(crate) type Environment = Vec<(String, String)>;
 
 /// A program that was built with this test: both lie in one target folder.
-pub fn program(name: &str) -> PathBuf {
+pub(crate) fn program(name: &str) -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let folder = test.parent().and_then(Path::parent).unwrap();
     let path = folder.join(name).with_extension(std::env::consts::EXE_EXTENSION);
@@ -23,7 +23,7 @@ pub fn program(name: &str) -> PathBuf {
 }
 
 /// A port that was free a moment ago.
-pub fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()
@@ -33,30 +33,25 @@ pub fn free_port() -> u16 {
 
 /// How a finished command ended.
 #[derive(Debug)]
-pub struct Ended {
+pub(crate) struct Ended {
     /// Exit code; −1 if a signal ended it.
-    pub code: i32,
+    pub(crate) code: i32,
     /// What it printed.
-    pub stdout: String,
+    pub(crate) stdout: String,
     /// What it remarked.
-    pub stderr: String,
+    pub(crate) stderr: String,
 }
 
 impl Ended {
-    /// The data, which must be JSON.
-    pub fn json(&self) -> serde_json::Value {
-        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:?}"))
-    }
-
     /// The same, if the command went well.
-    pub fn well(self) -> Self {
+    pub(crate) fn well(self) -> Self {
         assert_eq!(self.code, 0, "{}\n{}", self.stdout, self.stderr);
         self
     }
 }
 
 /// Runs `vico-coord` to its end.
-pub fn vico_coord(environment: &Environment, args: &[&str]) -> Ended {
+pub(crate) fn vico_coord(environment: &Environment, args: &[&str]) -> Ended {
     let output = command("vico-coord", environment).args(args).output().unwrap();
     Ended {
         code: output.status.code().unwrap_or(-1),
@@ -74,14 +69,14 @@ fn command(name: &str, environment: &Environment) -> Command {
 }
 
 /// A server or a worker in the background.
-pub struct Process {
+pub(crate) struct Process {
     child: Child,
     log: PathBuf,
 }
 
 impl Process {
     /// Starts a program whose words are appended to `log`.
-    pub fn start(name: &str, environment: &Environment, args: &[&str], log: &Path) -> Self {
+    pub(crate) fn start(name: &str, environment: &Environment, args: &[&str], log: &Path) -> Self {
         let file = File::options().create(true).append(true).open(log).unwrap();
         let mut command = command(name, environment);
         command.args(args).stdout(file.try_clone().unwrap()).stderr(file);
@@ -92,19 +87,19 @@ impl Process {
     }
 
     /// SIGKILL: no last words.
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         // An error means that it is gone already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 
     /// Whether it is still there.
-    pub fn is_running(&mut self) -> bool {
+    pub(crate) fn is_running(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()
     }
 
     /// What it wrote so far.
-    pub fn words(&self) -> String {
+    pub(crate) fn words(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 }
@@ -116,7 +111,7 @@ impl Drop for Process {
 }
 
 /// Waits until somebody listens on a port.
-pub fn wait_for_port(port: u16, of: &mut Process) {
+pub(crate) fn wait_for_port(port: u16, of: &mut Process) {
     wait_until("the port to open", Duration::from_secs(30), || {
         assert!(of.is_running(), "it ended:\n{}", of.words());
         TcpStream::connect(("127.0.0.1", port)).is_ok().then_some(())
@@ -124,7 +119,7 @@ pub fn wait_for_port(port: u16, of: &mut Process) {
 }
 
 /// Asks again and again until there is an answer.
-pub fn wait_until<T>(what: &str, patience: Duration, mut ask: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn wait_until<T>(what: &str, patience: Duration, mut ask: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();
     loop {
         if let Some(answer) = ask() {

@@ -158,18 +158,32 @@ fn check_header(bytes: &Bytes) -> Result<(u32, u32), String> {
     if !matches!(reader.format(), Some(ImageFormat::Png | ImageFormat::Jpeg)) {
         return Err("is neither JPEG nor PNG, whatever its name says".to_owned());
     }
-    let (width, height) = reader
-        .into_dimensions()
-        .map_err(|error| format!("has a damaged header: {error}"))?;
-    let pixels = u64::from(width) * u64::from(height);
-    match pixels {
-        0 => Err("has no pixels".to_owned()),
-        _ if pixels > MAX_PIXELS => Err(format!(
+    let (width, height) = match promised_by_png(bytes) {
+        Some(promised) if too_many(promised) => promised,
+        _ => reader
+            .into_dimensions()
+            .map_err(|error| format!("has a damaged header: {error}"))?,
+    };
+    match (width, height) {
+        (0, _) | (_, 0) => Err("has no pixels".to_owned()),
+        size if too_many(size) => Err(format!(
             "has {width}x{height} pixels, at most {} megapixels are accepted",
             MAX_PIXELS >> 20
         )),
         _ => Ok((width, height)),
     }
+}
+
+fn too_many((width, height): (u32, u32)) -> bool {
+    u64::from(width) * u64::from(height) > MAX_PIXELS
+}
+
+/// Width and height as a PNG's first chunk has them, whether or not anything follows.
+fn promised_by_png(bytes: &[u8]) -> Option<(u32, u32)> {
+    let header = bytes.strip_prefix(b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR")?;
+    let (width, rest) = header.split_first_chunk()?;
+    let (height, _) = rest.split_first_chunk()?;
+    Some((u32::from_be_bytes(*width), u32::from_be_bytes(*height)))
 }
 
 fn looks_like_image(path: &str) -> bool {

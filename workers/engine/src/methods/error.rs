@@ -25,6 +25,18 @@ pub enum Error {
         /// How many tokens it is.
         tokens: usize,
     },
+    /// A prompt that the text encoder would read only the beginning of.
+    #[error(
+        "the prompt `{prompt}` has {tokens} tokens, the text encoder reads at most {most} (77 with its two ends)"
+    )]
+    PromptTooLong {
+        /// The prompt.
+        prompt: String,
+        /// How many tokens it has, begin and end not counted.
+        tokens: usize,
+        /// How many fit.
+        most: usize,
+    },
     /// The placeholder stands more than once in a prompt; its attention map would not be defined.
     #[error("the prompt `{prompt}` contains the placeholder {times} times, at most once is possible")]
     RepeatedPlaceholder {

@@ -39,6 +39,7 @@ fn method_class(error: &methods::Error) -> FailureClass {
         E::NoGradient { .. } | E::Stopped { .. } => FailureClass::Internal,
         E::Setting { .. }
         | E::NotOneToken { .. }
+        | E::PromptTooLong { .. }
         | E::RepeatedPlaceholder { .. }
         | E::NoReferenceImages
         | E::ForeignState { .. }

@@ -11,6 +11,7 @@ use crate::diffusion::{Ddim, NoiseKey, Purpose};
 use crate::image::Rgb8;
 use crate::methods::{Error, Next};
 use crate::models::unet::{SiteHook, UNet};
+use crate::tokenizer::{CONTEXT_LENGTH, ClipTokenizer, Encoded};
 
 pub use plain::Plain;
 
@@ -33,6 +34,20 @@ pub struct SampleSpec {
     pub images: Vec<NoiseKey>,
     /// Images in memory at once; changes results only by f32 rounding.
     pub batch: usize,
+}
+
+/// The tokens of a prompt, all of them: what does not fit would be dropped without a word.
+pub(crate) fn encode_prompt(tokenizer: &ClipTokenizer, prompt: &str) -> crate::Result<Encoded> {
+    let encoded = tokenizer.encode(prompt)?;
+    if encoded.truncated {
+        return Err(Error::PromptTooLong {
+            prompt: prompt.to_owned(),
+            tokens: tokenizer.token_count(prompt)?,
+            most: CONTEXT_LENGTH - 2,
+        }
+        .into());
+    }
+    Ok(encoded)
 }
 
 /// Looks on while images are made and may end it.

@@ -9,7 +9,7 @@ use crate::base_model::BaseModel;
 use crate::diffusion::Ddim;
 use crate::image::resample::{Filter, resize};
 use crate::image::{Rgb8, to_unit_range};
-use crate::methods::sampling::{Denoise, NoisePredictor, Prediction, SampleSpec, SampleWatch};
+use crate::methods::sampling::{Denoise, NoisePredictor, Prediction, SampleSpec, SampleWatch, encode_prompt};
 
 /// Makes the images of one prompt, one per noise key in `spec`.
 ///
@@ -65,9 +65,9 @@ impl<'a> TwoBranches<'a> {
         spec: &SampleSpec,
         reference: &Tensor,
     ) -> crate::Result<Self> {
-        let encoded = base.tokenizer.encode(&spec.prompt)?;
+        let encoded = encode_prompt(&base.tokenizer, &spec.prompt)?;
         let placeholder = columns(&spec.prompt, &encoded, learned.placeholder)?.placeholder;
-        let empty = base.tokenizer.encode(&spec.negative_prompt)?;
+        let empty = encode_prompt(&base.tokenizer, &spec.negative_prompt)?;
         let context = learned.context(base, &[empty.ids, encoded.ids])?;
         let reference = Tensor::cat(&[reference, reference], 0)?;
         Ok(Self {
