@@ -14,7 +14,7 @@
 //! ```
 
 use crate::digest::Digest;
-use crate::ids::{Attempt, ConceptId, JobKey, LeaseId, SweepId};
+use crate::ids::{Attempt, JobKey, LeaseId, SweepId};
 
 pub(super) const SEGMENTS: &str = "state/log";
 pub(super) const SNAPSHOTS: &str = "state/snapshot";
@@ -104,21 +104,6 @@ pub(super) fn results(sweep: &SweepId) -> String {
 
 fn file_name(key: &str) -> &str {
     key.rsplit('/').next().unwrap_or(key)
-}
-
-/// Paths below `results/<sweep>/`, for whoever publishes or shows results.
-pub mod result_paths {
-    use super::ConceptId;
-
-    /// A generated image; `variant` is the method, with `@point` where a matrix gives it several.
-    pub fn image(variant: &str, concept: &ConceptId, output: &str) -> String {
-        format!("images/{variant}/{concept}/{output}")
-    }
-
-    /// A trained adapter.
-    pub fn adapter(variant: &str, concept: &ConceptId) -> String {
-        format!("adapters/{variant}/{concept}.safetensors")
-    }
 }
 
 #[cfg(test)]

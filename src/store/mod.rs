@@ -40,7 +40,6 @@ pub use error::{BadInput, Error};
 pub use folder::{FileEntry, Folder};
 pub use inputs::InputImage;
 pub use journal::{Journal, Recovered};
-pub use layout::result_paths;
 pub use probe::storage_check;
 pub use probe_report::{Check, Outcome, Report};
 pub use receipts::Committed;

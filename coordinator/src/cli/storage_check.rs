@@ -2,22 +2,21 @@
 
 use clap::Args;
 use vico::clock::SystemClock;
-use vico::store::{self, Outcome};
+use vico::store::{self, Outcome, Store};
 
-use crate::cli::bucket::Bucket;
 use crate::cli::exit::{Error, Result};
 use crate::cli::output::{self, Output};
 
 /// Tries everything that vico needs of a bucket, races included, and cleans up behind itself.
 #[derive(Debug, Args)]
 pub(super) struct StorageCheck {
-    #[command(flatten)]
-    bucket: Bucket,
+    /// The bucket: a folder, or s3://…, gs://…, az://… with credentials in the environment
+    url: String,
 }
 
 impl StorageCheck {
     pub(super) async fn execute(self, out: Output) -> Result {
-        let store = self.bucket.open().await?;
+        let store = Store::open(&self.url).await?;
         let report = store::storage_check(&store, &SystemClock).await?;
         if out.is_json() {
             output::json(&report)?;
