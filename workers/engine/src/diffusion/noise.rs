@@ -2,7 +2,7 @@
 //! before, on the worker, the batch split or the platform.
 //!
 //! Construction, which must never change (the test `known_answers` pins it):
-//! 1. BLAKE3 in key-derivation mode, context [`CONTEXT`], over: seed, concept, prompt, image, purpose, index.
+//! 1. BLAKE3 in key-derivation mode, context `CONTEXT`, over: seed, concept, prompt, image, purpose, index.
 //!    Numbers are 8 bytes little-endian; texts are their length as such a number, then their UTF-8 bytes.
 //! 2. Of the digest, bytes 0..8 are the key of Philox4x32-10 and bytes 8..16 the upper half of its counter; the lower
 //!    half counts blocks from 0.
