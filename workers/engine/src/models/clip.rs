@@ -5,10 +5,10 @@ use serde::Deserialize;
 
 use super::Loaded;
 use super::clip_text::{ClipText, ClipTextConfig, rows_at};
-use super::encoder::{Activation, CLIP_NAMES, Encoder, EncoderConfig};
+use super::encoder::{CLIP_NAMES, Encoder};
 use super::layers::{Conv2d, LayerNorm, Linear};
 use super::patches::Patches;
-use super::vit::{patch_projection, patches_per_side};
+use super::vit::{VitConfig, patch_projection, patches_per_side};
 use crate::kernels::Mask;
 use crate::weights::Weights;
 
@@ -18,43 +18,9 @@ pub struct ClipConfig {
     /// The text tower.
     pub text_config: ClipTextConfig,
     /// The vision tower.
-    pub vision_config: ClipVisionConfig,
+    pub vision_config: VitConfig,
     /// Width of the common space.
     pub projection_dim: usize,
-}
-
-/// The `vision_config` of a `CLIPModel`.
-#[derive(Debug, Clone, Deserialize)]
-pub struct ClipVisionConfig {
-    /// Width of the token stream.
-    pub hidden_size: usize,
-    /// Width inside the feed-forward part.
-    pub intermediate_size: usize,
-    /// Number of blocks.
-    pub num_hidden_layers: usize,
-    /// Attention heads.
-    pub num_attention_heads: usize,
-    /// Side of the picture, in pixels.
-    pub image_size: usize,
-    /// Side of a patch, in pixels.
-    pub patch_size: usize,
-    /// Nonlinearity.
-    pub hidden_act: Activation,
-    /// Epsilon of every LayerNorm.
-    pub layer_norm_eps: f64,
-}
-
-impl ClipVisionConfig {
-    fn encoder(&self) -> EncoderConfig {
-        EncoderConfig {
-            width: self.hidden_size,
-            heads: self.num_attention_heads,
-            hidden: self.intermediate_size,
-            layers: self.num_hidden_layers,
-            eps: self.layer_norm_eps,
-            activation: self.hidden_act,
-        }
-    }
 }
 
 /// CLIP: two towers and their projections.
@@ -111,7 +77,7 @@ impl Clip {
 }
 
 impl VisionTower {
-    fn load(config: &ClipVisionConfig, weights: &Weights) -> Loaded<Self> {
+    fn load(config: &VitConfig, weights: &Weights) -> Loaded<Self> {
         weights.ignore(&["embeddings.position_ids"]);
         let (width, embeddings) = (config.hidden_size, weights.pp("embeddings"));
         let norm = |name: &str| LayerNorm::load(&weights.pp(name), width, config.layer_norm_eps);

@@ -10,7 +10,7 @@ use super::patches::Patches;
 use crate::kernels::{Conv2dGeometry, Mask};
 use crate::weights::{Error, Weights};
 
-/// `config.json` of a `ViTModel` such as `facebook/dino-vits16`.
+/// `config.json` of a `ViTModel` such as `facebook/dino-vits16`; the `vision_config` of a `CLIPModel` has the same keys.
 #[derive(Debug, Clone, Deserialize)]
 pub struct VitConfig {
     /// Width of the token stream.
@@ -32,7 +32,7 @@ pub struct VitConfig {
 }
 
 impl VitConfig {
-    fn encoder(&self) -> EncoderConfig {
+    pub(super) fn encoder(&self) -> EncoderConfig {
         EncoderConfig {
             width: self.hidden_size,
             heads: self.num_attention_heads,

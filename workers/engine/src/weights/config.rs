@@ -13,7 +13,7 @@ const MAX_CONFIG_BYTES: u64 = 4 << 20;
 
 /// Reads `dir/config.json` into `T`; errors name the file and the key.
 ///
-/// Values that `T` cannot support belong in its own `validate`, reported as [`Error::Config`].
+/// For values that `T` cannot support see [`read_valid_config`].
 pub fn read_config<T: DeserializeOwned>(dir: &Path) -> Result<T, Error> {
     let path = dir.join("config.json");
     let text = read_bounded(&path, MAX_CONFIG_BYTES)?;
@@ -21,6 +21,21 @@ pub fn read_config<T: DeserializeOwned>(dir: &Path) -> Result<T, Error> {
         path,
         reason: error.to_string(),
     })
+}
+
+/// As [`read_config`], for a `T` whose values `validate` may find unsupported: its reason is reported with the file.
+pub(crate) fn read_valid_config<T: DeserializeOwned>(
+    dir: &Path,
+    validate: impl FnOnce(&T) -> Result<(), String>,
+) -> Result<T, Error> {
+    let config = read_config(dir)?;
+    match validate(&config) {
+        Ok(()) => Ok(config),
+        Err(reason) => Err(Error::Config {
+            path: dir.join("config.json"),
+            reason,
+        }),
+    }
 }
 
 /// Reads a small file, refusing one that is larger than `limit`.

@@ -12,6 +12,7 @@ mod safetensors_file;
 mod set;
 
 pub use config::read_config;
+pub(crate) use config::read_valid_config;
 pub use digest::digest;
 pub use error::Error;
 pub use set::Weights;

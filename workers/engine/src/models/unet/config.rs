@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::models::settings::{Settings, check_blocks, check_divides, check_positive};
-use crate::weights::{Error, read_config};
+use crate::weights::{Error, read_valid_config};
 
 const DOWN_ATTENTION: &str = "CrossAttnDownBlock2D";
 const UP_ATTENTION: &str = "CrossAttnUpBlock2D";
@@ -101,14 +101,7 @@ fn yes() -> bool {
 impl UNetConfig {
     /// Reads and checks `dir/config.json`.
     pub fn load(dir: &Path) -> Result<Self, Error> {
-        let config: Self = read_config(dir)?;
-        match config.validate() {
-            Ok(()) => Ok(config),
-            Err(reason) => Err(Error::Config {
-                path: dir.join("config.json"),
-                reason,
-            }),
-        }
+        read_valid_config(dir, Self::validate)
     }
 
     /// Attention heads of a level, counted from the finest.

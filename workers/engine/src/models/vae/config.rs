@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::models::settings::{Settings, check_blocks, check_divides, check_positive};
-use crate::weights::{Error, read_config};
+use crate::weights::{Error, read_valid_config};
 
 /// `config.json` of a diffusers `AutoencoderKL`, as far as Stable Diffusion v1 varies it.
 ///
@@ -60,14 +60,7 @@ fn yes() -> bool {
 impl VaeConfig {
     /// Reads and checks `dir/config.json`.
     pub fn load(dir: &Path) -> Result<Self, Error> {
-        let config: Self = read_config(dir)?;
-        match config.validate() {
-            Ok(()) => Ok(config),
-            Err(reason) => Err(Error::Config {
-                path: dir.join("config.json"),
-                reason,
-            }),
-        }
+        read_valid_config(dir, Self::validate)
     }
 
     /// Pixels per latent element in each direction: 8 in Stable Diffusion v1.
