@@ -12,8 +12,6 @@ use super::Error;
 const MAX_CONFIG_BYTES: u64 = 4 << 20;
 
 /// Reads `dir/config.json` into `T`; errors name the file and the key.
-///
-/// For values that `T` cannot support see [`read_valid_config`].
 pub fn read_config<T: DeserializeOwned>(dir: &Path) -> Result<T, Error> {
     let path = dir.join("config.json");
     let text = read_bounded(&path, MAX_CONFIG_BYTES)?;
