@@ -11,6 +11,9 @@ pub struct ScoreTable {
     pub signatures: BTreeMap<String, String>,
     /// One row per image, ordered by prompt, then sample.
     pub rows: Vec<ScoreRow>,
+    /// Values of the whole run by `protocol/metric`, such as diversity and oracles. Missing is absent, never zero.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub totals: BTreeMap<String, f64>,
 }
 
 /// One image's scores.

@@ -50,7 +50,11 @@ pub(crate) fn run(method: &str, concept: &str, value: impl Fn(u32, u32) -> Optio
             concept,
             &[(0, 0), (0, 1), (1, 0), (1, 1)].map(|(prompt, sample)| output_names::image(prompt, sample)),
         )),
-        scores: Some(ScoreTable { signatures, rows }),
+        scores: Some(ScoreTable {
+            signatures,
+            rows,
+            totals: BTreeMap::new(),
+        }),
     }
 }
 

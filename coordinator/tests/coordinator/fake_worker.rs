@@ -184,6 +184,7 @@ impl FakeWorker {
                 let table = ScoreTable {
                     signatures: BTreeMap::from([("bench-v1/dino_i".to_owned(), "fake".to_owned())]),
                     rows: rows.into_iter().map(row).collect(),
+                    totals: BTreeMap::new(),
                 };
                 vec![(
                     output_names::SCORES.to_owned(),

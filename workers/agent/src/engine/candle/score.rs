@@ -36,6 +36,7 @@ pub(super) fn score(evaluators: &Evaluators, work: &ScoreWork, watch: &mut Watch
     let table = ScoreTable {
         signatures: scoring.signatures(),
         rows,
+        totals: BTreeMap::new(),
     };
     let bytes = serde_json::to_vec(&table).map_err(|error| Failure {
         class: FailureClass::Internal,
