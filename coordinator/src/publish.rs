@@ -63,7 +63,7 @@ async fn outcome(
     };
     let drawn = plan.jobs.get(&run.sample).and_then(|job| match &job.spec.inputs {
         JobInputs::Sample(inputs) => Some(inputs),
-        JobInputs::Train(_) | JobInputs::Score(_) => None,
+        JobInputs::ClassImages(_) | JobInputs::Train(_) | JobInputs::Score(_) => None,
     });
     Ok(RunOutcome {
         method: run.method.clone(),

@@ -175,6 +175,8 @@ pub struct Metrics {
 /// What jobs of each stage need of their worker.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StageResources {
+    /// For class_images jobs.
+    pub class_images: Resources,
     /// For train jobs.
     pub train: Resources,
     /// For sample jobs.

@@ -7,8 +7,8 @@ use vico::ids::{Attempt, JobKey, LeaseId};
 use vico::job::{DeviceFacts, Receipt, Stage, output_names};
 use vico::score::ScoreTable;
 use vico::spec::{
-    EvaluatorInputs, JobInputs, MethodSpec, PromptSpec, SampleInputs, SamplingSpec, ScoreInputs, Sources,
-    algorithm,
+    ClassImagesInputs, EvaluatorInputs, JobInputs, MethodSpec, PromptSpec, SampleInputs, SamplingSpec,
+    ScoreInputs, Sources, algorithm,
 };
 use vico_worker::device::ComputeDevice;
 use vico_worker::engine::candle::CandleEngine;
@@ -81,9 +81,33 @@ async fn score_job(bench: &Bench, sample: JobKey) -> JobKey {
         .await
 }
 
+async fn class_images_job(bench: &Bench) -> JobKey {
+    let (base, source) = tiny::base();
+    let sources = Sources {
+        models: [(base.identity, source)].into(),
+    };
+    let inputs = ClassImagesInputs {
+        algorithm: algorithm::CLASS_IMAGES,
+        base,
+        prompt: "a photo of a barn".to_owned(),
+        count: 3,
+        steps: 2,
+        guidance: 7.5,
+        eta: 0.5,
+        size: SIZE,
+        seed: 5,
+    };
+    bench.put_job(JobInputs::ClassImages(inputs), sources, 0).await
+}
+
 /// Has a job done and commits its receipt, as a coordinator would.
 async fn done(bench: &Bench, job: JobKey, stage: Stage) -> Receipt {
-    bench.coordinator.grant(job, stage);
+    done_after(bench, job, stage, 0).await
+}
+
+/// As [`done`], for a job that ran out of memory before.
+async fn done_after(bench: &Bench, job: JobKey, stage: Stage, memory_halvings: u32) -> Receipt {
+    bench.coordinator.grant_after(job, stage, memory_halvings);
     let ended = bench
         .coordinator
         .wait_until(|h| h.outputs(job).is_some() || h.failure(job).is_some())
@@ -152,6 +176,31 @@ async fn photos_become_an_adapter_images_and_scores() {
             "{row:?}"
         );
     }
+}
+
+/// Two at once or one by one: every image has its own noise, and the last denoise step rounds to whole pixel values.
+#[tokio::test(flavor = "multi_thread")]
+async fn class_images_do_not_depend_on_how_many_are_in_memory() {
+    let mut digests = Vec::new();
+    for memory_halvings in [0, 1] {
+        let bench = Bench::new().await;
+        let worker = bench.start("w1", &real_engine());
+        let job = class_images_job(&bench).await;
+        let drawn = done_after(&bench, job, Stage::ClassImages, memory_halvings).await;
+        worker.stop().await;
+        let names: Vec<String> = drawn.outputs.keys().cloned().collect();
+        assert_eq!(names, (0..3).map(output_names::class_image).collect::<Vec<_>>());
+        digests.push(
+            drawn
+                .outputs
+                .into_values()
+                .map(|blob| blob.digest)
+                .collect::<Vec<_>>(),
+        );
+    }
+    assert_eq!(digests[0], digests[1]);
+    let different: std::collections::BTreeSet<_> = digests[0].iter().collect();
+    assert_eq!(different.len(), 3, "images are alike");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,6 +3,7 @@
 //! The base model and the pair of evaluators used last stay in memory; a job that needs others makes them go first, so
 //! that never two of a kind are held.
 
+mod class_images;
 mod classify;
 mod sample;
 mod score;
@@ -11,7 +12,7 @@ mod train;
 use candle_core::Device;
 use vico::digest::Digest;
 use vico::job::{Failure, FailureClass};
-use vico::spec::{EvaluatorInputs, ModelInputs, algorithm};
+use vico::spec::{EvaluatorInputs, MethodSpec, ModelInputs, algorithm};
 use vico_engine::base_model::BaseModel;
 use vico_engine::image::{Limits, Rgb8, decode};
 use vico_engine::metrics::{EvaluatorDirs, Evaluators};
@@ -100,6 +101,15 @@ impl Engine for CandleEngine {
             on_cpu: self.device.is_cpu(),
         };
         match &work.stage {
+            StageWork::ClassImages(drawn) => {
+                check_version(
+                    "drawing class images",
+                    drawn.inputs.algorithm,
+                    algorithm::CLASS_IMAGES,
+                )?;
+                let base = self.base(&drawn.base, watch)?;
+                class_images::draw(base, (work.job, drawn), memory, watch)
+            }
             StageWork::Train(train) => {
                 check_version("training", train.inputs.algorithm, algorithm::TRAIN)?;
                 train::train(self.base(&train.base, watch)?, train, memory, watch)
@@ -133,6 +143,16 @@ fn check_version(stage: &str, asked: u32, built: u32) -> Result<(), Failure> {
     let class = FailureClass::VersionMismatch;
     let message = format!("the job asks for version {asked} of {stage}, this worker has version {built}");
     Err(Failure { class, message })
+}
+
+/// A method that the engine does not have.
+fn not_built(doing: &str, method: &MethodSpec) -> Failure {
+    let class = FailureClass::VersionMismatch;
+    let message = format!(
+        "this worker's engine is built without {doing} of `{}`",
+        method.name()
+    );
+    Failure { class, message }
 }
 
 /// Pictures of files; a file that is none is named.

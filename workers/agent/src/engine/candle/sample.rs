@@ -11,7 +11,7 @@ use vico_engine::image::Rgb8;
 use vico_engine::methods::sampling::{SampleSpec, SampleWatch};
 use vico_engine::methods::{self, Next};
 
-use super::{Memory, failure, pictures};
+use super::{Memory, failure, not_built, pictures};
 use crate::engine::{Ended, SampleWork, Watch};
 use crate::picture::{self, Caption};
 
@@ -21,7 +21,9 @@ pub(super) fn sample(
     memory: Memory,
     watch: &mut Watch,
 ) -> Result<Ended, Failure> {
-    let MethodSpec::Vico(settings) = &work.inputs.method;
+    let MethodSpec::Vico(settings) = &work.inputs.method else {
+        return Err(not_built("sampling", &work.inputs.method));
+    };
     let references = pictures(&work.references)?;
     let adapter = Adapter::from_bytes(&work.adapter.bytes, base.device())
         .map_err(|error| failure("reading the adapter", error.into()))?;

@@ -7,7 +7,7 @@ use vico_engine::methods::training::{self, TrainReport, TrainingState};
 use vico_engine::methods::vico::VicoSpec;
 use vico_engine::methods::{self, Next};
 
-use super::{Memory, failure, pictures};
+use super::{Memory, failure, not_built, pictures};
 use crate::engine::{Checkpoint, Ended, Interrupt, TrainWork, Watch};
 
 pub(super) fn train(
@@ -16,7 +16,9 @@ pub(super) fn train(
     memory: Memory,
     watch: &mut Watch,
 ) -> Result<Ended, Failure> {
-    let MethodSpec::Vico(settings) = &work.inputs.method;
+    let MethodSpec::Vico(settings) = &work.inputs.method else {
+        return Err(not_built("training", &work.inputs.method));
+    };
     let references = pictures(&work.references)?;
     let resume = resume(work, watch);
     let spec = spec(&work.inputs, settings, memory);

@@ -2,6 +2,7 @@
 
 pub mod images;
 pub mod plain;
+pub mod untouched;
 
 use candle_core::{Result as TensorResult, Tensor};
 
