@@ -44,8 +44,8 @@ use std::sync::Arc;
 pub use error::{Errors, Kind, Place, Problem};
 pub use location::{InvalidOrigin, Origin};
 pub use settings::{
-    Assignment, Backoff, BaseModel, Concept, ConceptKind, ConceptsFrom, Images, Metrics, Point, PromptSet,
-    Prompts, RetryPolicy, Scope, Settings, StageResources, Words,
+    Assignment, Backoff, BaseModel, Concept, ConceptKind, ConceptsFrom, FolderLayout, Images, Metrics, Point,
+    PromptSet, Prompts, RetryPolicy, Scope, Settings, StageResources, Words,
 };
 
 /// A valid manifest.

@@ -178,9 +178,9 @@ async fn photos_become_an_adapter_images_and_scores() {
     }
 }
 
-/// Two at once or one by one: every image has its own noise, and the last denoise step rounds to whole pixel values.
+/// Another worker, or the same one after it ran out of memory: every image has its own noise.
 #[tokio::test(flavor = "multi_thread")]
-async fn class_images_do_not_depend_on_how_many_are_in_memory() {
+async fn class_images_do_not_depend_on_the_worker_or_its_memory() {
     let mut digests = Vec::new();
     for memory_halvings in [0, 1] {
         let bench = Bench::new().await;
