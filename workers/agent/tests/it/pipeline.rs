@@ -1,4 +1,4 @@
-//! The three stages on the real engine with tiny models.
+//! The stages on the real engine with tiny models.
 
 use std::sync::Arc;
 
