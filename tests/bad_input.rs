@@ -143,7 +143,11 @@ fn an_unknown_key() {
 fn a_setting_of_another_method() {
     let bench = Bench::new();
     bench.replace("method: vico", "method: vico, rank: 4");
-    assert_told(&bench.vico("run"), 2, &["vico takes no `rank`", "a setting of lora"]);
+    assert_told(
+        &bench.vico("run"),
+        2,
+        &["vico takes no `rank`", "a setting of lora"],
+    );
 }
 
 #[test]

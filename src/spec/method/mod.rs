@@ -11,6 +11,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::ConceptInputs;
+
 pub use custom_diffusion::CustomDiffusionSettings;
 pub use dreambooth::DreamboothSettings;
 pub use lora::{LoraSettings, LoraTarget};
@@ -103,6 +105,13 @@ impl MethodSpec {
             Self::CustomDiffusion(settings) => &settings.subject,
             Self::Lora(settings) => &settings.subject,
         }
+    }
+
+    /// What `{}` in a prompt becomes for a concept, as the text encoder sees it.
+    pub fn subject_of(&self, concept: &ConceptInputs) -> String {
+        self.subject()
+            .replace("{token}", &concept.placeholder)
+            .replace("{class}", &concept.class)
     }
 
     /// Train steps.

@@ -246,21 +246,21 @@ fn chain(concept: &str) -> Vec<NewJob> {
         None => (None, concept),
     };
     let of = |stage: Stage| format!("{concept}/{stage}");
-    let drawn = class.clone().map(|class| job(Stage::ClassImages, &class, None));
+    let drawn = class.as_deref().map(|class| job(Stage::ClassImages, class, None));
     let chain = [
-        job(Stage::Train, &of(Stage::Train), class),
-        job(Stage::Sample, &of(Stage::Sample), Some(of(Stage::Train))),
-        job(Stage::Score, &of(Stage::Score), Some(of(Stage::Sample))),
+        job(Stage::Train, &of(Stage::Train), class.as_deref()),
+        job(Stage::Sample, &of(Stage::Sample), Some(&of(Stage::Train))),
+        job(Stage::Score, &of(Stage::Score), Some(&of(Stage::Sample))),
     ];
     drawn.into_iter().chain(chain).collect()
 }
 
-fn job(stage: Stage, label: &str, upstream: Option<String>) -> NewJob {
+fn job(stage: Stage, label: &str, upstream: Option<&str>) -> NewJob {
     NewJob {
         key: key(label),
         stage,
         label: label.to_owned(),
-        upstream: upstream.iter().map(|label| key(label)).collect(),
+        upstream: upstream.map(key).into_iter().collect(),
         resources: Resources::default(),
         models: vec![model("base")],
     }

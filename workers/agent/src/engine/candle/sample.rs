@@ -82,13 +82,7 @@ const CPU_BATCH: u32 = 2;
 
 /// The prompt as the text encoder sees it.
 fn rendered(inputs: &SampleInputs, prompt: &PromptSpec) -> String {
-    let concept = &inputs.concept;
-    let subject = inputs.method.subject();
-    prompt.fill(
-        &subject
-            .replace("{token}", &concept.placeholder)
-            .replace("{class}", &concept.class),
-    )
+    prompt.fill(&inputs.method.subject_of(&inputs.concept))
 }
 
 /// An image's noise. The prompt enters with its slot open, so that it is the same for every method, whatever the method
