@@ -22,9 +22,15 @@ fn download<'a>(
     key: &'a str,
     size: u64,
 ) -> impl Stream<Item = Result<Bytes, Error>> + 'a {
-    let starts = (0..size).step_by(PART);
+    // An empty object has no range to ask for, but it has to be asked for: it may not be there.
+    let starts = (0..size.max(1)).step_by(PART);
     stream::iter(starts)
-        .map(move |start| objects.get_range(key, start..size.min(start + PART as u64)))
+        .map(move |start| async move {
+            match size {
+                0 => objects.get(key, 0).await,
+                _ => objects.get_range(key, start..size.min(start + PART as u64)).await,
+            }
+        })
         .buffered(PARTS_IN_FLIGHT)
 }
 

@@ -59,6 +59,26 @@ async fn a_model_file_that_changed_is_not_downloaded() {
 }
 
 #[tokio::test]
+async fn an_empty_model_file_that_is_gone_is_missed() {
+    let folder = TempDir::new().unwrap();
+    let origin = Folder::open(folder.path().to_str().unwrap()).await.unwrap();
+    let file = FileSource {
+        path: "empty.txt".to_owned(),
+        digest: Digest::of(b""),
+        size: 0,
+    };
+    let target = folder.path().join("cached");
+    assert!(matches!(
+        origin.download(&file, &target).await,
+        Err(Error::NotFound { .. })
+    ));
+    assert!(!target.exists());
+    std::fs::write(folder.path().join("empty.txt"), "").unwrap();
+    origin.download(&file, &target).await.unwrap();
+    assert_eq!(std::fs::read(&target).unwrap(), b"");
+}
+
+#[tokio::test]
 async fn a_damaged_checkpoint_is_passed_over_for_the_one_before() {
     let folder = TempDir::new().unwrap();
     let store = local(&folder).await;

@@ -1,8 +1,9 @@
 //! The untouched network: U-Net, VAE, text encoder, tokenizer and noise schedule.
 
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
-use candle_core::Device;
+use candle_core::{Device, Tensor};
 
 use crate::Result;
 use crate::diffusion::NoiseSchedule;
@@ -10,7 +11,7 @@ use crate::models::clip_text::{ClipText, ClipTextConfig};
 use crate::models::unet::{UNet, UNetConfig};
 use crate::models::vae::{Vae, VaeConfig};
 use crate::tokenizer::ClipTokenizer;
-use crate::weights::{Weights, digest, read_config};
+use crate::weights::{LowRank, Weights, digest, read_config};
 
 /// The networks of a base model, by their diffusers directory.
 const NETWORKS: [&str; 3] = ["unet", "vae", "text_encoder"];
@@ -27,7 +28,15 @@ pub struct BaseModel {
     pub tokenizer: ClipTokenizer,
     /// How much noise there is at each time step.
     pub schedule: NoiseSchedule,
+    text_config: ClipTextConfig,
+    tensors: NetworkTensors,
     device: Device,
+}
+
+/// The tensors that the two networks methods may change were made from, by name; they share memory with the networks.
+struct NetworkTensors {
+    unet: BTreeMap<String, Tensor>,
+    text: BTreeMap<String, Tensor>,
 }
 
 impl BaseModel {
@@ -47,20 +56,65 @@ impl BaseModel {
         let weights = open("text_encoder")?;
         let text = ClipText::load(&text_config, &weights)?;
         weights.finish()?;
+        let text_tensors = weights.given();
         let weights = open("vae")?;
         let vae = Vae::load(vae_config, &weights)?;
         weights.finish()?;
         let weights = open("unet")?;
         let unet = UNet::load(unet_config, &weights)?;
         weights.finish()?;
+        let tensors = NetworkTensors {
+            unet: weights.given(),
+            text: text_tensors,
+        };
         Ok(Self {
             unet,
             vae,
             text,
             tokenizer,
             schedule,
+            text_config,
+            tensors,
             device: device.clone(),
         })
+    }
+
+    /// The tensors of the U-Net by diffusers name.
+    pub fn unet_tensors(&self) -> &BTreeMap<String, Tensor> {
+        &self.tensors.unet
+    }
+
+    /// The tensors of the text encoder by transformers name.
+    pub fn text_tensors(&self) -> &BTreeMap<String, Tensor> {
+        &self.tensors.text
+    }
+
+    /// The U-Net with some tensors replaced, by variables for instance, and low-rank additions to linear layers; all
+    /// else is shared.
+    ///
+    /// # Errors
+    /// A replacement has no tensor of its name, another shape, or values that are not finite.
+    pub fn unet_with(
+        &self,
+        replaced: BTreeMap<String, Tensor>,
+        additions: BTreeMap<String, LowRank>,
+    ) -> Result<UNet> {
+        let weights = Weights::from_tensors("adapter (unet)", merged(&self.tensors.unet, replaced));
+        let weights = weights.with_low_rank(additions);
+        let unet = UNet::load(self.unet.config().clone(), &weights)?;
+        weights.finish()?;
+        Ok(unet)
+    }
+
+    /// The text encoder with some tensors replaced; see [`Self::unet_with`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn text_with(&self, replaced: BTreeMap<String, Tensor>) -> Result<ClipText> {
+        let weights = Weights::from_tensors("adapter (text_encoder)", merged(&self.tensors.text, replaced));
+        let text = ClipText::load(&self.text_config, &weights)?;
+        weights.finish()?;
+        Ok(text)
     }
 
     /// Where the networks are.
@@ -78,4 +132,10 @@ impl BaseModel {
         }
         Ok(all.finalize().to_hex().to_string())
     }
+}
+
+fn merged(base: &BTreeMap<String, Tensor>, replaced: BTreeMap<String, Tensor>) -> HashMap<String, Tensor> {
+    let mut all: HashMap<String, Tensor> = base.clone().into_iter().collect();
+    all.extend(replaced);
+    all
 }

@@ -69,6 +69,11 @@ fn vico_sampling() {
 }
 
 #[test]
+fn baselines() {
+    holds("baselines");
+}
+
+#[test]
 fn metrics() {
     holds("metrics");
 }

@@ -33,6 +33,8 @@ pub enum Purpose {
     TrainReference,
     /// Which caption it has.
     TrainCaption,
+    /// How a training picture is flipped, cropped or scaled.
+    TrainAugmentation,
     /// Posterior sample of the target's latents.
     TargetPosterior,
     /// Posterior sample of the reference's latents.
@@ -52,6 +54,7 @@ impl Purpose {
             Self::TrainTarget => "train_target",
             Self::TrainReference => "train_reference",
             Self::TrainCaption => "train_caption",
+            Self::TrainAugmentation => "train_augmentation",
             Self::TargetPosterior => "target_posterior",
             Self::ReferencePosterior => "reference_posterior",
             Self::InitialWeights => "initial_weights",
@@ -108,6 +111,11 @@ impl NoiseStream {
         let bound = u32::try_from(bound).expect("nothing here has four billion elements to choose from");
         assert!(bound > 0, "cannot choose from nothing");
         self.0.bounded(bound) as usize
+    }
+
+    /// A number uniform in (0, 1).
+    pub fn unit(&mut self) -> f64 {
+        u32_to_unit_f64(self.0.next_u32())
     }
 
     /// Values uniform in (−`limit`, `limit`), shaped `shape`.

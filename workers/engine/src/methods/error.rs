@@ -46,8 +46,11 @@ pub enum Error {
         times: usize,
     },
     /// There is nothing to train on.
-    #[error("no reference images")]
-    NoReferenceImages,
+    #[error("no {role}")]
+    NoImages {
+        /// `reference images` or `class images`.
+        role: String,
+    },
     /// A loss or gradient is NaN or infinite.
     #[error("train step {step}: {tensor} is not finite ({value})")]
     NotFinite {
@@ -77,12 +80,20 @@ pub enum Error {
         got: String,
     },
     /// An adapter made by another method.
-    #[error("the adapter was made by `{got}`, not by `{expected}`")]
+    #[error("the adapter was made by `{got}`, not by {expected}")]
     WrongMethod {
-        /// The method asked to sample.
+        /// The methods that could be sampled from here.
         expected: &'static str,
         /// The method that made the adapter.
         got: String,
+    },
+    /// An adapter that does not fit this base model.
+    #[error("the adapter does not fit: {tensor}: {reason}")]
+    ForeignAdapter {
+        /// The tensor or the fact in the header.
+        tensor: String,
+        /// Why it does not fit.
+        reason: String,
     },
     /// The network returned NaN or infinity instead of an image.
     #[error("image {image} of the prompt `{prompt}` is not finite")]

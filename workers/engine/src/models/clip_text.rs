@@ -46,7 +46,7 @@ impl ClipTextConfig {
 /// A vector that takes the place of a token's embedding; gradients reach it.
 #[derive(Debug, Clone, Copy)]
 pub struct Injection<'a> {
-    /// The placeholder's id.
+    /// The placeholder's id; may lie beyond the vocabulary.
     pub token: u32,
     /// The learned embedding (1, width).
     pub vector: &'a Tensor,
@@ -84,6 +84,11 @@ impl ClipText {
         })
     }
 
+    /// Rows of the token table: the first id that is no token.
+    pub fn vocabulary(&self) -> u32 {
+        self.tokens.dims()[0] as u32
+    }
+
     /// Width of the token stream (768 in Stable Diffusion v1).
     pub fn hidden_size(&self) -> usize {
         self.tokens.dims()[1]
@@ -100,7 +105,16 @@ impl ClipText {
     /// added. Padding is not masked; the mask is causal, as CLIP was trained.
     pub fn forward(&self, ids: &[Vec<u32>], injected: &[Injection<'_>]) -> Result<Tensor> {
         let (b, n) = (ids.len(), self.length(ids)?);
-        let mut tokens = self.lookup(&ids.concat())?.reshape((b, n, self.hidden_size()))?;
+        // An injected id need not be in the table: any row will do, since it is replaced.
+        let known = |id: &u32| {
+            if injected.iter().any(|i| i.token == *id) {
+                0
+            } else {
+                *id
+            }
+        };
+        let rows: Vec<u32> = ids.iter().flatten().map(known).collect();
+        let mut tokens = self.lookup(&rows)?.reshape((b, n, self.hidden_size()))?;
         for injection in injected {
             tokens = injection.put(&tokens, ids)?;
         }

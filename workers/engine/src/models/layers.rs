@@ -3,7 +3,7 @@
 use candle_core::{Result, Tensor};
 
 use crate::kernels::{self, Conv2dGeometry, GroupNormSpec};
-use crate::weights::Weights;
+use crate::weights::{LowRank, Weights};
 
 use super::Loaded;
 
@@ -12,6 +12,7 @@ use super::Loaded;
 pub struct Linear {
     weight: Tensor,
     bias: Option<Tensor>,
+    low_rank: Option<LowRank>,
 }
 
 impl Linear {
@@ -19,8 +20,8 @@ impl Linear {
     pub fn load(weights: &Weights, inputs: usize, outputs: usize) -> Loaded<Self> {
         let bias = weights.get(outputs, "bias")?;
         Ok(Self {
-            weight: weights.get((outputs, inputs), "weight")?,
             bias: Some(bias),
+            ..Self::load_unbiased(weights, inputs, outputs)?
         })
     }
 
@@ -29,17 +30,26 @@ impl Linear {
         Ok(Self {
             weight: weights.get((outputs, inputs), "weight")?,
             bias: None,
+            low_rank: weights.low_rank(),
         })
     }
 
     /// From tensors at hand: `weight` (out, in), `bias` (out).
     pub fn new(weight: Tensor, bias: Option<Tensor>) -> Self {
-        Self { weight, bias }
+        Self {
+            weight,
+            bias,
+            low_rank: None,
+        }
     }
 
     /// (.., in) -> (.., out).
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        kernels::linear(x, &self.weight, self.bias.as_ref())
+        let y = kernels::linear(x, &self.weight, self.bias.as_ref())?;
+        match &self.low_rank {
+            Some(addition) => kernels::add(&y, &addition.forward(x)?),
+            None => Ok(y),
+        }
     }
 }
 

@@ -8,6 +8,7 @@ mod config;
 mod digest;
 mod error;
 mod layout;
+mod low_rank;
 mod safetensors_file;
 mod set;
 
@@ -15,4 +16,5 @@ pub use config::read_config;
 pub(crate) use config::read_valid_config;
 pub use digest::digest;
 pub use error::Error;
+pub use low_rank::LowRank;
 pub use set::Weights;

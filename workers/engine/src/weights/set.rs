@@ -1,14 +1,14 @@
 //! A set of named tensors with a prefix, that remembers which were asked for.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use candle_core::{DType, Device, Shape, Tensor};
 
-use super::Error;
 use super::layout::Layout;
 use super::safetensors_file::SafetensorsFile;
+use super::{Error, LowRank};
 
 /// An opened set of named tensors, seen through a prefix; cheap to clone.
 #[derive(Clone)]
@@ -22,7 +22,8 @@ struct Set {
     origin: String,
     device: Device,
     tensors: BTreeMap<String, Source>,
-    used: Mutex<BTreeSet<String>>,
+    low_rank: BTreeMap<String, LowRank>,
+    used: Mutex<BTreeMap<String, Option<Tensor>>>,
 }
 
 enum Source {
@@ -77,12 +78,29 @@ impl Weights {
             origin,
             device,
             tensors,
+            low_rank: BTreeMap::new(),
             used: Mutex::default(),
         };
         Self {
             set: Arc::new(set),
             prefix: String::new(),
         }
+    }
+
+    /// The same set, with low-rank additions to the weights of some linear layers, by the layer's full name.
+    ///
+    /// # Panics
+    /// The set has been shared already.
+    #[must_use]
+    pub fn with_low_rank(mut self, additions: BTreeMap<String, LowRank>) -> Self {
+        let set = Arc::get_mut(&mut self.set).expect("additions are made before the set is handed on");
+        set.low_rank = additions;
+        self
+    }
+
+    /// What is added to the weight of the linear layer at this prefix.
+    pub fn low_rank(&self) -> Option<LowRank> {
+        self.set.low_rank.get(self.prefix.trim_end_matches('.')).cloned()
     }
 
     /// The same set, one level further in: `pp("a").pp("b")` sees the tensors under `a.b.`.
@@ -130,14 +148,23 @@ impl Weights {
         };
         source.check_shape(shape.into().dims(), name, &self.set.origin)?;
         let tensor = source.read(name, &self.set)?;
-        self.used().insert(name.clone());
+        self.used().insert(name.clone(), Some(tensor.clone()));
         Ok(tensor)
     }
 
     /// Marks tensors that carry no weights (index buffers, unused heads) as known, whether present or not.
     pub fn ignore(&self, names: &[&str]) {
         let mut used = self.used();
-        used.extend(names.iter().map(|name| self.full(name)));
+        used.extend(names.iter().map(|name| (self.full(name), None)));
+    }
+
+    /// The tensors that were asked for so far, by name, as they were given.
+    pub fn given(&self) -> BTreeMap<String, Tensor> {
+        let used = self.used();
+        let given = used
+            .iter()
+            .filter_map(|(name, tensor)| Some((name.clone(), tensor.clone()?)));
+        given.collect()
     }
 
     /// Checks that every tensor under this prefix was asked for or ignored.
@@ -149,7 +176,7 @@ impl Weights {
             .keys()
             .filter(|name| name.starts_with(&self.prefix));
         let tensors: Vec<String> = under_prefix
-            .filter(|name| !used.contains(*name))
+            .filter(|name| !used.contains_key(*name))
             .cloned()
             .collect();
         if tensors.is_empty() {
@@ -165,7 +192,7 @@ impl Weights {
         format!("{}{name}", self.prefix)
     }
 
-    fn used(&self) -> MutexGuard<'_, BTreeSet<String>> {
+    fn used(&self) -> MutexGuard<'_, BTreeMap<String, Option<Tensor>>> {
         self.set.used.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -41,7 +41,8 @@ fn method_class(error: &methods::Error) -> FailureClass {
         | E::NotOneToken { .. }
         | E::PromptTooLong { .. }
         | E::RepeatedPlaceholder { .. }
-        | E::NoReferenceImages
+        | E::NoImages { .. }
+        | E::ForeignAdapter { .. }
         | E::ForeignState { .. }
         | E::WrongMethod { .. } => FailureClass::InvalidInput,
     }
@@ -91,8 +92,11 @@ mod tests {
             failure_of.message,
             "sampling: image 1 of the prompt `a *` is entirely black"
         );
+        let no_images = methods::Error::NoImages {
+            role: "reference images".to_owned(),
+        };
         assert_eq!(
-            failure("training", methods::Error::NoReferenceImages.into()).class,
+            failure("training", no_images.into()).class,
             FailureClass::InvalidInput
         );
     }

@@ -1,5 +1,6 @@
 //! The checks: what each file of a reference set says, recomputed.
 
+pub(crate) mod baselines;
 pub(crate) mod forward;
 pub(crate) mod golden;
 pub(crate) mod gradients;
@@ -25,7 +26,7 @@ pub(crate) use ledger::{Ledger, Line};
 type Check = fn(&Path, &mut Ledger) -> Result<()>;
 
 /// The parts, by the name their items start with, and the file or folder each belongs to.
-const PARTS: [(&str, &str, Check); 11] = [
+const PARTS: [(&str, &str, Check); 12] = [
     ("tokens", "tokens.json", tables::tokens),
     ("otsu", "otsu.safetensors", tables::otsu),
     ("schedule", "schedule.json", tables::schedule),
@@ -36,6 +37,7 @@ const PARTS: [(&str, &str, Check); 11] = [
     ("vico.grads", "vico", gradients::grads),
     ("vico_train", "vico_train", training::check),
     ("vico_sample", "vico_sample", sampling::check),
+    ("baselines", "baselines", baselines::check),
     ("metrics", "metrics", metrics::check),
 ];
 

@@ -4,10 +4,10 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use candle_core::Tensor;
+use vico_engine::methods::templates::caption;
 use vico_engine::methods::training::{AdamW, AdamWSpec, Gradients, Parameter, ParameterGroup};
 use vico_engine::methods::vico::branches::Columns;
 use vico_engine::methods::vico::pass::{Batch, Pass};
-use vico_engine::methods::vico::templates::caption;
 
 use super::Ledger;
 use super::golden::Golden;

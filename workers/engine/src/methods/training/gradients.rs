@@ -50,6 +50,25 @@ impl Gradients {
             .ok_or_else(|| candle_core::Error::Msg(format!("no gradient for `{name}`")))
     }
 
+    /// Scales all gradients so that their common L2 norm is at most `most`, as PyTorch's `clip_grad_norm_` does.
+    ///
+    /// # Errors
+    /// A tensor operation fails.
+    pub fn clip(&mut self, norms: &[(&'static str, f32)], most: f64) -> TensorResult<()> {
+        let total = norms
+            .iter()
+            .map(|(_, norm)| f64::from(*norm).powi(2))
+            .sum::<f64>()
+            .sqrt();
+        let factor = most / (total + 1e-6);
+        if factor < 1.0 {
+            for gradient in self.0.values_mut() {
+                *gradient = (&*gradient * factor)?;
+            }
+        }
+        Ok(())
+    }
+
     /// The L2 norm over each group, with its name.
     ///
     /// # Errors

@@ -55,6 +55,8 @@ pub struct TrainPlan {
     pub micro_batch: usize,
     /// The optimiser's settings.
     pub optimiser: AdamWSpec,
+    /// Gradients are scaled down to this L2 norm over all parameters; `None` leaves them as they are.
+    pub max_grad_norm: Option<f64>,
 }
 
 /// What one train step did.
@@ -70,7 +72,7 @@ pub struct TrainReport {
     pub mse: f32,
     /// Its regulariser, before the weight.
     pub regulariser: f32,
-    /// L2 norm of the gradient of each parameter group.
+    /// L2 norm of the gradient of each parameter group, before clipping.
     pub grad_norms: Vec<(&'static str, f32)>,
     /// Wall time.
     pub seconds: f32,
@@ -127,6 +129,9 @@ fn train_step(
         regulariser += loss.regulariser;
     }
     let grad_norms = gradients.norms(optimiser.groups(), step + 1)?;
+    if let Some(most) = plan.max_grad_norm {
+        gradients.clip(&grad_norms, most)?;
+    }
     optimiser.update(&gradients)?;
     let seconds = started.elapsed().as_secs_f32();
     Ok(TrainReport {

@@ -2,15 +2,15 @@
 
 use candle_core::{Result as TensorResult, Tensor};
 
+use super::VicoSpec;
 use super::branches::Columns;
 use super::learned::columns;
 use super::pass::Batch;
-use super::{VicoSpec, templates};
 use crate::base_model::BaseModel;
 use crate::diffusion::{NoiseKey, Purpose};
 use crate::image::resample::{Filter, resize};
 use crate::image::{Rgb8, to_unit_range};
-use crate::methods::Error;
+use crate::methods::{Error, templates};
 use crate::models::vae::Moments;
 
 /// The reference images and captions of a concept.
@@ -38,7 +38,10 @@ impl<'a> Dataset<'a> {
         placeholder: u32,
     ) -> crate::Result<Self> {
         if images.is_empty() {
-            return Err(Error::NoReferenceImages.into());
+            return Err(Error::NoImages {
+                role: "reference images".to_owned(),
+            }
+            .into());
         }
         let posteriors = images
             .iter()

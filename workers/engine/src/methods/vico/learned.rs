@@ -9,6 +9,7 @@ use super::ica::ImageAttention;
 use crate::adapter::Adapter;
 use crate::base_model::BaseModel;
 use crate::methods::Error;
+use crate::methods::words::{embedding_name, one_token};
 use crate::models::clip_text::Injection;
 use crate::tokenizer::Encoded;
 use crate::weights::Weights;
@@ -41,7 +42,7 @@ impl Learned {
     pub fn from_adapter(base: &BaseModel, adapter: &Adapter) -> crate::Result<Self> {
         if adapter.method() != METHOD {
             return Err(Error::WrongMethod {
-                expected: METHOD,
+                expected: "`vico`",
                 got: adapter.method().to_owned(),
             }
             .into());
@@ -84,20 +85,6 @@ impl Learned {
         };
         Ok(base.text.forward(ids, &[injection])?)
     }
-}
-
-/// The name of S* in adapters; the official `embeddings.pt` holds it as `string_to_param["*"]`.
-pub(super) fn embedding_name(placeholder: &str) -> String {
-    format!("string_to_param.{placeholder}")
-}
-
-/// The id of a word that must be one token. `role` is what messages call it.
-pub(super) fn one_token(base: &BaseModel, role: &'static str, word: &str) -> crate::Result<u32> {
-    if let Some(id) = base.tokenizer.single_token(word)? {
-        return Ok(id);
-    }
-    let (word, tokens) = (word.to_owned(), base.tokenizer.token_count(word)?);
-    Err(Error::NotOneToken { role, word, tokens }.into())
 }
 
 /// Where the placeholder and the end of text stand in an encoded prompt.

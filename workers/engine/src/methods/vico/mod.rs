@@ -14,7 +14,6 @@ pub mod pass;
 pub mod reference;
 pub mod regulariser;
 pub mod sample;
-pub mod templates;
 
 mod dataset;
 mod spec;

@@ -7,13 +7,14 @@ use candle_core::Var;
 use super::VicoSpec;
 use super::dataset::Dataset;
 use super::ica::ImageAttention;
-use super::learned::{AdapterTensors, Learned, METHOD, USE_MASK, embedding_name, one_token};
+use super::learned::{AdapterTensors, Learned, METHOD, USE_MASK};
 use crate::adapter::Adapter;
 use crate::base_model::BaseModel;
 use crate::image::Rgb8;
 use crate::methods::training::{
     AdamWSpec, Loss, Objective, Parameter, ParameterGroup, TrainPlan, TrainingState, Watch, run,
 };
+use crate::methods::words::{embedding_name, one_token};
 use crate::models::unet::UNet;
 
 /// Trains an adapter on `references`, from the start or from `resume`; one report to `watch` per train step. If `watch`
@@ -39,6 +40,7 @@ pub fn train(
             weight_decay: spec.weight_decay,
             ..AdamWSpec::default()
         },
+        max_grad_norm: None,
     };
     run(&training, &plan, resume, watch)
 }

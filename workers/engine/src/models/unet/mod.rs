@@ -20,7 +20,7 @@ use candle_core::{Result, Tensor, bail};
 
 use blocks::{DownBlock, MiddleBlock, UpBlock};
 use time::TimeEmbedding;
-use walk::Walk;
+use walk::{Walk, WalkSettings};
 
 use super::Loaded;
 use super::layers::{Conv2d, Conv2dSize, GroupNorm};
@@ -38,7 +38,7 @@ pub struct UNet {
     up: Vec<UpBlock>,
     norm_out: GroupNorm,
     conv_out: Conv2d,
-    checkpointing: bool,
+    settings: WalkSettings,
 }
 
 impl UNet {
@@ -66,7 +66,7 @@ impl UNet {
                 &weights.pp("conv_out"),
                 Conv2dSize::same(first, config.out_channels, 3),
             )?,
-            checkpointing: false,
+            settings: WalkSettings::default(),
             config,
         })
     }
@@ -80,7 +80,13 @@ impl UNet {
     ///
     /// Blocks with trainable weights of their own cannot be checkpointed; they are an error while this is on.
     pub fn set_checkpointing(&mut self, on: bool) {
-        self.checkpointing = on;
+        self.settings.checkpointing = on;
+    }
+
+    /// Whether keys and values of the first text token (begin of text) are cut from the gradient in every text
+    /// cross-attention, as Custom Diffusion trains (official `src/model.py:154-158`).
+    pub fn set_detach_first_token(&mut self, on: bool) {
+        self.settings.detach_first_token = on;
     }
 
     /// The predicted noise (b', 4, h, w) of x (b, 4, h, w) at one timestep per sample under a text context
@@ -115,7 +121,7 @@ impl UNet {
             emb,
             context.clone(),
             hook,
-            self.checkpointing,
+            self.settings,
         );
         if !self.blocks(&mut walk)? {
             return Ok(None);

@@ -3,7 +3,7 @@
 use candle_core::{Result, Tensor};
 
 use super::hook::{ColumnRequest, Flow};
-use super::walk::Walk;
+use super::walk::{Walk, WalkSettings};
 use super::{Site, UNetConfig};
 use crate::kernels::{GroupNormSpec, Mask, add, attention, attention_columns, checkpoint, geglu};
 use crate::models::Loaded;
@@ -52,8 +52,7 @@ impl Transformer {
         let map = self.proj_in.forward(&self.norm.forward(&walk.x)?)?;
         let tokens = map.flatten_from(2)?.transpose(1, 2)?.contiguous()?; // (b, h·w, width)
         let request = walk.hook.columns(&self.site);
-        let (tokens, maps) =
-            self.through_block(tokens, &walk.context, request.as_ref(), walk.checkpointing)?;
+        let (tokens, maps) = self.through_block(tokens, &walk.context, request.as_ref(), walk.settings)?;
         let Flow::Continue(tokens) = walk.hook.after_block(&self.site, tokens, maps)? else {
             return Ok(false);
         };
@@ -68,14 +67,19 @@ impl Transformer {
         tokens: Tensor,
         context: &Tensor,
         request: Option<&ColumnRequest>,
-        checkpointing: bool,
+        settings: WalkSettings,
     ) -> Result<(Tensor, Option<Tensor>)> {
-        if checkpointing && request.is_none() {
+        let detach = settings.detach_first_token;
+        if settings.checkpointing && request.is_none() {
             let block = self.block.clone();
-            let run = move |t: &[Tensor]| block.forward(&t[0], &t[1], None).map(|(tokens, _)| tokens);
+            let run = move |t: &[Tensor]| {
+                block
+                    .forward(&t[0], (&t[1], detach), None)
+                    .map(|(tokens, _)| tokens)
+            };
             return Ok((checkpoint(run, &[tokens, context.clone()])?, None));
         }
-        self.block.forward(&tokens, context, request)
+        self.block.forward(&tokens, (context, detach), request)
     }
 }
 
@@ -106,20 +110,21 @@ impl Block {
         })
     }
 
-    /// tokens (b, n, width), context (b, m, context width) -> tokens, and the requested text columns.
+    /// tokens (b, n, width), context (b, m, context width) and whether its first token is cut from the gradient ->
+    /// tokens, and the requested text columns.
     fn forward(
         &self,
         tokens: &Tensor,
-        context: &Tensor,
+        (context, detach_first): (&Tensor, bool),
         request: Option<&ColumnRequest>,
     ) -> Result<(Tensor, Option<Tensor>)> {
         let normal = self.norm1.forward(tokens)?;
-        let tokens = add(tokens, &self.attn1.forward(&normal, &normal)?)?;
+        let tokens = add(tokens, &self.attn1.forward(&normal, &normal, false)?)?;
         let normal = self.norm2.forward(&tokens)?;
         let maps = request
             .map(|request| self.attn2.columns(&normal, context, request))
             .transpose()?;
-        let tokens = add(&tokens, &self.attn2.forward(&normal, context)?)?;
+        let tokens = add(&tokens, &self.attn2.forward(&normal, context, detach_first)?)?;
         let gated = geglu(&self.ff_in.forward(&self.norm3.forward(&tokens)?)?)?;
         Ok((add(&tokens, &self.ff_out.forward(&gated)?)?, maps))
     }
@@ -147,12 +152,12 @@ impl Attention {
         })
     }
 
-    fn forward(&self, x: &Tensor, context: &Tensor) -> Result<Tensor> {
-        let (q, k, v) = (
-            self.q.forward(x)?,
-            self.k.forward(context)?,
-            self.v.forward(context)?,
-        );
+    fn forward(&self, x: &Tensor, context: &Tensor, detach_first: bool) -> Result<Tensor> {
+        let q = self.q.forward(x)?;
+        let (mut k, mut v) = (self.k.forward(context)?, self.v.forward(context)?); // (b, m, width)
+        if detach_first {
+            (k, v) = (without_first(&k)?, without_first(&v)?);
+        }
         self.out.forward(&attention(&q, &k, &v, self.heads, Mask::None)?)
     }
 
@@ -163,4 +168,13 @@ impl Attention {
         let k = self.k.forward(&context.narrow(0, first, count)?)?;
         attention_columns(&q, &k, self.heads, &request.columns)
     }
+}
+
+/// (b, m, width) with the first token cut from the gradient.
+fn without_first(tokens: &Tensor) -> Result<Tensor> {
+    let others = tokens.dim(1)? - 1;
+    Tensor::cat(
+        &[tokens.narrow(1, 0, 1)?.detach(), tokens.narrow(1, 1, others)?],
+        1,
+    )
 }

@@ -4,6 +4,15 @@ use candle_core::{Result, Tensor, bail};
 
 use super::SiteHook;
 
+/// How the walk is made.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct WalkSettings {
+    /// Whether blocks run a second time in the backward pass.
+    pub(super) checkpointing: bool,
+    /// Whether keys and values of the first text token give no gradient to their weights.
+    pub(super) detach_first_token: bool,
+}
+
 /// What flows through the blocks.
 pub(super) struct Walk<'a> {
     /// The current map (b, c, h, w).
@@ -13,7 +22,7 @@ pub(super) struct Walk<'a> {
     /// Text context (b, tokens, width).
     pub(super) context: Tensor,
     pub(super) hook: &'a mut dyn SiteHook,
-    pub(super) checkpointing: bool,
+    pub(super) settings: WalkSettings,
     /// Maps of the way down that wait for the way up.
     skips: Vec<Tensor>,
 }
@@ -24,14 +33,14 @@ impl<'a> Walk<'a> {
         emb: Tensor,
         context: Tensor,
         hook: &'a mut dyn SiteHook,
-        checkpointing: bool,
+        settings: WalkSettings,
     ) -> Self {
         Self {
             x,
             emb,
             context,
             hook,
-            checkpointing,
+            settings,
             skips: Vec::new(),
         }
     }

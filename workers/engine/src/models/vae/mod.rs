@@ -77,6 +77,11 @@ impl Vae {
         (self.config.latent_channels, edge, edge)
     }
 
+    /// Pixels per latent cell in each direction.
+    pub fn reduction(&self) -> usize {
+        self.config.reduction()
+    }
+
     /// The posterior of pictures (b, 3, h, w) in -1..1 whose sides are multiples of the reduction.
     pub fn encode(&self, images: &Tensor) -> Result<Moments> {
         let (_, _, h, w) = images.dims4()?;
