@@ -19,7 +19,7 @@ use crate::support::bench::{Bench, concept, settings};
 use crate::support::tiny;
 
 /// Side of all images: the smallest the tiny networks take.
-const SIZE: u32 = 64;
+pub const SIZE: u32 = 64;
 
 pub fn real_engine() -> MakeEngine {
     Arc::new(|| Ok(Box::new(CandleEngine::new(&ComputeDevice::cpu())?)))
@@ -81,7 +81,7 @@ async fn score_job(bench: &Bench, sample: JobKey) -> JobKey {
         .await
 }
 
-async fn class_images_job(bench: &Bench) -> JobKey {
+pub async fn class_images_job(bench: &Bench, seed: u64) -> JobKey {
     let (base, source) = tiny::base();
     let sources = Sources {
         models: [(base.identity, source)].into(),
@@ -95,13 +95,13 @@ async fn class_images_job(bench: &Bench) -> JobKey {
         guidance: 7.5,
         eta: 0.5,
         size: SIZE,
-        seed: 5,
+        seed,
     };
     bench.put_job(JobInputs::ClassImages(inputs), sources, 0).await
 }
 
 /// Has a job done and commits its receipt, as a coordinator would.
-async fn done(bench: &Bench, job: JobKey, stage: Stage) -> Receipt {
+pub async fn done(bench: &Bench, job: JobKey, stage: Stage) -> Receipt {
     done_after(bench, job, stage, 0).await
 }
 
@@ -132,11 +132,11 @@ async fn done_after(bench: &Bench, job: JobKey, stage: Stage, memory_halvings: u
     receipt
 }
 
-async fn read(bench: &Bench, receipt: &Receipt, name: &str) -> Vec<u8> {
+pub async fn read(bench: &Bench, receipt: &Receipt, name: &str) -> Vec<u8> {
     bench.store.blob(&receipt.outputs[name]).await.unwrap().into()
 }
 
-fn caption(png: &[u8]) -> Caption {
+pub fn caption(png: &[u8]) -> Caption {
     let reader = png::Decoder::new(std::io::Cursor::new(png)).read_info().unwrap();
     let texts = &reader.info().uncompressed_latin1_text;
     let json = &texts.iter().find(|chunk| chunk.keyword == VICO).unwrap().text;
@@ -185,7 +185,7 @@ async fn class_images_do_not_depend_on_the_worker_or_its_memory() {
     for memory_halvings in [0, 1] {
         let bench = Bench::new().await;
         let worker = bench.start("w1", &real_engine());
-        let job = class_images_job(&bench).await;
+        let job = class_images_job(&bench, 5).await;
         let drawn = done_after(&bench, job, Stage::ClassImages, memory_halvings).await;
         worker.stop().await;
         let names: Vec<String> = drawn.outputs.keys().cloned().collect();

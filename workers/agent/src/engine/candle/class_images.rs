@@ -8,8 +8,8 @@ use vico::spec::ClassImagesInputs;
 use vico_engine::base_model::BaseModel;
 use vico_engine::diffusion::NoiseKey;
 use vico_engine::image::Rgb8;
-use vico_engine::methods::sampling::{SampleSpec, SampleWatch, untouched};
-use vico_engine::methods::{self, Next};
+use vico_engine::methods::sampling::{SampleSpec, SampleWatch};
+use vico_engine::methods::{self, Next, Personalised};
 
 use super::{Memory, failure};
 use crate::engine::{ClassImagesWork, Ended, Watch};
@@ -26,6 +26,7 @@ pub(super) fn draw(
 ) -> Result<Ended, Failure> {
     let inputs = &work.inputs;
     let batch = batch(memory);
+    let untouched = Personalised::base(base);
     for first in (0..inputs.count).step_by(batch as usize) {
         let numbers = first..inputs.count.min(first + batch);
         let mut looker_on = LookerOn {
@@ -34,7 +35,7 @@ pub(super) fn draw(
             count: inputs.count,
         };
         let spec = spec(inputs, numbers.clone());
-        let images = match untouched::sample(base, &spec, &mut looker_on) {
+        let images = match untouched.sample(&spec, &mut looker_on) {
             Err(vico_engine::Error::Method(methods::Error::Stopped { .. })) => return Ok(Ended::Stopped),
             other => other.map_err(|error| failure("drawing class images", error))?,
         };

@@ -3,8 +3,10 @@
 //! The base model and the pair of evaluators used last stay in memory; a job that needs others makes them go first, so
 //! that never two of a kind are held.
 
+mod artist;
 mod class_images;
 mod classify;
+mod lesson;
 mod sample;
 mod score;
 mod train;
@@ -12,7 +14,7 @@ mod train;
 use candle_core::Device;
 use vico::digest::Digest;
 use vico::job::{Failure, FailureClass};
-use vico::spec::{EvaluatorInputs, MethodSpec, ModelInputs, algorithm};
+use vico::spec::{EvaluatorInputs, ModelInputs, algorithm};
 use vico_engine::base_model::BaseModel;
 use vico_engine::image::{Limits, Rgb8, decode};
 use vico_engine::metrics::{EvaluatorDirs, Evaluators};
@@ -143,16 +145,6 @@ fn check_version(stage: &str, asked: u32, built: u32) -> Result<(), Failure> {
     let class = FailureClass::VersionMismatch;
     let message = format!("the job asks for version {asked} of {stage}, this worker has version {built}");
     Err(Failure { class, message })
-}
-
-/// A method that the engine does not have.
-fn not_built(doing: &str, method: &MethodSpec) -> Failure {
-    let class = FailureClass::VersionMismatch;
-    let message = format!(
-        "this worker's engine is built without {doing} of `{}`",
-        method.name()
-    );
-    Failure { class, message }
 }
 
 /// Pictures of files; a file that is none is named.

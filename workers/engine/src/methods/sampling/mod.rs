@@ -2,7 +2,6 @@
 
 pub mod images;
 pub mod plain;
-pub mod untouched;
 
 use candle_core::{Result as TensorResult, Tensor};
 
