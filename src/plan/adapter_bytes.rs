@@ -40,18 +40,25 @@ fn low_rank(settings: &LoraSettings) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::spec::{CustomDiffusionSettings, DreamboothSettings, TextualInversionSettings, VicoSettings};
 
     /// The ViCo paper's table 1, and 797,184, which diffusers reports for rank 4.
     #[test]
     fn the_counts_are_the_published_ones() {
         let bytes = |method| adapter_bytes(&method);
-        assert_eq!(bytes(MethodSpec::Vico(Default::default())), 4 * 51_249_728);
-        assert_eq!(bytes(MethodSpec::TextualInversion(Default::default())), 4 * 768);
-        assert_eq!(bytes(MethodSpec::Dreambooth(Default::default())), 4 * 982_581_444);
+        assert_eq!(bytes(MethodSpec::Vico(VicoSettings::default())), 4 * 51_249_728);
         assert_eq!(
-            bytes(MethodSpec::CustomDiffusion(Default::default())),
+            bytes(MethodSpec::TextualInversion(TextualInversionSettings::default())),
+            4 * 768
+        );
+        assert_eq!(
+            bytes(MethodSpec::Dreambooth(DreamboothSettings::default())),
+            4 * 982_581_444
+        );
+        assert_eq!(
+            bytes(MethodSpec::CustomDiffusion(CustomDiffusionSettings::default())),
             4 * (19_169_280 + 768)
         );
-        assert_eq!(bytes(MethodSpec::Lora(Default::default())), 4 * 797_184);
+        assert_eq!(bytes(MethodSpec::Lora(LoraSettings::default())), 4 * 797_184);
     }
 }

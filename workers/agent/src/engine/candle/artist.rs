@@ -21,7 +21,7 @@ pub(super) enum Artist<'a> {
         references: Vec<Rgb8>,
     },
     /// Any other method: the base model with the adapter in place.
-    Personalised(Personalised<'a>),
+    Personalised(Box<Personalised<'a>>),
 }
 
 impl<'a> Artist<'a> {
@@ -39,7 +39,7 @@ impl<'a> Artist<'a> {
             | MethodSpec::Dreambooth(_)
             | MethodSpec::CustomDiffusion(_)
             | MethodSpec::Lora(_) => Personalised::open(base, &adapter)
-                .map(Self::Personalised)
+                .map(|personalised| Self::Personalised(Box::new(personalised)))
                 .map_err(|error| failure("reading the adapter", error)),
         }
     }
