@@ -140,10 +140,14 @@ fn an_unknown_key() {
 }
 
 #[test]
-fn a_method_that_is_not_built() {
+fn a_setting_of_another_method() {
     let bench = Bench::new();
-    bench.replace("method: vico", "method: dreambooth");
-    assert_told(&bench.vico("run"), 2, &["dreambooth", "not built"]);
+    bench.replace("method: vico", "method: vico, rank: 4");
+    assert_told(
+        &bench.vico("run"),
+        2,
+        &["vico takes no `rank`", "a setting of lora"],
+    );
 }
 
 #[test]

@@ -59,6 +59,9 @@ pub(crate) async fn commit(store: &Store, receipt: Receipt) -> Result<Receipt, E
 
 fn expected_outputs(inputs: &JobInputs) -> Vec<String> {
     match inputs {
+        JobInputs::ClassImages(inputs) => (0..inputs.count as usize)
+            .map(output_names::class_image)
+            .collect(),
         JobInputs::Train(_) => vec![output_names::ADAPTER.to_owned()],
         JobInputs::Sample(inputs) => {
             let samples = inputs.sampling.images_per_prompt as usize;

@@ -63,7 +63,7 @@ async fn outcome(
     };
     let drawn = plan.jobs.get(&run.sample).and_then(|job| match &job.spec.inputs {
         JobInputs::Sample(inputs) => Some(inputs),
-        JobInputs::Train(_) | JobInputs::Score(_) => None,
+        JobInputs::ClassImages(_) | JobInputs::Train(_) | JobInputs::Score(_) => None,
     });
     Ok(RunOutcome {
         method: run.method.clone(),
@@ -90,11 +90,7 @@ async fn read_scores(store: &Store, receipt: &Receipt) -> Result<Option<ScoreTab
 
 /// Prompts as the text encoder saw them.
 fn filled_prompts(inputs: &SampleInputs) -> Vec<String> {
-    let subject = inputs
-        .method
-        .subject()
-        .replace("{token}", &inputs.concept.placeholder)
-        .replace("{class}", &inputs.concept.class);
+    let subject = inputs.method.subject_of(&inputs.concept);
     inputs
         .prompts
         .iter()

@@ -154,6 +154,7 @@ fn new_job(key: JobKey, job: PlannedJob) -> NewJob {
 /// Identities of the models that a job loads.
 fn models(inputs: &JobInputs) -> Vec<vico::digest::Digest> {
     let models: BTreeSet<_> = match inputs {
+        JobInputs::ClassImages(inputs) => [inputs.base.identity].into(),
         JobInputs::Train(inputs) => [inputs.base.identity].into(),
         JobInputs::Sample(inputs) => [inputs.base.identity].into(),
         JobInputs::Score(inputs) => [inputs.evaluators.clip.identity, inputs.evaluators.dino.identity].into(),

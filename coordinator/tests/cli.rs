@@ -133,7 +133,11 @@ fn shells_can_complete_the_verbs() {
 
 #[test]
 fn the_shipped_manifests_are_valid_and_show_their_defaults() {
-    for name in ["manifests/quickstart.yaml", "manifests/photos.yaml"] {
+    for name in [
+        "manifests/quickstart.yaml",
+        "manifests/five-methods.yaml",
+        "manifests/photos.yaml",
+    ] {
         let shown = vico_coord(&["validate", name, "--show-defaults"]);
         assert_eq!(shown.code, Some(0), "{}", shown.stderr);
         assert!(shown.stdout.contains("weight_decay"), "{}", shown.stdout);

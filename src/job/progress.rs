@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Carried by every renewal. Units are the stage's own: train steps, images, images scored.
+/// Carried by every renewal. Units are the stage's own: class images, train steps, images, images scored.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Progress {
     /// Units done.

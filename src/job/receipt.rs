@@ -63,6 +63,11 @@ pub mod output_names {
     /// The scores a score job makes: one [`crate::score::ScoreTable`] as JSON.
     pub const SCORES: &str = "scores.json";
 
+    /// The class image (from 0) that a class_images job makes.
+    pub fn class_image(number: usize) -> String {
+        format!("class/{number:04}.png")
+    }
+
     /// The image of a prompt (from 0) and a sample (from 0) that a sample job makes.
     pub fn image(prompt: usize, sample: usize) -> String {
         format!("p{prompt:02}/s{sample}.png")

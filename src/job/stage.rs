@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stage {
+    /// Draw pictures of a class word with the base model, for a prior loss.
+    ClassImages,
     /// Teach a method one concept; makes an adapter.
     Train,
     /// Draw the evaluation images with an adapter.
@@ -18,11 +20,12 @@ pub enum Stage {
 
 impl Stage {
     /// All stages, in the order of dependence.
-    pub const ALL: [Self; 3] = [Self::Train, Self::Sample, Self::Score];
+    pub const ALL: [Self; 4] = [Self::ClassImages, Self::Train, Self::Sample, Self::Score];
 
     /// The word used in files, messages and tables.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::ClassImages => "class_images",
             Self::Train => "train",
             Self::Sample => "sample",
             Self::Score => "score",
@@ -38,7 +41,7 @@ impl fmt::Display for Stage {
 
 /// A word that names no stage.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a stage: it is one of train, sample, score")]
+#[error("`{0}` is not a stage: it is one of class_images, train, sample, score")]
 pub struct UnknownStage(pub String);
 
 impl std::str::FromStr for Stage {

@@ -6,16 +6,17 @@ use super::check_concepts;
 use super::error::Kind;
 use super::finding::Finding;
 use super::location;
+use super::methods;
 use super::path::Path;
 use super::prompts;
-use super::raw::{RawDemand, RawManifest, RawMethod, RawMetrics, RawPromptSet, RawRetry};
+use super::raw::{RawDemand, RawManifest, RawMetrics, RawPromptSet, RawRetry};
 use super::settings::{
     Backoff, BaseModel, Metrics, PromptSet, Prompts, RetryPolicy, Settings, StageResources,
 };
 use super::{builtin_prompts, units};
 use crate::ids::{InvalidId, SweepId};
 use crate::job::Resources;
-use crate::spec::{MethodSpec, PromptSpec, ReferencePolicy, SamplingSpec, VicoSettings};
+use crate::spec::{PromptSpec, SamplingSpec};
 
 /// The settings, or why there are none. What is `None` has left a finding.
 pub(crate) fn settings(raw: &RawManifest, found: &mut Vec<Finding>) -> Settings {
@@ -33,9 +34,7 @@ pub(crate) fn settings(raw: &RawManifest, found: &mut Vec<Finding>) -> Settings 
         concepts,
         concepts_from,
         prompt_sets,
-        methods: by_id(&raw.methods, "methods", found, |raw, path, found| {
-            Some(method(raw, path, found))
-        }),
+        methods: by_id(&raw.methods, "methods", found, methods::method),
         train_seed: raw.train_seed,
         sampling: sampling(raw),
         metrics: metrics(&raw.metrics, found),
@@ -126,41 +125,6 @@ fn listed(texts: &[String], path: &Path, found: &mut Vec<Finding>) -> Vec<Prompt
         .collect()
 }
 
-fn method(raw: &RawMethod, path: &Path, found: &mut Vec<Finding>) -> MethodSpec {
-    check_subject(&raw.subject, &path.key("subject"), found);
-    if raw.reference.policy == ReferencePolicy::Cycle && raw.reference.index != 0 {
-        let path = path.key("reference").key("index");
-        let help = "remove it, or set `policy: fixed`";
-        found.push(
-            Finding::new(&path, Kind::BadValue, "`index` is not used by the policy `cycle`").help(help),
-        );
-    }
-    // The schema lets only this one through.
-    MethodSpec::Vico(VicoSettings {
-        subject: raw.subject.clone(),
-        steps: raw.steps,
-        batch: raw.batch,
-        lr_embedding: raw.lr.embedding,
-        lr_image_attention: raw.lr.image_attention,
-        weight_decay: raw.weight_decay,
-        reg_weight: raw.reg_weight,
-        mask: raw.mask,
-        reference_policy: raw.reference.policy,
-        reference_index: raw.reference.index,
-    })
-}
-
-/// `{token}` must be there once and stand free; `{class}` may be.
-fn check_subject(subject: &str, path: &Path, found: &mut Vec<Finding>) {
-    let as_prompt = subject.replace("{class}", "thing").replace("{token}", "{}");
-    if subject.contains("{}") || prompts::check(&as_prompt).is_err() {
-        let message = format!("`{subject}` cannot fill the `{{}}` of a prompt");
-        let help =
-            "write `{token}` once, with blanks around it, and `{class}` if you like: \"{token} {class}\"";
-        found.push(Finding::new(path, Kind::BadValue, message).help(help));
-    }
-}
-
 fn sampling(raw: &RawManifest) -> SamplingSpec {
     let sampling = &raw.sampling;
     SamplingSpec {
@@ -217,6 +181,7 @@ fn resources(raw: &RawManifest, found: &mut Vec<Finding>) -> StageResources {
         }
     };
     StageResources {
+        class_images: demand("class_images", &raw.resources.class_images),
         train: demand("train", &raw.resources.train),
         sample: demand("sample", &raw.resources.sample),
         score: demand("score", &raw.resources.score),

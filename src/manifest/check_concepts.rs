@@ -8,7 +8,7 @@ use super::finding::Finding;
 use super::location;
 use super::path::Path;
 use super::raw::{OneOrMany, RawConcept, RawManifest};
-use super::settings::{Concept, ConceptKind, ConceptsFrom, Images, PromptSet, Words};
+use super::settings::{Concept, ConceptKind, ConceptsFrom, FolderLayout, Images, PromptSet, Words};
 use crate::ids::{ConceptId, PromptSetId};
 
 /// Concepts that the manifest lists.
@@ -162,6 +162,7 @@ pub(crate) fn concepts_from(raw: &RawManifest, found: &mut Vec<Finding>) -> Opti
     check_word(from.init.as_ref(), &path.key("init"), found);
     let defaults = &raw.concept_defaults;
     Some(ConceptsFrom {
+        layout: from.layout,
         uri: location::join(&raw.storage.inputs, &from.uri),
         class: from.class.clone().or_else(|| defaults.class.clone()),
         initializer: from.init.clone().or_else(|| defaults.init.clone()),
@@ -200,7 +201,13 @@ pub(crate) fn every_concept_has_prompts(
         );
     }
     if let Some(from) = from {
-        check(from.kind, &Path::of(&["concepts_from"]), "these concepts");
+        let kinds = match (from.kind, from.layout) {
+            (None, FolderLayout::Dreambench) => vec![Some(ConceptKind::Object), Some(ConceptKind::Live)],
+            (kind, _) => vec![kind],
+        };
+        for kind in kinds {
+            check(kind, &Path::of(&["concepts_from"]), "some of these concepts");
+        }
     }
 }
 

@@ -24,8 +24,6 @@ pub enum Kind {
     BadPrompt,
     /// An axis of the matrix that names nothing or cannot vary.
     BadAxis,
-    /// Something planned that this version cannot do.
-    NotBuilt,
     /// Something outside the manifest that does not fit: images, prompt files, models.
     BadInput,
 }
@@ -43,7 +41,6 @@ impl Kind {
             Self::BadValue => "bad-value",
             Self::BadPrompt => "bad-prompt",
             Self::BadAxis => "bad-axis",
-            Self::NotBuilt => "not-built",
             Self::BadInput => "bad-input",
         }
     }

@@ -20,6 +20,7 @@ mod error;
 mod finding;
 mod location;
 mod matrix;
+mod methods;
 mod path;
 mod prompt_file;
 mod prompts;
@@ -43,8 +44,8 @@ use std::sync::Arc;
 pub use error::{Errors, Kind, Place, Problem};
 pub use location::{InvalidOrigin, Origin};
 pub use settings::{
-    Assignment, Backoff, BaseModel, Concept, ConceptKind, ConceptsFrom, Images, Metrics, Point, PromptSet,
-    Prompts, RetryPolicy, Scope, Settings, StageResources, Words,
+    Assignment, Backoff, BaseModel, Concept, ConceptKind, ConceptsFrom, FolderLayout, Images, Metrics, Point,
+    PromptSet, Prompts, RetryPolicy, Scope, Settings, StageResources, Words,
 };
 
 /// A valid manifest.
@@ -99,6 +100,7 @@ impl Manifest {
     pub fn show_defaults(&self) -> String {
         let mut raw = self.raw.clone();
         check_concepts::write_out_defaults(&mut raw);
+        raw.methods.values_mut().for_each(methods::write_out);
         serde_yaml::to_string(&raw)
             .expect("plain structs of text, numbers and maps with text keys have a YAML form")
     }

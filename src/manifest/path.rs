@@ -46,11 +46,6 @@ impl Path {
     pub(crate) fn touches(&self, other: &Self) -> bool {
         self.0.starts_with(&other.0) || other.0.starts_with(&self.0)
     }
-
-    /// Whether this lies below `other`, or is it.
-    pub(crate) fn is_within(&self, other: &Self) -> bool {
-        self.0.starts_with(&other.0)
-    }
 }
 
 impl fmt::Display for Path {

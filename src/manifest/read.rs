@@ -132,7 +132,7 @@ fn without(value: &Value, findings: &[Finding]) -> Value {
     let mut value = value.clone();
     for finding in findings {
         let whole = match finding.kind {
-            Kind::MissingKey | Kind::NotBuilt => finding.path.parent(),
+            Kind::MissingKey => finding.path.parent(),
             _ => finding.path.clone(),
         };
         remove(&mut value, whole.steps());

@@ -128,19 +128,44 @@ pub enum Images {
     Files(Vec<String>),
 }
 
+/// How folders become concepts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum FolderLayout {
+    /// One folder per concept, named as the concept, with its images right inside.
+    Folders,
+    /// DreamBench's `dataset/`: the same, with the classes in `prompts_and_classes.txt`; cats and dogs live.
+    Dreambench,
+}
+
 /// A folder whose folders are concepts, named as they are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConceptsFrom {
+    /// How the folder is laid out.
+    pub layout: FolderLayout,
     /// Location of the folder.
     pub uri: String,
-    /// `None`: the folder's name in words, `brown_dog2` → `brown dog`.
+    /// `None`: what the layout says, else the folder's name in words, `brown_dog2` → `brown dog`.
     pub class: Option<String>,
     /// `None`: the last word of the class.
     pub initializer: Option<String>,
     /// The new word.
     pub placeholder: String,
-    /// Whether they live.
+    /// Whether they live; `None`: what the layout says.
     pub kind: Option<ConceptKind>,
+}
+
+impl ConceptsFrom {
+    /// Location of the text file with the classes, where the layout has one.
+    pub fn class_list(&self) -> Option<String> {
+        match self.layout {
+            FolderLayout::Folders => None,
+            FolderLayout::Dreambench => Some(format!(
+                "{}/prompts_and_classes.txt",
+                self.uri.trim_end_matches('/')
+            )),
+        }
+    }
 }
 
 /// Prompts and the concepts they are for.
@@ -175,6 +200,8 @@ pub struct Metrics {
 /// What jobs of each stage need of their worker.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StageResources {
+    /// For class_images jobs.
+    pub class_images: Resources,
     /// For train jobs.
     pub train: Resources,
     /// For sample jobs.

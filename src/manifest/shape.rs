@@ -23,13 +23,6 @@ pub(crate) fn schema() -> &'static Value {
 pub(crate) fn check(value: &Value) -> Vec<Finding> {
     let mut found = Vec::new();
     check_below(schema(), value, &Path::default(), &mut found);
-    // What else a method that is not built says is no mistake.
-    let planned: Vec<Path> = found
-        .iter()
-        .filter(|f| f.kind == Kind::NotBuilt)
-        .map(|f| f.path.parent())
-        .collect();
-    found.retain(|f| f.kind == Kind::NotBuilt || !planned.iter().any(|path| f.path.is_within(path)));
     found
 }
 
@@ -91,14 +84,7 @@ fn check_word(part: &Value, words: &[Value], value: &Value, path: &Path, found: 
     let names: Vec<String> = words.iter().map(scalar::shown).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let word = scalar::shown(value);
-    let planned = part["x-planned"]
-        .as_array()
-        .is_some_and(|planned| planned.contains(value));
-    found.push(if planned {
-        let key = scalar::last_key(path);
-        let message = format!("{key} `{word}` is not built yet; built: {}", names.join(", "));
-        Finding::new(path, Kind::NotBuilt, message)
-    } else if value.is_string() || value.is_number() {
+    found.push(if value.is_string() || value.is_number() {
         let message = format!("{} cannot be `{word}`", scalar::named(path));
         Finding::new(path, Kind::BadValue, message).maybe_help(suggest::help(&word, &names, "it can be"))
     } else {

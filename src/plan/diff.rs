@@ -12,7 +12,7 @@ use crate::job::Stage;
 /// The difference between two plans.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct PlanDiff {
-    /// Jobs by stage, in order.
+    /// Jobs by stage, in order, where either plan has any.
     pub stages: Vec<StageDiff>,
     /// Inputs that changed in runs which both plans have.
     pub changes: Vec<FieldChange>,
@@ -62,6 +62,7 @@ pub fn diff(before: &Plan, after: &Plan) -> PlanDiff {
         stages: Stage::ALL
             .into_iter()
             .map(|stage| stage_diff(stage, before, after))
+            .filter(|stage| stage.same + stage.added + stage.removed > 0)
             .collect(),
         changes: changes(before, after, &old, &new),
         runs_added: only(&new, &old),
@@ -135,13 +136,11 @@ fn changes(
 
 /// The jobs of a run in both plans, where they differ.
 fn pairs(old: &Run, new: &Run) -> Vec<(Stage, JobKey, JobKey)> {
-    let mut pairs = vec![
-        (Stage::Train, old.train, new.train),
-        (Stage::Sample, old.sample, new.sample),
-    ];
-    pairs.extend(old.score.zip(new.score).map(|(a, b)| (Stage::Score, a, b)));
-    pairs.retain(|(_, a, b)| a != b);
-    pairs
+    let new: BTreeMap<Stage, JobKey> = new.jobs().collect();
+    let pairs = old
+        .jobs()
+        .filter_map(|(stage, a)| Some((stage, a, *new.get(&stage)?)));
+    pairs.filter(|(_, a, b)| a != b).collect()
 }
 
 fn changed_fields(before: &Plan, a: JobKey, after: &Plan, b: JobKey) -> Vec<Change> {
@@ -159,7 +158,7 @@ fn fields(plan: &Plan, key: JobKey) -> BTreeMap<String, String> {
     if let Some(job) = plan.jobs.get(&key) {
         let inputs = serde_json::to_value(&job.spec.inputs).expect("inputs are plain structs");
         collect(&inputs, "", &mut leaves);
-        leaves.retain(|name, _| !matches!(name.as_str(), "train" | "sample" | "stage"));
+        leaves.retain(|name, _| !matches!(name.as_str(), "class_images" | "train" | "sample" | "stage"));
     }
     leaves
 }

@@ -45,7 +45,7 @@ pub fn expand(manifest: &Manifest, origin: &Origin, resolved: &Resolved) -> Resu
     });
     let input_bytes = lookup.finish()?;
     let sweep = sweep.expect("a bad name was reported, and so ended this above");
-    let mut labels = labels(&runs);
+    let mut labels = labels(&runs, &jobs);
     let planned = |(key, spec): (JobKey, JobSpec)| {
         let label = labels.remove(&key).unwrap_or_default();
         let upstream = spec.inputs.upstream();
@@ -139,7 +139,8 @@ impl Walk<'_> {
             method,
             prompts: &prompts,
         };
-        let train = self.add(parts.train());
+        let class_images = parts.class_images().map(|job| self.add(job));
+        let train = self.add(parts.train(class_images));
         let sample = self.add(parts.sample(train));
         let score = parts.score(sample).map(|job| self.add(job));
         let (method, concept) = (id.clone(), concept.inputs.id.clone());
@@ -148,6 +149,7 @@ impl Walk<'_> {
             concept,
             point: label,
             train_seed: settings.train_seed,
+            class_images,
             train,
             sample,
             score,
@@ -169,7 +171,9 @@ impl Walk<'_> {
     }
 
     fn check_reference(&mut self, id: &MethodId, method: &MethodSpec, concept: &Found) {
-        let MethodSpec::Vico(settings) = method;
+        let MethodSpec::Vico(settings) = method else {
+            return;
+        };
         let images = concept.inputs.images.len();
         if settings.reference_policy == ReferencePolicy::Fixed && settings.reference_index as usize >= images
         {

@@ -6,8 +6,8 @@ use crate::ids::JobKey;
 use crate::job::Resources;
 use crate::manifest::Settings;
 use crate::spec::{
-    ConceptInputs, JobInputs, JobSpec, MethodSpec, ModelSource, PromptSpec, ReferencePolicy, SampleInputs,
-    ScoreInputs, Sources, TrainInputs, algorithm,
+    ClassImagesInputs, ConceptInputs, JobInputs, JobSpec, MethodSpec, ModelSource, PromptSpec,
+    ReferencePolicy, SampleInputs, ScoreInputs, Sources, TrainInputs, algorithm,
 };
 
 /// What the jobs of a run are made of.
@@ -23,12 +23,30 @@ pub(super) struct Parts<'a> {
 pub(super) type Keyed = (JobKey, JobSpec);
 
 impl Parts<'_> {
-    pub(super) fn train(&self) -> Keyed {
+    /// `None` for a method without a prior loss.
+    pub(super) fn class_images(&self) -> Option<Keyed> {
+        let prior = self.method.prior()?;
+        let inputs = JobInputs::ClassImages(ClassImagesInputs {
+            algorithm: algorithm::CLASS_IMAGES,
+            base: self.models.base.clone(),
+            prompt: prior.prompt_of(&self.concept.class),
+            count: prior.class_images,
+            steps: prior.steps,
+            guidance: prior.guidance,
+            eta: prior.eta,
+            size: self.settings.sampling.size,
+            seed: prior.seed,
+        });
+        Some(self.keyed(inputs, self.base_source(), &self.settings.resources.class_images))
+    }
+
+    pub(super) fn train(&self, class_images: Option<JobKey>) -> Keyed {
         let inputs = JobInputs::Train(TrainInputs {
             algorithm: algorithm::TRAIN,
             base: self.models.base.clone(),
             concept: self.concept.clone(),
             method: as_trained(self.method),
+            class_images,
             size: self.settings.sampling.size,
             seed: self.settings.train_seed,
         });
@@ -75,7 +93,7 @@ impl Parts<'_> {
             .expect("inputs are plain structs, whose maps have text keys");
         let checkpoint_every = match inputs {
             JobInputs::Train(_) => self.settings.checkpoint_every,
-            JobInputs::Sample(_) | JobInputs::Score(_) => 0,
+            JobInputs::ClassImages(_) | JobInputs::Sample(_) | JobInputs::Score(_) => 0,
         };
         let models = models
             .into_iter()
@@ -93,8 +111,10 @@ impl Parts<'_> {
 
 /// The settings that training reads: which reference is shown while sampling is not among them.
 fn as_trained(method: &MethodSpec) -> MethodSpec {
-    let MethodSpec::Vico(mut settings) = method.clone();
-    settings.reference_policy = ReferencePolicy::Fixed;
-    settings.reference_index = 0;
-    MethodSpec::Vico(settings)
+    let mut method = method.clone();
+    if let MethodSpec::Vico(settings) = &mut method {
+        settings.reference_policy = ReferencePolicy::Fixed;
+        settings.reference_index = 0;
+    }
+    method
 }

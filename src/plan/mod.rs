@@ -5,6 +5,7 @@
 //!
 //! [`Plan::summary`], [`Plan::why`] and [`diff()`] are what people see of a plan before they spend on it.
 
+mod adapter_bytes;
 mod diff;
 mod expand;
 mod jobs;
@@ -59,12 +60,28 @@ pub struct Run {
     pub point: String,
     /// Seed of the training.
     pub train_seed: u64,
+    /// The job that draws class images, for a method with a prior loss.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class_images: Option<JobKey>,
     /// The job that trains.
     pub train: JobKey,
     /// The job that draws.
     pub sample: JobKey,
     /// The job that measures; `None` where nothing is measured.
     pub score: Option<JobKey>,
+}
+
+impl Run {
+    /// Its jobs with their stages, in the order of dependence.
+    pub fn jobs(&self) -> impl Iterator<Item = (Stage, JobKey)> {
+        let jobs = [
+            (Stage::ClassImages, self.class_images),
+            (Stage::Train, Some(self.train)),
+            (Stage::Sample, Some(self.sample)),
+            (Stage::Score, self.score),
+        ];
+        jobs.into_iter().filter_map(|(stage, key)| Some((stage, key?)))
+    }
 }
 
 /// A job of a plan.

@@ -20,6 +20,7 @@ fn collect(settings: &Settings, origin: &Origin, needs: &mut BTreeSet<Need>) {
     }
     if let Some(from) = &settings.concepts_from {
         needs.insert(Need::ConceptFolders(origin.url(&from.uri)));
+        needs.extend(from.class_list().map(|list| Need::PromptFile(origin.url(&list))));
     }
     for set in settings.prompt_sets.values() {
         if let Prompts::File(file) = &set.prompts {

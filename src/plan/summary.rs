@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use super::Plan;
+use super::adapter_bytes::adapter_bytes;
 use crate::ids::{JobKey, SweepId};
 use crate::job::Stage;
-use crate::spec::{JobInputs, SampleInputs};
+use crate::spec::JobInputs;
 
 /// What a sweep would do and what it would reuse.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -28,6 +29,8 @@ pub struct PlanSummary {
     pub stages: Vec<StageSummary>,
     /// Train steps over all train jobs.
     pub train_steps: u64,
+    /// Images over all class_images jobs.
+    pub class_images: u64,
     /// Images over all sample jobs.
     pub images: u64,
     /// Bytes of reference images and models that the jobs read.
@@ -72,7 +75,8 @@ impl Plan {
                 .filter(|stage| stage.jobs > 0)
                 .collect(),
             train_steps: inputs().map(train_steps).sum(),
-            images: inputs().map(images).sum(),
+            class_images: inputs().map(|inputs| images(inputs, Stage::ClassImages)).sum(),
+            images: inputs().map(|inputs| images(inputs, Stage::Sample)).sum(),
             input_bytes: self.input_bytes,
             output_bytes_estimate: undone.map(|(_, job)| output_bytes(&job.spec.inputs)).sum(),
         }
@@ -91,25 +95,30 @@ impl Plan {
 fn train_steps(inputs: &JobInputs) -> u64 {
     match inputs {
         JobInputs::Train(inputs) => u64::from(inputs.method.steps()),
-        JobInputs::Sample(_) | JobInputs::Score(_) => 0,
+        JobInputs::ClassImages(_) | JobInputs::Sample(_) | JobInputs::Score(_) => 0,
     }
 }
 
-fn images(inputs: &JobInputs) -> u64 {
+/// Images that a job draws, if it is of this stage.
+fn images(inputs: &JobInputs, stage: Stage) -> u64 {
     match inputs {
-        JobInputs::Sample(SampleInputs {
-            prompts, sampling, ..
-        }) => prompts.len() as u64 * u64::from(sampling.images_per_prompt),
+        _ if inputs.stage() != stage => 0,
+        JobInputs::ClassImages(inputs) => u64::from(inputs.count),
+        JobInputs::Sample(inputs) => {
+            inputs.prompts.len() as u64 * u64::from(inputs.sampling.images_per_prompt)
+        }
         JobInputs::Train(_) | JobInputs::Score(_) => 0,
     }
 }
 
-/// Of a train job ViCo's 51,249,728 trained numbers in f32; of a drawn picture 1.6 bytes per pixel, as photos compress to
-/// in PNG; of a score some numbers per image.
+/// Of a train job its adapter; of a drawn picture 1.6 bytes per pixel, as photos compress to in PNG; of a score some
+/// numbers per image.
 fn output_bytes(inputs: &JobInputs) -> u64 {
+    let pictures = |side: u32| images(inputs, inputs.stage()) * u64::from(side).pow(2) * 16 / 10;
     match inputs {
-        JobInputs::Train(_) => 4 * 51_249_728,
-        JobInputs::Sample(sample) => images(inputs) * u64::from(sample.sampling.size).pow(2) * 16 / 10,
+        JobInputs::ClassImages(inputs) => pictures(inputs.size),
+        JobInputs::Train(inputs) => adapter_bytes(&inputs.method),
+        JobInputs::Sample(sample) => pictures(sample.sampling.size),
         JobInputs::Score(score) => score.prompts.len() as u64 * u64::from(score.images_per_prompt) * 300,
     }
 }

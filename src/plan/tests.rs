@@ -1,5 +1,9 @@
 //! Keys are stable, changes invalidate exactly what reads them, and bad inputs are told with their place.
 
+mod class_images;
+mod dreambench;
+mod shipped;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;

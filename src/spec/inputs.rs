@@ -11,6 +11,8 @@ use crate::spec::{MethodSpec, PromptSpec, SamplingSpec};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "stage", rename_all = "snake_case")]
 pub enum JobInputs {
+    /// See [`ClassImagesInputs`].
+    ClassImages(ClassImagesInputs),
     /// See [`TrainInputs`].
     Train(TrainInputs),
     /// See [`SampleInputs`].
@@ -23,6 +25,7 @@ impl JobInputs {
     /// The stage these are inputs of.
     pub fn stage(&self) -> Stage {
         match self {
+            Self::ClassImages(_) => Stage::ClassImages,
             Self::Train(_) => Stage::Train,
             Self::Sample(_) => Stage::Sample,
             Self::Score(_) => Stage::Score,
@@ -37,7 +40,8 @@ impl JobInputs {
     /// The jobs whose outputs are read.
     pub fn upstream(&self) -> Vec<JobKey> {
         match self {
-            Self::Train(_) => Vec::new(),
+            Self::ClassImages(_) => Vec::new(),
+            Self::Train(inputs) => inputs.class_images.into_iter().collect(),
             Self::Sample(inputs) => vec![inputs.train],
             Self::Score(inputs) => vec![inputs.sample],
         }
@@ -77,6 +81,29 @@ pub struct ConceptInputs {
     pub placeholder: String,
 }
 
+/// What drawing class images depends on: nothing of any concept or method, so that all who need the same share them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ClassImagesInputs {
+    /// [`crate::spec::algorithm::CLASS_IMAGES`].
+    pub algorithm: u32,
+    /// The base model, which draws them as it is.
+    pub base: ModelInputs,
+    /// The prompt with the class word filled in, `a photo of a toy`.
+    pub prompt: String,
+    /// How many.
+    pub count: u32,
+    /// Denoise steps.
+    pub steps: u32,
+    /// Classifier-free guidance scale; the other half's text is empty.
+    pub guidance: f64,
+    /// Stochasticity of DDIM; 0 is deterministic.
+    pub eta: f64,
+    /// Image side in pixels.
+    pub size: u32,
+    /// Base of every starting noise.
+    pub seed: u64,
+}
+
 /// What training an adapter depends on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TrainInputs {
@@ -88,6 +115,9 @@ pub struct TrainInputs {
     pub concept: ConceptInputs,
     /// The method with all its settings.
     pub method: MethodSpec,
+    /// The job that draws the class images, for a method with a prior loss.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class_images: Option<JobKey>,
     /// Image side in pixels.
     pub size: u32,
     /// Seed of every draw in training.

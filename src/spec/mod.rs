@@ -8,15 +8,20 @@ mod sampling;
 mod sources;
 
 pub use inputs::{
-    ConceptInputs, EvaluatorInputs, ImageInput, JobInputs, ModelInputs, SampleInputs, ScoreInputs,
-    TrainInputs,
+    ClassImagesInputs, ConceptInputs, EvaluatorInputs, ImageInput, JobInputs, ModelInputs, SampleInputs,
+    ScoreInputs, TrainInputs,
 };
-pub use method::{MethodSpec, ReferencePolicy, VicoSettings};
+pub use method::{
+    CustomDiffusionSettings, DreamboothSettings, LoraSettings, LoraTarget, MethodName, MethodSpec,
+    PriorSettings, ReferencePolicy, TextualInversionSettings, VicoSettings,
+};
 pub use sampling::{PromptSpec, SamplingSpec};
 pub use sources::{FileSource, JobSpec, ModelSource, Sources};
 
 /// Versions of the algorithms behind each stage. Raising one re-runs that stage and what depends on it.
 pub mod algorithm {
+    /// Drawing class images with the base model.
+    pub const CLASS_IMAGES: u32 = 1;
     /// Training of every method.
     pub const TRAIN: u32 = 1;
     /// Sampling, noise keys and image encoding.

@@ -69,6 +69,7 @@ fn show(summary: &PlanSummary) -> Result {
         concepts,
         rows,
         train_steps,
+        class_images,
         images,
         ..
     } = summary;
@@ -79,7 +80,13 @@ fn show(summary: &PlanSummary) -> Result {
         &["STAGE", "JOBS", "DONE", "TO DO"],
         summary.stages.iter().map(stage),
     )?;
-    output::line(format_args!("\n{train_steps} train steps, {images} images"))?;
+    let class_images = match class_images {
+        0 => String::new(),
+        count => format!("{count} class images, "),
+    };
+    output::line(format_args!(
+        "\n{class_images}{train_steps} train steps, {images} images"
+    ))?;
     let (read, written) = (
         view::bytes(summary.input_bytes),
         view::bytes(summary.output_bytes_estimate),

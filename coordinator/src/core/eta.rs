@@ -17,6 +17,7 @@ pub(crate) fn expected(sweep: Option<&Sweep>, stage: Stage) -> Duration {
         .and_then(|sweep| sweep.timings.get(&stage))
         .and_then(Timing::mean);
     measured.unwrap_or(match stage {
+        Stage::ClassImages => Duration::from_mins(5),
         Stage::Train => Duration::from_mins(10),
         Stage::Sample => Duration::from_mins(2),
         Stage::Score => Duration::from_secs(20),

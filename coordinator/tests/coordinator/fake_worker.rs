@@ -162,6 +162,13 @@ impl FakeWorker {
     pub(crate) async fn make_outputs(&self, job: JobKey) -> BTreeMap<String, BlobRef> {
         let spec = self.store.spec(job).await.unwrap();
         let named: Vec<(String, Bytes)> = match &spec.inputs {
+            JobInputs::ClassImages(inputs) => {
+                let image = |number: usize| {
+                    let name = output_names::class_image(number);
+                    (name, Bytes::from(format!("class image {job} {number}")))
+                };
+                (0..inputs.count as usize).map(image).collect()
+            }
             JobInputs::Train(_) => vec![(
                 output_names::ADAPTER.to_owned(),
                 Bytes::from(format!("adapter {job}")),

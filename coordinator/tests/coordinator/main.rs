@@ -5,6 +5,7 @@ mod bench;
 mod crashes;
 mod failures;
 mod fake_worker;
+mod five_methods;
 mod happy_path;
 mod polling;
 mod refusals;

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::manifest::settings::ConceptKind;
+use crate::manifest::settings::{ConceptKind, FolderLayout};
 
 /// What concepts have in common unless they say otherwise.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -69,23 +69,16 @@ impl JsonSchema for OneOrMany {
     }
 }
 
-/// How folders become concepts.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Layout {
-    /// One folder per concept, named as the concept, with its images right inside.
-    Folders,
-}
-
 /// A folder whose folders are concepts.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RawConceptsFrom {
     /// How the folder is laid out.
-    pub layout: Layout,
+    pub layout: FolderLayout,
     /// The folder; relative to `storage.inputs`.
     pub uri: String,
-    /// The class word of all of them; without, each folder's name in words (`brown_dog2` is a `brown dog`).
+    /// The class word of all of them; without, each folder's name in words (`brown_dog2` is a `brown dog`), or what the
+    /// data set's own list says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub class: Option<String>,
     /// The word that the placeholder starts from; the last word of the class without.

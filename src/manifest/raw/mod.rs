@@ -16,7 +16,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use concepts::{OneOrMany, RawConcept, RawConceptDefaults, RawConceptsFrom};
-pub(crate) use methods::RawMethod;
+pub(crate) use methods::{RawLr, RawMethod, RawPrior};
 pub(crate) use metrics::RawMetrics;
 pub(crate) use prompts::RawPromptSet;
 pub(crate) use running::{RawDemand, RawResources, RawRetry};

@@ -9,6 +9,8 @@ use crate::job::Device;
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct RawResources {
+    /// Jobs that draw class images.
+    pub class_images: RawDemand,
     /// Train jobs.
     pub train: RawDemand,
     /// Sample jobs.

@@ -78,9 +78,16 @@ reports! {
     another_version: with("version: 1", "version: 2");
     an_unknown_protocol: with("clip: /models/clip", "protocols: [bench-v2], clip: /models/clip");
 
-    a_method_that_is_not_built: with(VICO, "\n    method: dreambooth\n    subject: \"{token} {class}\"\n    prior: {weight: 1.0, images: 200}");
     an_unknown_method: with(VICO, "{method: vicco}");
     a_subject_without_token: with(VICO, "{method: vico, subject: \"{class}\"}");
+    keys_of_other_methods: with(VICO, "{method: dreambooth, mask: false, rank: 4, lr: {embedding: 0.1}}");
+    a_prior_for_a_method_without_one: with(VICO, "{method: textual_inversion, prior: {weight: 1}}");
+    a_subject_of_nothing: with(VICO, "{method: dreambooth, subject: \"\"}");
+    a_subject_with_a_slot_of_another_program: with(VICO, "{method: lora, subject: \"sks {name}\"}");
+    a_new_word_that_no_subject_names: with(VICO, "{method: custom_diffusion, subject: \"sks {class}\"}");
+    a_learning_rate_of_what_is_frozen: with(VICO, "{method: dreambooth, text_encoder: false, lr: {text_encoder: 1e-6}}");
+    a_class_prompt_with_a_slot: with(VICO, "{method: dreambooth, prior: {prompt: \"a photo of a {}\"}}");
+    an_unknown_projection: with(VICO, "{method: lora, targets: [to_q, to_out]}");
     an_index_that_is_not_used: with(VICO, "{method: vico, reference: {policy: cycle, index: 2}}");
     metrics_without_models: with("{clip: /models/clip, dino: /models/dino}", "{dino: /models/dino}");
 
@@ -130,7 +137,7 @@ matrix: {sampling.stepz: [10, 20]}
 fn kinds_are_told_apart() {
     let kinds =
         |text: String| -> Vec<Kind> { bad(&text).problems.iter().map(|problem| problem.kind).collect() };
-    assert_eq!(kinds(with(VICO, "{method: lora, rank: 4}")), [Kind::NotBuilt]);
+    assert_eq!(kinds(with(VICO, "{method: vico, rank: 4}")), [Kind::UnknownKey]);
     assert_eq!(kinds(appended("matrix: {x: [1]}")), [Kind::BadAxis]);
 }
 

@@ -33,10 +33,76 @@ fn defaults_are_the_papers() {
     );
 }
 
+/// Every method as it is with nothing but its name.
+const FIVE: &str = "
+  textual_inversion: {method: textual_inversion}
+  dreambooth: {method: dreambooth}
+  custom_diffusion: {method: custom_diffusion}
+  lora: {method: lora}
+  frozen: {method: dreambooth, text_encoder: false, prior: {weight: 0, class_images: 7}}
+  vico: {method: vico}";
+
+fn five() -> String {
+    with("\n  vico: {method: vico}", FIVE)
+}
+
+#[test]
+fn every_default_of_every_method_can_be_shown() {
+    let shown = good(&five()).show_defaults();
+    let methods = shown.split("\nmethods:").nth(1).unwrap_or_default();
+    let methods = methods.split("\ntrain_seed:").next().unwrap_or_default();
+    insta::assert_snapshot!(methods);
+}
+
+#[test]
+fn a_prior_of_no_weight_is_none() {
+    let manifest = good(&five());
+    let priors: Vec<_> = manifest.points()[0]
+        .settings
+        .methods
+        .iter()
+        .map(|(id, method)| (id.to_string(), method.prior().map(|prior| prior.weight)))
+        .collect();
+    let expected = [
+        ("custom_diffusion", Some(1.0)),
+        ("dreambooth", Some(1.0)),
+        ("frozen", None),
+        ("lora", None),
+        ("textual_inversion", None),
+        ("vico", None),
+    ];
+    assert_eq!(priors, expected.map(|(id, weight)| (id.to_owned(), weight)));
+}
+
+/// What is written stays written, also where the weight turns it off: an axis turns it on again.
+#[test]
+fn an_axis_can_turn_the_prior_on() {
+    let manifest = good(&format!(
+        "{}matrix: {{methods.frozen.prior.weight: [0, 1]}}\n",
+        five()
+    ));
+    let again = good(&manifest.show_defaults());
+    for manifest in [&manifest, &again] {
+        let images: Vec<_> = manifest
+            .points()
+            .iter()
+            .map(|point| {
+                let frozen = point
+                    .settings
+                    .methods
+                    .iter()
+                    .find(|(id, _)| id.as_str() == "frozen");
+                frozen.and_then(|(_, method)| method.prior().map(|prior| prior.class_images))
+            })
+            .collect();
+        assert_eq!(images, [None, Some(7)]);
+    }
+}
+
 #[test]
 fn shown_defaults_mean_the_same() {
     let matrix = "matrix: {concept_defaults.placeholder: [\"*\", \"sks\"], train_seed: [0, 1]}\n";
-    for text in [SMALL.to_owned(), format!("{SMALL}{matrix}")] {
+    for text in [SMALL.to_owned(), five(), format!("{SMALL}{matrix}")] {
         let manifest = good(&text);
         let again = good(&manifest.show_defaults());
         let settings = |manifest: &super::Manifest| {
@@ -103,7 +169,10 @@ fn numbers_may_be_written_in_any_way() {
     let manifest = good(&text);
     let methods = manifest.points()[0].settings.methods.values();
     let rates: Vec<_> = methods
-        .map(|MethodSpec::Vico(vico)| (vico.lr_embedding, vico.reg_weight))
+        .filter_map(|method| match method {
+            MethodSpec::Vico(vico) => Some((vico.lr_embedding, vico.reg_weight)),
+            _ => None,
+        })
         .collect();
     assert_eq!(rates, [(0.005, 0.0)]);
 }
@@ -138,7 +207,14 @@ fn measuring_nothing_needs_no_models() {
 #[test]
 fn the_manifests_that_come_along_are_good() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests");
-    for name in ["quickstart.yaml", "photos.yaml"] {
+    for name in [
+        "quickstart.yaml",
+        "five-methods.yaml",
+        "photos.yaml",
+        "vico-paper.yaml",
+        "dreambench.yaml",
+        "ablation.yaml",
+    ] {
         let text = std::fs::read_to_string(folder.join(name)).unwrap_or_default();
         good(&text);
     }

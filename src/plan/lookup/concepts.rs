@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Found, Lookup};
+use super::{Found, Lookup, dreambench};
 use crate::digest::Digest;
 use crate::ids::ConceptId;
-use crate::manifest::{Concept, Finding, Kind, Path, Settings, Words, last_word};
+use crate::manifest::{Concept, ConceptsFrom, Finding, Kind, Path, Settings, Words, last_word};
 use crate::plan::ResolvedFile;
 use crate::plan::needs::of_images;
 use crate::spec::{ConceptInputs, ImageInput};
@@ -90,19 +90,15 @@ impl Lookup<'_> {
                 Finding::new(&path, Kind::BadInput, format!("{url} has no folders with images")).help(help),
             );
         }
+        let Some(listed) = self.class_list(from, folders) else {
+            return Vec::new();
+        };
         let mut concepts = Vec::new();
         for (name, files) in folders {
             let Some(id) = self.folder_id(name, settings, &path) else {
                 continue;
             };
-            let class = from.class.clone().unwrap_or_else(|| in_words(name));
-            let initializer = from.initializer.clone().unwrap_or_else(|| last_word(&class));
-            let words = Words {
-                class,
-                initializer,
-                placeholder: from.placeholder.clone(),
-                kind: from.kind,
-            };
+            let words = words(from, name, listed.get(name).map(String::as_str));
             concepts.extend(self.concept(&id, &words, files, &path));
         }
         concepts
@@ -137,6 +133,18 @@ impl Lookup<'_> {
                 self.report(Finding::new(&path, Kind::BadInput, message).help("remove one of them"));
             }
         }
+    }
+}
+
+/// The words for a folder: what the manifest says, else what the data set's list says, else the folder's name.
+fn words(from: &ConceptsFrom, folder: &str, listed: Option<&str>) -> Words {
+    let class = from.class.clone().or_else(|| listed.map(str::to_owned));
+    let class = class.unwrap_or_else(|| in_words(folder));
+    Words {
+        initializer: from.initializer.clone().unwrap_or_else(|| last_word(&class)),
+        class,
+        placeholder: from.placeholder.clone(),
+        kind: from.kind.or_else(|| listed.map(dreambench::kind_of)),
     }
 }
 

@@ -1,6 +1,7 @@
 //! From locations to what lies there, with every mistake traced back to the manifest.
 
 mod concepts;
+mod dreambench;
 mod models;
 mod prompts;
 

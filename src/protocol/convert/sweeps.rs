@@ -126,3 +126,27 @@ impl TryFrom<pb::WorkerStatus> for WorkerStatus {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::job::Stage;
+
+    #[test]
+    fn every_stage_survives_the_wire() {
+        for stage in Stage::ALL {
+            let sent = StageStatus::empty(stage);
+            let wire = pb::StageStatus::from(sent.clone());
+            assert_eq!(StageStatus::try_from(wire).ok(), Some(sent));
+        }
+    }
+
+    #[test]
+    fn a_stage_that_is_none_is_refused() {
+        let wire = pb::StageStatus {
+            stage: "deploy".into(),
+            ..pb::StageStatus::default()
+        };
+        assert_eq!(StageStatus::try_from(wire).map_err(|e| e.field), Err("stage"));
+    }
+}

@@ -5,6 +5,7 @@ use png::{BitDepth, ColorType, Encoder, EncodingError, Info};
 use serde::{Deserialize, Serialize};
 use vico::digest::Digest;
 use vico::ids::{ConceptId, JobKey};
+use vico::spec::ClassImagesInputs;
 use vico_engine::image::Rgb8;
 
 /// Keyword of the text that AUTOMATIC1111, ComfyUI and Civitai read.
@@ -48,6 +49,17 @@ pub struct Caption {
     pub size: u32,
 }
 
+/// What a class image shows and how it was made.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ClassImageCaption {
+    /// The class_images job.
+    pub job: JobKey,
+    /// Position of the image, from 0.
+    pub number: u32,
+    /// All that it depends on.
+    pub inputs: ClassImagesInputs,
+}
+
 impl Caption {
     /// In the syntax of AUTOMATIC1111's web UI.
     fn parameters(&self) -> String {
@@ -86,11 +98,28 @@ pub enum Error {
 /// # Errors
 /// The encoder refuses.
 pub fn encode(picture: &Rgb8, caption: &Caption) -> Result<Vec<u8>, Error> {
+    let texts = [
+        (PARAMETERS, caption.parameters()),
+        (VICO, serde_json::to_string(caption)?),
+    ];
+    png(picture, texts.into())
+}
+
+/// The same for a class image.
+///
+/// # Errors
+/// The encoder refuses.
+pub fn encode_class_image(picture: &Rgb8, caption: &ClassImageCaption) -> Result<Vec<u8>, Error> {
+    png(picture, vec![(VICO, serde_json::to_string(caption)?)])
+}
+
+fn png(picture: &Rgb8, texts: Vec<(&str, String)>) -> Result<Vec<u8>, Error> {
     let mut info = Info::with_size(picture.width() as u32, picture.height() as u32);
     info.color_type = ColorType::Rgb;
     info.bit_depth = BitDepth::Eight;
-    add_text(&mut info, PARAMETERS, caption.parameters());
-    add_text(&mut info, VICO, serde_json::to_string(caption)?);
+    for (keyword, text) in texts {
+        add_text(&mut info, keyword, text);
+    }
     let mut file = Vec::new();
     let mut writer = Encoder::with_info(&mut file, info)?.write_header()?;
     writer.write_image_data(picture.data())?;

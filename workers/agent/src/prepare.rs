@@ -7,11 +7,14 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use vico::ids::JobKey;
 use vico::job::{BlobRef, Failure, FailureClass, Stage, output_names};
 use vico::spec::{
-    ConceptInputs, ImageInput, JobInputs, JobSpec, ModelInputs, SampleInputs, ScoreInputs, TrainInputs,
+    ClassImagesInputs, ConceptInputs, ImageInput, JobInputs, JobSpec, ModelInputs, SampleInputs, ScoreInputs,
+    TrainInputs,
 };
 use vico::store;
 
-use crate::engine::{ModelFolder, NamedBytes, SampleWork, ScoreWork, StageWork, TrainWork, Work};
+use crate::engine::{
+    ClassImagesWork, ModelFolder, NamedBytes, SampleWork, ScoreWork, StageWork, TrainWork, Work,
+};
 use crate::failure::{invalid, of_store};
 use crate::lease::Lease;
 use crate::worker::Worker;
@@ -33,6 +36,7 @@ pub async fn work(worker: &Worker, lease: &Lease) -> Result<Work, Failure> {
         spec: &spec,
     };
     let stage = match &spec.inputs {
+        JobInputs::ClassImages(inputs) => StageWork::ClassImages(pantry.class_images(inputs).await?),
         JobInputs::Train(inputs) => StageWork::Train(pantry.train(inputs).await?),
         JobInputs::Sample(inputs) => StageWork::Sample(pantry.sample(inputs).await?),
         JobInputs::Score(inputs) => StageWork::Score(pantry.score(inputs).await?),
@@ -64,14 +68,33 @@ struct Pantry<'a> {
 }
 
 impl Pantry<'_> {
+    async fn class_images(&self, inputs: &ClassImagesInputs) -> Result<ClassImagesWork, Failure> {
+        Ok(ClassImagesWork {
+            inputs: inputs.clone(),
+            base: self.model(&inputs.base).await?,
+        })
+    }
+
     async fn train(&self, inputs: &TrainInputs) -> Result<TrainWork, Failure> {
         Ok(TrainWork {
             inputs: inputs.clone(),
             base: self.model(&inputs.base).await?,
             references: self.references(&inputs.concept).await?,
+            class_images: self.drawn_for(inputs).await?,
             resume: checkpoints::latest(self.worker, self.job).await?,
             checkpoint_every: self.spec.checkpoint_every,
         })
+    }
+
+    /// The class images of a train job, in their order.
+    async fn drawn_for(&self, inputs: &TrainInputs) -> Result<Vec<NamedBytes>, Failure> {
+        let Some(job) = inputs.class_images else {
+            return Ok(Vec::new());
+        };
+        let made = self.outputs(job, Stage::ClassImages).await?;
+        let images = made.keys().map(|name| self.output(&made, name.clone()));
+        let images = images.collect::<Vec<_>>();
+        stream::iter(images).buffered(AT_ONCE).try_collect().await
     }
 
     async fn sample(&self, inputs: &SampleInputs) -> Result<SampleWork, Failure> {

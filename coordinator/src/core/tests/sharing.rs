@@ -72,6 +72,42 @@ fn what_has_ended_cannot_be_cancelled() {
     assert_eq!(refused, Err(Refusal::UnknownSweep("nope".into())));
 }
 
+/// Two sweeps, three trainings, one job that draws for all of them: it runs once, and its failure aborts them all.
+#[test]
+fn class_images_are_drawn_once_and_before_every_training_that_needs_them() {
+    let mut world = World::new();
+    world.submit(sweep("a", &["toy:duck", "toy:bear"]));
+    world.submit(sweep("b", &["toy:duck", "cat"]));
+    world.cpu("w1", 8);
+    let granted = world.acquire("w1", 8);
+    let jobs: Vec<_> = granted.iter().map(|granted| granted.job).collect();
+    assert_eq!(jobs.len(), 2);
+    assert!(jobs.contains(&key("toy/class_images")) && jobs.contains(&key("cat/train")));
+    assert_eq!(world.state_of(key("duck/train")), JobState::Blocked);
+    let drawn = granted
+        .iter()
+        .find(|granted| granted.job == key("toy/class_images"));
+    world.complete(drawn.unwrap());
+    assert_eq!(world.state_of(key("duck/train")), JobState::Ready);
+    assert_eq!(world.state_of(key("bear/train")), JobState::Ready);
+}
+
+#[test]
+fn class_images_that_cannot_be_drawn_abort_what_needs_them() {
+    let mut world = World::new();
+    world.submit(sweep("a", &["toy:duck", "cat"]));
+    world.cpu("w1", 8);
+    let granted = world.acquire("w1", 8);
+    let drawn = granted
+        .iter()
+        .find(|granted| granted.job == key("toy/class_images"));
+    world.fail(drawn.unwrap(), FailureClass::InvalidInput);
+    for stage in ["train", "sample", "score"] {
+        assert_eq!(world.state_of(key(&format!("duck/{stage}"))), JobState::Aborted);
+    }
+    assert_eq!(world.state_of(key("cat/train")), JobState::Leased);
+}
+
 #[test]
 fn jobs_with_receipts_are_reused() {
     let mut world = World::new();

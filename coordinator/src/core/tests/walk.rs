@@ -8,7 +8,13 @@ use vico::status::SweepState;
 use super::world::{Granted, World, granted, holding, id, introduction, sweep, sweep_id};
 use crate::core::{Ask, Command};
 
-const SWEEPS: [(&str, &[&str]); 3] = [("a", &["cat", "dog"]), ("b", &["dog", "cow"]), ("c", &["cat"])];
+const SWEEPS: [(&str, &[&str]); 5] = [
+    ("a", &["cat", "dog"]),
+    ("b", &["dog", "cow"]),
+    ("c", &["cat"]),
+    ("d", &["toy:duck", "toy:bear", "cat"]),
+    ("e", &["toy:duck", "pet:fish"]),
+];
 const WORKERS: [(&str, u32); 3] = [("w1", 1), ("w2", 2), ("w3", 4)];
 
 /// Numbers choose among what there is, so that most moves do something.
@@ -57,7 +63,7 @@ pub(super) fn moves() -> impl Strategy<Value = Move> {
     let class = || proptest::sample::select(FailureClass::ALL.to_vec());
     let grant = 0..64_usize;
     prop_oneof![
-        2 => (0..3_usize, any::<u8>()).prop_map(|(sweep, done)| Move::Submit { sweep, done }),
+        2 => (0..SWEEPS.len(), any::<u8>()).prop_map(|(sweep, done)| Move::Submit { sweep, done }),
         3 => (0..3_usize, any::<bool>(), any::<bool>())
             .prop_map(|(worker, restarted, holds)| Move::Register { worker, restarted, holds }),
         6 => (proptest::collection::vec(0..3_usize, 1..4), 0..5_u32)
@@ -66,8 +72,8 @@ pub(super) fn moves() -> impl Strategy<Value = Move> {
         6 => grant.clone().prop_map(|grant| Move::Complete { grant }),
         4 => (grant.clone(), class()).prop_map(|(grant, class)| Move::Fail { grant, class }),
         2 => grant.prop_map(|grant| Move::Release { grant }),
-        1 => (0..3_usize).prop_map(|sweep| Move::Cancel { sweep }),
-        1 => (0..3_usize, proptest::option::of(class()))
+        1 => (0..SWEEPS.len()).prop_map(|sweep| Move::Cancel { sweep }),
+        1 => (0..SWEEPS.len(), proptest::option::of(class()))
             .prop_map(|(sweep, class)| Move::Retry { sweep, class }),
         3 => (0..70_u64).prop_map(|seconds| Move::Wait { seconds }),
         1 => Just(Move::Restart),

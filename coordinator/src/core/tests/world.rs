@@ -1,6 +1,6 @@
 //! A small world around a brain: named sweeps, jobs and workers, time in seconds, every event checked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use vico::clock::Timestamp;
@@ -215,7 +215,8 @@ pub(super) fn holding(mut who: Introduction, granted: &[&Granted]) -> Introducti
     who
 }
 
-/// Runs named `concepts`, each a chain `<concept>/train`, `<concept>/sample`, `<concept>/score`.
+/// Runs named `concepts`, each a chain `<concept>/train`, `<concept>/sample`, `<concept>/score`. One named `toy:duck` is a
+/// run of `duck` that needs `toy/class_images`, which it shares with all other toys.
 pub(super) fn sweep(name: &str, concepts: &[&str]) -> NewSweep {
     NewSweep {
         id: sweep_id(name),
@@ -228,28 +229,41 @@ pub(super) fn sweep(name: &str, concepts: &[&str]) -> NewSweep {
                 max: Duration::from_mins(1),
             },
         },
-        jobs: concepts.iter().flat_map(|concept| chain(concept)).collect(),
+        jobs: once(concepts.iter().flat_map(|concept| chain(concept)).collect()),
         done: Vec::new(),
     }
 }
 
+fn once(mut jobs: Vec<NewJob>) -> Vec<NewJob> {
+    let mut seen = BTreeSet::new();
+    jobs.retain(|job| seen.insert(job.key));
+    jobs
+}
+
 fn chain(concept: &str) -> Vec<NewJob> {
-    let job = |stage: Stage, upstream: Option<Stage>| NewJob {
-        key: key(&format!("{concept}/{stage}")),
+    let (class, concept) = match concept.split_once(':') {
+        Some((class, concept)) => (Some(format!("{class}/class_images")), concept),
+        None => (None, concept),
+    };
+    let of = |stage: Stage| format!("{concept}/{stage}");
+    let drawn = class.as_deref().map(|class| job(Stage::ClassImages, class, None));
+    let chain = [
+        job(Stage::Train, &of(Stage::Train), class.as_deref()),
+        job(Stage::Sample, &of(Stage::Sample), Some(&of(Stage::Train))),
+        job(Stage::Score, &of(Stage::Score), Some(&of(Stage::Sample))),
+    ];
+    drawn.into_iter().chain(chain).collect()
+}
+
+fn job(stage: Stage, label: &str, upstream: Option<&str>) -> NewJob {
+    NewJob {
+        key: key(label),
         stage,
-        label: format!("{concept}/{stage}"),
-        upstream: upstream
-            .map(|stage| key(&format!("{concept}/{stage}")))
-            .into_iter()
-            .collect(),
+        label: label.to_owned(),
+        upstream: upstream.map(key).into_iter().collect(),
         resources: Resources::default(),
         models: vec![model("base")],
-    };
-    vec![
-        job(Stage::Train, None),
-        job(Stage::Sample, Some(Stage::Train)),
-        job(Stage::Score, Some(Stage::Sample)),
-    ]
+    }
 }
 
 /// The sweep with the same demand on every job.

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use vico::digest::Digest;
 use vico::ids::JobKey;
 use vico::job::Failure;
-use vico::spec::{ModelInputs, SampleInputs, ScoreInputs, TrainInputs};
+use vico::spec::{ClassImagesInputs, ModelInputs, SampleInputs, ScoreInputs, TrainInputs};
 
 use crate::cache::CachedFile;
 
@@ -55,6 +55,8 @@ pub struct Work {
 /// What each stage reads.
 #[derive(Debug)]
 pub enum StageWork {
+    /// Draw class images with the base model.
+    ClassImages(ClassImagesWork),
     /// Teach a method one concept.
     Train(TrainWork),
     /// Draw the evaluation images.
@@ -83,6 +85,15 @@ pub struct NamedBytes {
     pub bytes: Vec<u8>,
 }
 
+/// All that drawing class images reads.
+#[derive(Debug)]
+pub struct ClassImagesWork {
+    /// What was asked.
+    pub inputs: ClassImagesInputs,
+    /// The base model.
+    pub base: ModelFolder,
+}
+
 /// All that training reads.
 #[derive(Debug)]
 pub struct TrainWork {
@@ -92,6 +103,8 @@ pub struct TrainWork {
     pub base: ModelFolder,
     /// The concept's photos as files, in the order of the inputs.
     pub references: Vec<NamedBytes>,
+    /// The class images as PNG files, by number; empty for a method without a prior loss.
+    pub class_images: Vec<NamedBytes>,
     /// The latest checkpoint of an earlier attempt.
     pub resume: Option<NamedBytes>,
     /// Train steps between two checkpoints; 0 for none but at shutdown.

@@ -1,4 +1,4 @@
-//! The three stages on the real engine with tiny models.
+//! The stages on the real engine with tiny models.
 
 use std::sync::Arc;
 
@@ -7,8 +7,8 @@ use vico::ids::{Attempt, JobKey, LeaseId};
 use vico::job::{DeviceFacts, Receipt, Stage, output_names};
 use vico::score::ScoreTable;
 use vico::spec::{
-    EvaluatorInputs, JobInputs, MethodSpec, PromptSpec, SampleInputs, SamplingSpec, ScoreInputs, Sources,
-    algorithm,
+    ClassImagesInputs, EvaluatorInputs, JobInputs, MethodSpec, PromptSpec, SampleInputs, SamplingSpec,
+    ScoreInputs, Sources, algorithm,
 };
 use vico_worker::device::ComputeDevice;
 use vico_worker::engine::candle::CandleEngine;
@@ -19,7 +19,7 @@ use crate::support::bench::{Bench, concept, settings};
 use crate::support::tiny;
 
 /// Side of all images: the smallest the tiny networks take.
-const SIZE: u32 = 64;
+pub const SIZE: u32 = 64;
 
 pub fn real_engine() -> MakeEngine {
     Arc::new(|| Ok(Box::new(CandleEngine::new(&ComputeDevice::cpu())?)))
@@ -81,9 +81,33 @@ async fn score_job(bench: &Bench, sample: JobKey) -> JobKey {
         .await
 }
 
+pub async fn class_images_job(bench: &Bench, seed: u64) -> JobKey {
+    let (base, source) = tiny::base();
+    let sources = Sources {
+        models: [(base.identity, source)].into(),
+    };
+    let inputs = ClassImagesInputs {
+        algorithm: algorithm::CLASS_IMAGES,
+        base,
+        prompt: "a photo of a barn".to_owned(),
+        count: 3,
+        steps: 2,
+        guidance: 7.5,
+        eta: 0.5,
+        size: SIZE,
+        seed,
+    };
+    bench.put_job(JobInputs::ClassImages(inputs), sources, 0).await
+}
+
 /// Has a job done and commits its receipt, as a coordinator would.
-async fn done(bench: &Bench, job: JobKey, stage: Stage) -> Receipt {
-    bench.coordinator.grant(job, stage);
+pub async fn done(bench: &Bench, job: JobKey, stage: Stage) -> Receipt {
+    done_after(bench, job, stage, 0).await
+}
+
+/// As [`done`], for a job that ran out of memory before.
+async fn done_after(bench: &Bench, job: JobKey, stage: Stage, memory_halvings: u32) -> Receipt {
+    bench.coordinator.grant_after(job, stage, memory_halvings);
     let ended = bench
         .coordinator
         .wait_until(|h| h.outputs(job).is_some() || h.failure(job).is_some())
@@ -108,11 +132,11 @@ async fn done(bench: &Bench, job: JobKey, stage: Stage) -> Receipt {
     receipt
 }
 
-async fn read(bench: &Bench, receipt: &Receipt, name: &str) -> Vec<u8> {
+pub async fn read(bench: &Bench, receipt: &Receipt, name: &str) -> Vec<u8> {
     bench.store.blob(&receipt.outputs[name]).await.unwrap().into()
 }
 
-fn caption(png: &[u8]) -> Caption {
+pub fn caption(png: &[u8]) -> Caption {
     let reader = png::Decoder::new(std::io::Cursor::new(png)).read_info().unwrap();
     let texts = &reader.info().uncompressed_latin1_text;
     let json = &texts.iter().find(|chunk| chunk.keyword == VICO).unwrap().text;
@@ -152,6 +176,31 @@ async fn photos_become_an_adapter_images_and_scores() {
             "{row:?}"
         );
     }
+}
+
+/// Another worker, or the same one after it ran out of memory: every image has its own noise.
+#[tokio::test(flavor = "multi_thread")]
+async fn class_images_do_not_depend_on_the_worker_or_its_memory() {
+    let mut digests = Vec::new();
+    for memory_halvings in [0, 1] {
+        let bench = Bench::new().await;
+        let worker = bench.start("w1", &real_engine());
+        let job = class_images_job(&bench, 5).await;
+        let drawn = done_after(&bench, job, Stage::ClassImages, memory_halvings).await;
+        worker.stop().await;
+        let names: Vec<String> = drawn.outputs.keys().cloned().collect();
+        assert_eq!(names, (0..3).map(output_names::class_image).collect::<Vec<_>>());
+        digests.push(
+            drawn
+                .outputs
+                .into_values()
+                .map(|blob| blob.digest)
+                .collect::<Vec<_>>(),
+        );
+    }
+    assert_eq!(digests[0], digests[1]);
+    let different: std::collections::BTreeSet<_> = digests[0].iter().collect();
+    assert_eq!(different.len(), 3, "images are alike");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,7 +3,10 @@
 //! The base model and the pair of evaluators used last stay in memory; a job that needs others makes them go first, so
 //! that never two of a kind are held.
 
+mod artist;
+mod class_images;
 mod classify;
+mod lesson;
 mod sample;
 mod score;
 mod train;
@@ -100,6 +103,15 @@ impl Engine for CandleEngine {
             on_cpu: self.device.is_cpu(),
         };
         match &work.stage {
+            StageWork::ClassImages(drawn) => {
+                check_version(
+                    "drawing class images",
+                    drawn.inputs.algorithm,
+                    algorithm::CLASS_IMAGES,
+                )?;
+                let base = self.base(&drawn.base, watch)?;
+                class_images::draw(base, (work.job, drawn), memory, watch)
+            }
             StageWork::Train(train) => {
                 check_version("training", train.inputs.algorithm, algorithm::TRAIN)?;
                 train::train(self.base(&train.base, watch)?, train, memory, watch)

@@ -3,15 +3,15 @@
 use vico::digest::Digest;
 use vico::ids::JobKey;
 use vico::job::{Failure, FailureClass, output_names};
-use vico::spec::{MethodSpec, PromptSpec, ReferencePolicy, SampleInputs, VicoSettings};
-use vico_engine::adapter::Adapter;
+use vico::spec::{PromptSpec, SampleInputs};
 use vico_engine::base_model::BaseModel;
 use vico_engine::diffusion::NoiseKey;
 use vico_engine::image::Rgb8;
+use vico_engine::methods::Next;
 use vico_engine::methods::sampling::{SampleSpec, SampleWatch};
-use vico_engine::methods::{self, Next};
 
-use super::{Memory, failure, pictures};
+use super::Memory;
+use super::artist::Artist;
 use crate::engine::{Ended, SampleWork, Watch};
 use crate::picture::{self, Caption};
 
@@ -21,22 +21,17 @@ pub(super) fn sample(
     memory: Memory,
     watch: &mut Watch,
 ) -> Result<Ended, Failure> {
-    let MethodSpec::Vico(settings) = &work.inputs.method;
-    let references = pictures(&work.references)?;
-    let adapter = Adapter::from_bytes(&work.adapter.bytes, base.device())
-        .map_err(|error| failure("reading the adapter", error.into()))?;
+    let artist = Artist::open(base, work)?;
     let captions = Captions::new(job, work);
     for (number, prompt) in work.inputs.prompts.iter().enumerate() {
-        let reference = reference(settings, &references, number)?;
         let spec = spec(&work.inputs, prompt, memory);
         let mut looker_on = LookerOn {
             watch,
             number,
             inputs: &work.inputs,
         };
-        let images = match methods::vico::sample(base, &adapter, reference, &spec, &mut looker_on) {
-            Err(vico_engine::Error::Method(methods::Error::Stopped { .. })) => return Ok(Ended::Stopped),
-            other => other.map_err(|error| failure(&format!("sampling prompt {number}"), error))?,
+        let Some(images) = artist.draw(number, &spec, &mut looker_on)? else {
+            return Ok(Ended::Stopped);
         };
         for (sample, image) in images.iter().enumerate() {
             let file = captions.encode(image, (number, sample), &spec.prompt)?;
@@ -80,13 +75,7 @@ const CPU_BATCH: u32 = 2;
 
 /// The prompt as the text encoder sees it.
 fn rendered(inputs: &SampleInputs, prompt: &PromptSpec) -> String {
-    let concept = &inputs.concept;
-    let subject = inputs.method.subject();
-    prompt.fill(
-        &subject
-            .replace("{token}", &concept.placeholder)
-            .replace("{class}", &concept.class),
-    )
+    prompt.fill(&inputs.method.subject_of(&inputs.concept))
 }
 
 /// An image's noise. The prompt enters with its slot open, so that it is the same for every method, whatever the method
@@ -98,25 +87,6 @@ fn noise_key(inputs: &SampleInputs, prompt: &PromptSpec, image: u32) -> NoiseKey
         prompt: prompt.0.clone(),
         image: u64::from(image),
     }
-}
-
-/// The photo that ViCo looks at for a prompt.
-fn reference<'a>(
-    settings: &VicoSettings,
-    references: &'a [Rgb8],
-    prompt: usize,
-) -> Result<&'a Rgb8, Failure> {
-    let index = match settings.reference_policy {
-        ReferencePolicy::Fixed => settings.reference_index as usize,
-        ReferencePolicy::Cycle => prompt % references.len().max(1),
-    };
-    references.get(index).ok_or_else(|| Failure {
-        class: FailureClass::InvalidInput,
-        message: format!(
-            "there is no reference image {index}: the concept has {}",
-            references.len()
-        ),
-    })
 }
 
 /// What every caption of a job says alike.

@@ -1,12 +1,11 @@
 //! A train job on the engine: settings in, checkpoints on the way, an adapter out.
 
 use vico::job::{Failure, output_names};
-use vico::spec::{MethodSpec, TrainInputs, VicoSettings};
 use vico_engine::base_model::BaseModel;
+use vico_engine::methods::Next;
 use vico_engine::methods::training::{self, TrainReport, TrainingState};
-use vico_engine::methods::vico::VicoSpec;
-use vico_engine::methods::{self, Next};
 
+use super::lesson::Lesson;
 use super::{Memory, failure, pictures};
 use crate::engine::{Checkpoint, Ended, Interrupt, TrainWork, Watch};
 
@@ -16,17 +15,23 @@ pub(super) fn train(
     memory: Memory,
     watch: &mut Watch,
 ) -> Result<Ended, Failure> {
-    let MethodSpec::Vico(settings) = &work.inputs.method;
     let references = pictures(&work.references)?;
+    let class_images = pictures(&work.class_images)?;
     let resume = resume(work, watch);
-    let spec = spec(&work.inputs, settings, memory);
     let mut looker_on = LookerOn {
         watch,
         checkpoint_every: work.checkpoint_every as usize,
         stopped: false,
         failed: None,
     };
-    let adapter = methods::vico::train(base, &spec, &references, resume.as_ref(), &mut looker_on);
+    let lesson = Lesson {
+        inputs: &work.inputs,
+        memory,
+        references: &references,
+        class_images: &class_images,
+        resume: resume.as_ref(),
+    };
+    let adapter = lesson.learn(base, &mut looker_on);
     let (stopped, failed) = (looker_on.stopped, looker_on.failed);
     let adapter = adapter.map_err(|error| failure("training", error))?;
     if let Some(failed) = failed {
@@ -41,30 +46,6 @@ pub(super) fn train(
         .map_err(|error| failure("writing the adapter", error.into()))?;
     watch.output(output_names::ADAPTER.to_owned(), bytes);
     Ok(Ended::Finished)
-}
-
-/// The settings as the engine takes them. Only `micro_batch` and `checkpointing` depend on the machine, and neither
-/// changes what is computed.
-fn spec(inputs: &TrainInputs, settings: &VicoSettings, memory: Memory) -> VicoSpec {
-    let batch = settings.batch as usize;
-    let halved = batch.checked_shr(memory.halvings).unwrap_or(0);
-    VicoSpec {
-        steps: settings.steps as usize,
-        batch,
-        micro_batch: if memory.on_cpu { 1 } else { halved.max(1) },
-        lr_embedding: settings.lr_embedding,
-        lr_image_attention: settings.lr_image_attention,
-        weight_decay: settings.weight_decay,
-        reg_weight: settings.reg_weight,
-        use_mask: settings.mask,
-        placeholder: inputs.concept.placeholder.clone(),
-        initializer: inputs.concept.initializer.clone(),
-        image_size: inputs.size as usize,
-        seed: inputs.seed,
-        concept: inputs.concept.id.to_string(),
-        // Once the batch cannot be halved any more, time is the only thing left to pay with.
-        checkpointing: memory.on_cpu || halved == 0,
-    }
 }
 
 /// The state to continue from. One that cannot be read costs the train steps behind it, not the job.

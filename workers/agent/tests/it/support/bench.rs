@@ -118,6 +118,7 @@ impl Bench {
             base,
             concept,
             method: MethodSpec::Vico(settings),
+            class_images: None,
             size,
             seed: 7,
         });

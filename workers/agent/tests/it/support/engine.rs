@@ -122,7 +122,9 @@ impl Engine for ScriptedEngine {
             .push(work.memory_halvings);
         let ended = match &work.stage {
             StageWork::Train(train) => self.train(work, train, watch)?,
-            StageWork::Sample(_) | StageWork::Score(_) => panic!("not in the script"),
+            StageWork::ClassImages(_) | StageWork::Sample(_) | StageWork::Score(_) => {
+                panic!("not in the script")
+            }
         };
         self.seen.lock().unwrap().ended.push(ended);
         Ok(ended)
