@@ -5,6 +5,7 @@
 //! - [`digest`], [`ids`], [`clock`]: names, content hashes, time as a value.
 //! - [`job`]: stage, state, lease, failure, progress, receipt. [`score`]: the table a score job makes.
 //! - [`status`]: what people are shown while a sweep runs.
+//! - [`statistics`]: what a table of scores allows one to say.
 //! - [`spec`]: what a job reads, already valid; the digest of it is the job's key.
 //! - [`manifest`]: YAML to a valid sweep. [`plan`]: a sweep to keyed jobs. [`report`]: receipts to tables.
 //! - [`store`]: the bucket, the only durable thing. [`protocol`]: the wire, and the only place that sees it.
@@ -22,5 +23,6 @@ pub mod protocol;
 pub mod report;
 pub mod score;
 pub mod spec;
+pub mod statistics;
 pub mod status;
 pub mod store;

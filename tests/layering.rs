@@ -11,12 +11,16 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("clock", &[]),
     ("ids", &["digest"]),
     ("score", &[]),
+    ("statistics", &[]),
     ("job", &["digest", "clock", "ids"]),
     ("spec", &["digest", "ids", "job"]),
     ("manifest", &["digest", "ids", "job", "spec"]),
     ("plan", &["digest", "clock", "ids", "job", "spec", "manifest"]),
     ("status", &["digest", "clock", "ids", "job"]),
-    ("report", &["digest", "clock", "ids", "job", "score"]),
+    (
+        "report",
+        &["digest", "clock", "ids", "job", "score", "statistics"],
+    ),
     (
         "store",
         &["digest", "clock", "ids", "job", "score", "spec", "plan"],

@@ -8,7 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::ids::SweepId;
+use crate::report::comparison::{Comparison, comparisons};
 use crate::report::{RunOutcome, metric_names};
+use crate::statistics::{Interval, MOST_ENUMERATED, RESAMPLES, SEED};
 
 /// A sweep's scores, one row per method and matrix point.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -21,6 +23,10 @@ pub struct Leaderboard {
     pub columns: Vec<Column>,
     /// Rows, in the order of method and point.
     pub rows: Vec<Row>,
+    /// Every two rows on the concepts that both have, by column.
+    pub comparisons: Vec<Comparison>,
+    /// How intervals and p values were computed, to be printed beside them.
+    pub statistics: String,
     /// What a reader must know before comparing rows.
     pub notes: Vec<String>,
 }
@@ -54,6 +60,10 @@ pub struct Cell {
     pub mean: Option<f64>,
     /// Standard deviation over concepts (n − 1); absent below two concepts.
     pub sd: Option<f64>,
+    /// 95 % bootstrap interval of the mean over concepts; absent below two concepts.
+    pub interval: Option<Interval>,
+    /// Standard deviation over train seeds within concepts; absent where no concept was trained twice.
+    pub seed_sd: Option<f64>,
     /// Concepts that the mean is over.
     pub concepts: u32,
     /// Images that the mean is over.
@@ -64,7 +74,7 @@ pub struct Cell {
 
 impl Leaderboard {
     /// The present [`Leaderboard::schema_version`].
-    pub const SCHEMA_VERSION: u32 = 1;
+    pub const SCHEMA_VERSION: u32 = 2;
 
     /// The leaderboard of some runs of one sweep.
     pub fn new(sweep: &SweepId, runs: &[RunOutcome]) -> Self {
@@ -77,12 +87,15 @@ impl Leaderboard {
             .iter()
             .map(|(method, runs)| row(method, runs, &columns))
             .collect();
+        let comparisons = comparisons(&by_row, &columns);
         let notes = notes(runs, &columns);
         Self {
             schema_version: Self::SCHEMA_VERSION,
             sweep: sweep.clone(),
             columns,
             rows,
+            comparisons,
+            statistics: statistics(),
             notes,
         }
     }
@@ -113,67 +126,30 @@ fn row(method: &str, runs: &[&RunOutcome], columns: &[Column]) -> Row {
         method: method.to_owned(),
         runs_scored: runs.iter().filter(|run| is_complete(run)).count() as u32,
         runs: runs.len() as u32,
-        cells: columns.iter().map(|column| cell(&column.name, runs)).collect(),
+        cells: columns
+            .iter()
+            .map(|column| Cell::of(&column.name, runs))
+            .collect(),
     }
+}
+
+fn statistics() -> String {
+    format!(
+        "agg:sample>prompt>seed>concept|boot:{RESAMPLES}.s{SEED}.percentile95|test:signflip.exact{MOST_ENUMERATED}|correction:holm"
+    )
 }
 
 fn is_complete(run: &RunOutcome) -> bool {
     run.scores.as_ref().is_some_and(|table| {
-        let measured = table
-            .rows
-            .iter()
-            .filter(|row| row.values.len() == table.signatures.len());
+        // Totals belong to the run and stand in no row.
+        let of_images = table
+            .signatures
+            .keys()
+            .filter(|name| !table.totals.contains_key(*name));
+        let of_images = of_images.count();
+        let measured = table.rows.iter().filter(|row| row.values.len() == of_images);
         measured.count() == run.images_wanted()
     })
-}
-
-fn cell(metric: &str, runs: &[&RunOutcome]) -> Cell {
-    let mut concepts: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
-    let mut images = 0;
-    for run in runs {
-        let prompts = by_prompt(metric, run);
-        images += prompts.values().map(Vec::len).sum::<usize>();
-        let prompt_means: Vec<f64> = prompts.values().filter_map(|samples| mean(samples)).collect();
-        // Several train seeds of a concept weigh as one concept.
-        if let Some(mean) = mean(&prompt_means) {
-            concepts.entry(run.concept.as_str()).or_default().push(mean);
-        }
-    }
-    let concept_means: Vec<f64> = concepts.values().filter_map(|runs| mean(runs)).collect();
-    Cell {
-        mean: mean(&concept_means),
-        sd: standard_deviation(&concept_means),
-        concepts: concept_means.len() as u32,
-        images: images as u32,
-        images_wanted: runs.iter().map(|run| run.images_wanted()).sum::<usize>() as u32,
-    }
-}
-
-fn by_prompt(metric: &str, run: &RunOutcome) -> BTreeMap<u32, Vec<f64>> {
-    let mut prompts: BTreeMap<u32, Vec<f64>> = BTreeMap::new();
-    for row in run.scores.iter().flat_map(|table| &table.rows) {
-        if let Some(value) = row.values.get(metric) {
-            prompts.entry(row.prompt).or_default().push(*value);
-        }
-    }
-    prompts
-}
-
-fn mean(values: &[f64]) -> Option<f64> {
-    if values.is_empty() {
-        None
-    } else {
-        Some(values.iter().sum::<f64>() / values.len() as f64)
-    }
-}
-
-fn standard_deviation(values: &[f64]) -> Option<f64> {
-    if values.len() < 2 {
-        return None;
-    }
-    let centre = mean(values)?;
-    let squares: f64 = values.iter().map(|value| (value - centre).powi(2)).sum();
-    Some((squares / (values.len() - 1) as f64).sqrt())
 }
 
 fn notes(runs: &[RunOutcome], columns: &[Column]) -> Vec<String> {

@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-use crate::report::{Cell, Leaderboard, Row};
+use crate::report::{Cell, Comparison, Leaderboard, Row};
+use crate::statistics::{Interval, Paired};
 
 impl Leaderboard {
     /// The document `leaderboard.md`: the table, what to know about it, and the signature of every number.
@@ -18,13 +19,37 @@ impl Leaderboard {
             table_line(&mut text, row_texts(row).iter().map(String::as_str));
         }
         text.push_str(
-            "\nMean ± standard deviation over concepts of the mean over prompts of the mean over samples.\n",
+            "\nMean ± standard deviation over concepts of the mean over prompts of the mean over samples, and its 95 % \
+             bootstrap interval.\n",
         );
+        self.write_comparisons(&mut text);
         for note in &self.notes {
             let _ = writeln!(text, "\n> {note}");
         }
         self.write_signatures(&mut text);
+        let _ = writeln!(text, "\nStatistics: `{}`", self.statistics);
         text
+    }
+
+    fn write_comparisons(&self, text: &mut String) {
+        if self.comparisons.is_empty() {
+            return;
+        }
+        text.push('\n');
+        let header = [
+            "metric",
+            "first",
+            "second",
+            "difference",
+            "p",
+            "p (Holm)",
+            "win/tie/loss",
+        ];
+        table_line(text, header.into_iter());
+        table_line(text, std::iter::repeat_n("---", header.len()));
+        for comparison in &self.comparisons {
+            table_line(text, comparison.texts().iter().map(String::as_str));
+        }
     }
 
     fn write_signatures(&self, text: &mut String) {
@@ -44,7 +69,37 @@ impl Row {
     }
 }
 
-/// `0.6431 ± 0.0312 (n=16)`, `missing`, and `[3960/3968 images]` behind it where some were not measured.
+impl Comparison {
+    /// Its cells in a table: metric, both rows, the difference with its interval, p values and the tally.
+    pub fn texts(&self) -> [String; 7] {
+        let Paired {
+            difference,
+            interval,
+            p,
+            tally,
+            ..
+        } = &self.paired;
+        let interval = interval.map(|found| format!(" {found}")).unwrap_or_default();
+        [
+            self.column.clone(),
+            self.first.clone(),
+            self.second.clone(),
+            format!("{difference:+.4}{interval}"),
+            format!("{p:.4}"),
+            format!("{:.4}", self.p_holm),
+            format!("{}/{}/{}", tally.wins, tally.ties, tally.losses),
+        ]
+    }
+}
+
+/// `[0.6120, 0.6741]`.
+impl std::fmt::Display for Interval {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "[{:.4}, {:.4}]", self.low, self.high)
+    }
+}
+
+/// `0.6431 ± 0.0312 [0.6280, 0.6583] (n=16)`, `missing`, and `(3960/3968 images)` behind it where some were not measured.
 impl std::fmt::Display for Cell {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Some(mean) = self.mean else {
@@ -54,9 +109,12 @@ impl std::fmt::Display for Cell {
         if let Some(sd) = self.sd {
             write!(f, " ± {sd:.4}")?;
         }
+        if let Some(interval) = self.interval {
+            write!(f, " {interval}")?;
+        }
         write!(f, " (n={})", self.concepts)?;
         if self.images < self.images_wanted {
-            write!(f, " [{}/{} images]", self.images, self.images_wanted)?;
+            write!(f, " ({}/{} images)", self.images, self.images_wanted)?;
         }
         Ok(())
     }

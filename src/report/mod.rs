@@ -3,7 +3,10 @@
 //! Pure: the caller fetches receipts and tables and puts the bytes where they belong. Nothing here averages over what is
 //! missing: every mean says over how many of how many.
 
+mod cell;
+mod comparison;
 mod csv;
+mod latex;
 mod leaderboard;
 mod markdown;
 mod parquet;
@@ -16,6 +19,7 @@ use crate::ids::{ConceptId, MethodId, SweepId};
 use crate::job::{BlobRef, Receipt, output_names};
 use crate::score::ScoreTable;
 
+pub use comparison::Comparison;
 pub use leaderboard::{Cell, Column, Leaderboard, Row};
 pub use parquet::Error as ParquetError;
 pub use samples::{SampleRow, metric_names};
@@ -77,6 +81,11 @@ pub fn results(sweep: &SweepId, runs: &[RunOutcome]) -> Result<Results, Error> {
     let metrics = metric_names(runs);
     let leaderboard = Leaderboard::new(sweep, runs);
     let documents = BTreeMap::from([
+        (
+            "leaderboard.csv".to_owned(),
+            csv::leaderboard(&leaderboard).into_bytes(),
+        ),
+        ("leaderboard.tex".to_owned(), leaderboard.to_latex().into_bytes()),
         ("leaderboard.json".to_owned(), leaderboard.to_json()?.into_bytes()),
         (
             "leaderboard.md".to_owned(),

@@ -58,7 +58,7 @@ fn what_is_missing_is_shown_and_never_zero() {
     let text = board.to_markdown();
     assert!(text.contains("| other | 0/1 | missing | missing |"), "{text}");
     assert!(
-        text.contains("| vico | 1/2 | 0.5000 (n=1) [4/8 images] |"),
+        text.contains("| vico | 1/2 | 0.5000 (n=1) (4/8 images) |"),
         "{text}"
     );
     assert!(text.contains("2 of 3 runs have no scores"), "{text}");
@@ -106,8 +106,10 @@ fn the_results_tree_holds_every_image_and_adapter_once() {
     assert_eq!(
         documents,
         [
+            "leaderboard.csv",
             "leaderboard.json",
             "leaderboard.md",
+            "leaderboard.tex",
             "metadata.jsonl",
             "samples.csv",
             "samples.parquet"

@@ -51,6 +51,7 @@ pub(super) fn show(out: Output, store: &Store, board: &Leaderboard) -> Result {
     let mut header = vec!["METHOD", "RUNS", "CONCEPTS", "IMAGES"];
     header.extend(board.columns.iter().map(|column| column.name.as_str()));
     output::table(&header, board.rows.iter().map(row))?;
+    show_comparisons(board)?;
     for note in &board.notes {
         output::line(format_args!("! {note}"))?;
     }
@@ -80,10 +81,34 @@ fn row(row: &Row) -> Vec<String> {
     texts
 }
 
-/// `0.6431 ±0.0312`: the mean and the standard deviation over concepts.
+/// Who is better than whom, where there is more than one row.
+fn show_comparisons(board: &Leaderboard) -> Result {
+    if board.comparisons.is_empty() {
+        return Ok(());
+    }
+    output::line("")?;
+    let header = [
+        "METRIC",
+        "FIRST",
+        "SECOND",
+        "DIFFERENCE",
+        "P",
+        "P HOLM",
+        "WIN/TIE/LOSS",
+    ];
+    output::table(
+        &header,
+        board
+            .comparisons
+            .iter()
+            .map(|comparison| comparison.texts().to_vec()),
+    )
+}
+
+/// `0.6431 [0.6280, 0.6583]`: the mean over concepts and its interval.
 fn cell(cell: &Cell) -> String {
-    match (cell.mean, cell.sd) {
-        (Some(mean), Some(sd)) => format!("{mean:.4} ±{sd:.4}"),
+    match (cell.mean, cell.interval) {
+        (Some(mean), Some(interval)) => format!("{mean:.4} {interval}"),
         (Some(mean), None) => format!("{mean:.4}"),
         (None, _) => "missing".to_owned(),
     }
