@@ -18,6 +18,9 @@ use super::ledger::Tolerance::{Abs, Rel};
 use super::statistics::{slices, statistics};
 use super::{Ledger, model};
 
+/// Checks of one method.
+type Method = fn(&BaseModel, &Path, &mut Part<'_>) -> Result<()>;
+
 /// One method's file, and where its lines go.
 struct Part<'a> {
     name: &'static str,
@@ -85,7 +88,6 @@ impl Part<'_> {
 pub(crate) fn check(dir: &Path, ledger: &mut Ledger) -> Result<()> {
     let base = model::load(dir)?;
     let dir = dir.join("baselines");
-    type Method = fn(&BaseModel, &Path, &mut Part<'_>) -> Result<()>;
     let methods: [(&'static str, Method); 4] = [
         ("textual_inversion", textual_inversion),
         ("dreambooth", dreambooth),
