@@ -112,8 +112,11 @@ fn columns(runs: &[RunOutcome]) -> Vec<Column> {
         let found: BTreeSet<&String> = tables.filter_map(|table| table.signatures.get(name)).collect();
         found.into_iter().cloned().collect()
     };
-    let names = metric_names(runs).into_iter();
+    let totals = runs.iter().filter_map(|run| run.scores.as_ref());
+    let totals = totals.flat_map(|table| table.totals.keys().cloned());
+    let names: BTreeSet<String> = metric_names(runs).into_iter().chain(totals).collect();
     names
+        .into_iter()
         .map(|name| Column {
             signatures: signatures(&name),
             name,

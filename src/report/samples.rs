@@ -35,11 +35,15 @@ pub struct SampleRow {
     pub values: BTreeMap<String, f64>,
 }
 
-/// Names of all metrics that any run was scored with, sorted: the same columns for every row.
+/// Names of all metrics that images of any run were scored with, sorted: the same columns for every row. Values of whole
+/// runs are not among them.
 pub fn metric_names(runs: &[RunOutcome]) -> Vec<String> {
     let tables = runs.iter().filter_map(|run| run.scores.as_ref());
-    let names: BTreeSet<&String> = tables.flat_map(|table| table.signatures.keys()).collect();
-    names.into_iter().cloned().collect()
+    let of_images = tables.flat_map(|table| {
+        let names = table.signatures.keys();
+        names.filter(|name| !table.totals.contains_key(*name))
+    });
+    of_images.collect::<BTreeSet<_>>().into_iter().cloned().collect()
 }
 
 /// The images of a run that were made, by prompt and sample.

@@ -148,6 +148,81 @@ fn what_people_read_is_pinned() {
     insta::assert_snapshot!("metadata_jsonl", text("metadata.jsonl"));
 }
 
+/// Two methods, three concepts of which two are common: what is compared, and how it is told.
+#[test]
+fn every_two_rows_are_compared_on_their_common_concepts() {
+    let mut odd = run("odd_name", "barn", constant(0.25));
+    odd.point = "steps=300".to_owned();
+    let runs = [
+        run("vico", "barn", constant(0.5)),
+        run("vico", "dog", constant(0.75)),
+        run("vico", "cat", constant(0.25)),
+        odd.clone(),
+        RunOutcome {
+            concept: "dog".parse().unwrap(),
+            ..odd
+        },
+    ];
+    let board = leaderboard(&runs);
+    assert_eq!(board.comparisons.len(), 2, "one pair of rows, two columns");
+    let first = &board.comparisons[0];
+    assert_eq!(
+        (first.first.as_str(), first.second.as_str()),
+        ("odd_name@steps=300", "vico")
+    );
+    assert!(close(Some(first.paired.difference), -0.375), "{first:?}");
+    assert_eq!((first.paired.concepts, first.paired.tally.losses), (2, 2));
+    assert!(
+        close(Some(first.paired.p), 0.5) && close(Some(first.p_holm), 1.0),
+        "{first:?}"
+    );
+    let tree = results(&"hello-3fa81c20".parse().unwrap(), &runs).unwrap();
+    let text = |name: &str| {
+        String::from_utf8(tree.documents[name].clone())
+            .unwrap()
+            .replace('\r', "")
+    };
+    insta::assert_snapshot!("compared_md", text("leaderboard.md"));
+    insta::assert_snapshot!("compared_csv", text("leaderboard.csv"));
+    insta::assert_snapshot!("compared_tex", text("leaderboard.tex"));
+}
+
+/// A total is one value of a run: a column of the leaderboard, no column of images, and never a missing image.
+#[test]
+fn values_of_whole_runs_are_averaged_over_concepts() {
+    let with_total = |concept, value| {
+        let mut run = run("vico", concept, constant(0.5));
+        let table = run.scores.as_mut().unwrap();
+        table
+            .signatures
+            .insert("health/diversity".to_owned(), "proto:health".to_owned());
+        table.totals.insert("health/diversity".to_owned(), value);
+        run
+    };
+    let runs = [with_total("barn", 0.2), with_total("dog", 0.4)];
+    let board = leaderboard(&runs);
+    let names: Vec<&str> = board.columns.iter().map(|column| column.name.as_str()).collect();
+    assert_eq!(names, ["bench-v1/clip_t", "bench-v1/dino_i", "health/diversity"]);
+    assert!(close(board.rows[0].cells[2].mean, 0.3), "{board:?}");
+    assert_eq!(board.rows[0].runs_scored, 2);
+    assert_eq!(metric_names(&runs), METRICS.map(str::to_owned));
+}
+
+#[test]
+fn train_seeds_spread_within_their_concept() {
+    let seed = |train_seed, value| RunOutcome {
+        train_seed,
+        ..run("vico", "barn", constant(value))
+    };
+    let board = leaderboard(&[seed(7, 0.2), seed(8, 0.4), run("vico", "dog", constant(0.9))]);
+    assert!(
+        close(board.rows[0].cells[0].seed_sd, 0.02_f64.sqrt()),
+        "{board:?}"
+    );
+    let alone = leaderboard(&[run("vico", "dog", constant(0.9))]);
+    assert_eq!(alone.rows[0].cells[0].seed_sd, None);
+}
+
 #[test]
 fn parquet_and_csv_tell_the_same() {
     let scores = |prompt: u32, sample: u32| (sample == 0).then(|| 0.25 + f64::from(prompt) / 8.0);
