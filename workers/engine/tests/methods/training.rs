@@ -188,12 +188,18 @@ fn activation_checkpointing_changes_nothing_for_textual_inversion() {
             checkpointing,
             ..textual_inversion_spec(recipe(1), 1)
         };
-        let references = photos(0..2);
-        let adapter = textual_inversion::train(base(), &spec, &references, None, &mut Recorder::default());
-        adapter.unwrap().tensors()["string_to_param.*"].clone()
+        let mut recorder = Recorder {
+            stop_after: Some(1),
+            ..Recorder::default()
+        };
+        textual_inversion::train(base(), &spec, &photos(0..2), None, &mut recorder).unwrap();
+        let state = recorder.state.unwrap().to_bytes().unwrap();
+        let mut tensors = candle_core::safetensors::load_buffer(&state, &candle_core::Device::Cpu).unwrap();
+        tensors.remove("first.string_to_param.*").unwrap()
     };
+    // The first moment after one step is the gradient, up to a factor.
     let (plain, checkpointed) = (with(false), with(true));
-    assert!(largest(&(&plain - &checkpointed).unwrap()) < 1e-6 * largest(&plain));
+    assert!(largest(&(&plain - &checkpointed).unwrap()) < 2e-5 * largest(&plain));
 }
 
 #[test]

@@ -70,21 +70,29 @@ fn the_micro_batch_does_not_matter() {
     }
 }
 
+/// Compared are the gradients of one train step, as the optimiser's first moments: AdamW would blow the rounding of a
+/// gradient near zero up to a whole step.
 #[test]
 fn checkpointing_does_not_matter() {
-    let with = |checkpointing| {
-        run(
-            &VicoSpec {
-                checkpointing,
-                ..spec()
-            },
-            None,
-            &mut Recorder::default(),
-        )
+    let gradients = |checkpointing| {
+        let spec = VicoSpec {
+            checkpointing,
+            ..spec()
+        };
+        let mut recorder = Recorder {
+            stop_after: Some(1),
+            ..Recorder::default()
+        };
+        run(&spec, None, &mut recorder);
+        let state = recorder.state.unwrap().to_bytes().unwrap();
+        let tensors = candle_core::safetensors::load_buffer(&state, &Device::Cpu).unwrap();
+        let first = tensors.into_iter().filter(|(name, _)| name.starts_with("first."));
+        first.collect::<BTreeMap<String, Tensor>>()
     };
-    let (plain, checkpointed) = (with(false), with(true));
-    for (name, tensor) in plain.tensors() {
-        assert!(relative(&checkpointed.tensors()[name], tensor) < 1e-5, "{name}");
+    let (plain, checkpointed) = (gradients(false), gradients(true));
+    assert_eq!(plain.len(), 81);
+    for (name, gradient) in plain {
+        assert!(relative(&checkpointed[&name], &gradient) < 5e-5, "{name}");
     }
 }
 
