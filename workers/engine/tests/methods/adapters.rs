@@ -63,7 +63,7 @@ fn a_missing_unexpected_or_misshapen_tensor_is_named() {
         );
         let odd = Tensor::zeros((3, 5), candle_core::DType::F32, &Device::Cpu).unwrap();
         let misshapen = changed(&adapter, |tensors| {
-            drop(tensors.insert(name.clone(), odd.clone()))
+            drop(tensors.insert(name.clone(), odd.clone()));
         });
         let stem = name.trim_start_matches("unet.").trim_end_matches("B.weight");
         assert!(
@@ -72,7 +72,7 @@ fn a_missing_unexpected_or_misshapen_tensor_is_named() {
             refusal(&misshapen)
         );
         let more = changed(&adapter, |tensors| {
-            drop(tensors.insert("unet.foreign".to_owned(), odd))
+            drop(tensors.insert("unet.foreign".to_owned(), odd));
         });
         assert!(
             refusal(&more).contains("unet.foreign"),

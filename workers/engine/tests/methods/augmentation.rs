@@ -55,17 +55,17 @@ proptest! {
         let view = view(Augmentation::Scale { vary: true }, (200, 200), seed);
         let pixels: Vec<Vec<f32>> = view.pixels.get(0).unwrap().to_vec2().unwrap();
         let cells = cells(&view);
-        prop_assert!(cells.iter().flatten().any(|cell| *cell == 1.0));
+        prop_assert!(cells.iter().flatten().any(|cell| *cell > 0.5));
         for (y, row) in pixels.iter().enumerate() {
             for (x, value) in row.iter().enumerate() {
-                prop_assert!(*value == 0.0 || (*value - 1.0).abs() < 1e-6);
-                prop_assert!(cells[y / 8][x / 8] == 0.0 || *value != 0.0, "at {x}, {y}");
+                prop_assert!(value.abs() < 1e-6 || (*value - 1.0).abs() < 1e-6);
+                prop_assert!(cells[y / 8][x / 8] < 0.5 || *value > 0.5, "at {x}, {y}");
             }
         }
-        let white = pixels.iter().flatten().filter(|value| **value != 0.0).count();
+        let white = pixels.iter().flatten().filter(|value| **value > 0.5).count();
         let side = (white as f64).sqrt().round() as usize;
         prop_assert!((128 / 3..=128).contains(&side));
-        let whole = cells.iter().flatten().all(|cell| *cell == 1.0);
+        let whole = cells.iter().flatten().all(|cell| *cell > 0.5);
         let far = ["a far away ", "very small "].contains(&view.prefix);
         let near = ["zoomed in ", "close up "].contains(&view.prefix);
         prop_assert_eq!(near, whole);
@@ -77,7 +77,7 @@ proptest! {
 fn two_thirds_of_the_pictures_are_drawn_smaller() {
     let smaller = (0..600).filter(|seed| {
         let view = view(Augmentation::Scale { vary: true }, (64, 64), *seed);
-        cells(&view).iter().flatten().any(|cell| *cell == 0.0)
+        cells(&view).iter().flatten().any(|cell| *cell < 0.5)
     });
     let share = smaller.count() as f64 / 600.0;
     assert!((share - 0.66).abs() < 0.06, "{share}");

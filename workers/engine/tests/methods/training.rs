@@ -13,11 +13,10 @@ fn moved(method: Method, adapter: &Adapter, name: &str) -> f32 {
     let tensor = &adapter.tensors()[name];
     let local = name.strip_prefix("unet.").unwrap_or(name);
     match method {
-        Method::DreamBooth => largest(tensor),
         Method::CustomDiffusion if name.starts_with("unet.") => {
             largest(&(tensor - &base().unet_tensors()[local]).unwrap())
         }
-        Method::Lora => largest(tensor),
+        Method::DreamBooth | Method::Lora => largest(tensor),
         Method::TextualInversion | Method::CustomDiffusion => {
             let dog = base().tokenizer.single_token("dog").unwrap().unwrap();
             let start = base().text.embedding(dog).unwrap();
