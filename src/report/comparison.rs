@@ -24,10 +24,13 @@ pub struct Comparison {
     pub p_holm: f64,
 }
 
-/// All pairs of rows that have a concept in common, by column. Columns computed in more than one way are left out.
+/// All pairs of rows that have a concept in common, by column. Left out are columns computed in more than one way, what the
+/// references reach among themselves (the same for all), and health, which is no contest.
 pub(super) fn comparisons(rows: &BTreeMap<String, Vec<&RunOutcome>>, columns: &[Column]) -> Vec<Comparison> {
     let mut found = Vec::new();
-    for column in columns.iter().filter(|column| column.signatures.len() == 1) {
+    let comparable =
+        |column: &&Column| column.signatures.len() == 1 && !column.is_oracle() && !column.is_health();
+    for column in columns.iter().filter(comparable) {
         let means: Vec<(&String, BTreeMap<String, f64>)> = rows
             .iter()
             .map(|(row, runs)| (row, concept_means(&column.name, runs)))

@@ -40,6 +40,18 @@ pub struct Column {
     pub signatures: Vec<String>,
 }
 
+impl Column {
+    /// Whether it is about the reference images alone: what a perfect method could reach.
+    pub fn is_oracle(&self) -> bool {
+        self.name.contains("/oracle_")
+    }
+
+    /// Whether it tells how sound a run is rather than how good.
+    pub fn is_health(&self) -> bool {
+        self.name.starts_with("health/")
+    }
+}
+
 /// A method at a matrix point.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Row {

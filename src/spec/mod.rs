@@ -27,5 +27,5 @@ pub mod algorithm {
     /// Sampling, noise keys and image encoding.
     pub const SAMPLE: u32 = 1;
     /// Preprocessing, networks and formulas of the metric protocols.
-    pub const SCORE: u32 = 1;
+    pub const SCORE: u32 = 2;
 }

@@ -49,8 +49,9 @@ pub(super) fn show(out: Output, store: &Store, board: &Leaderboard) -> Result {
         return output::json(board);
     }
     let mut header = vec!["METHOD", "RUNS", "CONCEPTS", "IMAGES"];
-    header.extend(board.columns.iter().map(|column| column.name.as_str()));
-    output::table(&header, board.rows.iter().map(row))?;
+    let scores: Vec<usize> = shown(board);
+    header.extend(scores.iter().map(|at| board.columns[*at].name.as_str()));
+    output::table(&header, board.rows.iter().map(|of| row(of, &scores)))?;
     show_comparisons(board)?;
     for note in &board.notes {
         output::line(format_args!("! {note}"))?;
@@ -61,7 +62,16 @@ pub(super) fn show(out: Output, store: &Store, board: &Leaderboard) -> Result {
     ))
 }
 
-fn row(row: &Row) -> Vec<String> {
+/// The columns that fit a terminal: scores. Oracles and health are in the files.
+fn shown(board: &Leaderboard) -> Vec<usize> {
+    let scores = board.columns.iter().enumerate();
+    scores
+        .filter(|(_, column)| !column.is_oracle() && !column.is_health())
+        .map(|(at, _)| at)
+        .collect()
+}
+
+fn row(row: &Row, scores: &[usize]) -> Vec<String> {
     let concepts = row
         .cells
         .iter()
@@ -77,7 +87,7 @@ fn row(row: &Row) -> Vec<String> {
         concepts.to_string(),
         images.unwrap_or_default(),
     ];
-    texts.extend(row.cells.iter().map(cell));
+    texts.extend(scores.iter().map(|at| cell(&row.cells[*at])));
     texts
 }
 

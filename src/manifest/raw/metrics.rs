@@ -36,6 +36,21 @@ pub(crate) enum Protocol {
     /// As ViCo's successors measure.
     #[serde(rename = "vico-2023")]
     Vico2023,
+    /// The same under torchvision 0.17 and later, whose tensor resize antialiases.
+    #[serde(rename = "vico-2023-aa")]
+    Vico2023Antialiased,
+    /// As DreamBooth's followers measure.
+    #[serde(rename = "dreambooth-2023")]
+    DreamBooth2023,
+    /// As Textual Inversion's evaluator measures: CLIP alone.
+    #[serde(rename = "textual-inversion")]
+    TextualInversion,
+    /// As Custom Diffusion's evaluator measures: text times 2.5.
+    #[serde(rename = "customconcept101")]
+    CustomConcept101,
+    /// As DreamBench++ measures: one reference, times 100; its DINO column needs a DINO with patches of 8.
+    #[serde(rename = "dreambench-plus")]
+    DreamBenchPlus,
 }
 
 impl Protocol {
@@ -44,6 +59,11 @@ impl Protocol {
         match self {
             Self::BenchV1 => "bench-v1",
             Self::Vico2023 => "vico-2023",
+            Self::Vico2023Antialiased => "vico-2023-aa",
+            Self::DreamBooth2023 => "dreambooth-2023",
+            Self::TextualInversion => "textual-inversion",
+            Self::CustomConcept101 => "customconcept101",
+            Self::DreamBenchPlus => "dreambench-plus",
         }
     }
 }

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use candle_core::{Device, Tensor};
 use vico_engine::image::{Limits, Rgb8, decode};
 use vico_engine::metrics::{
-    Error, EvaluatorDirs, Evaluators, Features, ImageFeatures, Metric, Protocol, cosines, mean, real_vs_real,
-    score_images,
+    ClipView, DinoView, Duplicates, Error, EvaluatorDirs, Evaluators, Features, ImageFeatures, Metric,
+    Protocol, Scores, Views, cosines, diversity, is_first_choice, real_vs_real, score_images, share_above,
 };
 use vico_engine::models::vit::{Vit, VitConfig};
 use vico_engine::weights::{Weights, read_config};
@@ -87,10 +87,11 @@ fn prompts(protocol: Protocol) -> Vec<String> {
 /// Checks one protocol; `clip` and `suffix` are the golden names of its CLIP variant.
 fn check(protocol: Protocol, set: &str, clip: &str, suffix: &str) {
     let (evaluators, golden) = (evaluators(), golden());
-    let images = evaluators.images(protocol, &photos()).unwrap();
+    let images = evaluators.images(&[protocol], &photos()).unwrap().remove(0);
+    let dino = images.dino.as_ref().unwrap();
     let texts = evaluators.texts(&prompts(protocol)).unwrap();
     assert_features(&images.clip, &golden[&format!("feature.{set}.{clip}")], clip);
-    assert_features(&images.dino, &golden[&format!("feature.{set}.dino")], "dino");
+    assert_features(dino, &golden[&format!("feature.{set}.dino")], "dino");
     assert_features(&texts, &golden[&format!("feature.{set}.text")], "text");
 
     let matrix = |name: &str| &golden[&format!("matrix.{set}.{name}")];
@@ -100,11 +101,7 @@ fn check(protocol: Protocol, set: &str, clip: &str, suffix: &str) {
         matrix(&clip_i),
         "CLIP-I",
     );
-    assert_cosines(
-        &cosines(&images.dino, &images.dino).unwrap(),
-        matrix("dino_i"),
-        "DINO-I",
-    );
+    assert_cosines(&cosines(dino, dino).unwrap(), matrix("dino_i"), "DINO-I");
     assert_cosines(&cosines(&images.clip, &texts).unwrap(), matrix(&clip_t), "CLIP-T");
     check_means(&images, &texts, &golden, set, suffix);
 }
@@ -121,17 +118,21 @@ fn check_means(
     let wanted = |name: String| golden[&format!("matrix.{set}.{name}")].to_vec1::<f32>().unwrap();
     for (i, text) in texts.rows().enumerate() {
         let text = Features::new(texts.width(), text.to_vec()).unwrap();
-        let scores = mean(&score_images(&pictures, &references, &text).unwrap()).unwrap();
+        let scores = score_images(&pictures, &references, &text).unwrap();
+        let mean = |value: fn(&Scores) -> f64| scores.iter().map(value).sum::<f64>() / scores.len() as f64;
         for (ours, golden) in [
             (
-                scores.clip_t,
+                mean(|scores| scores.clip_t),
                 wanted(format!("clip_t{suffix}.mean_gen4-7_per_prompt"))[i],
             ),
             (
-                scores.clip_i,
+                mean(|scores| scores.clip_i),
                 wanted(format!("clip_i{suffix}.mean_ref0-3_gen4-7"))[0],
             ),
-            (scores.dino_i, wanted("dino_i.mean_ref0-3_gen4-7".to_owned())[0]),
+            (
+                mean(|scores| scores.dino_i.unwrap()),
+                wanted("dino_i.mean_ref0-3_gen4-7".to_owned())[0],
+            ),
         ] {
             assert!(
                 (ours - f64::from(golden)).abs() <= COSINE_TOLERANCE,
@@ -148,7 +149,7 @@ fn part(images: &ImageFeatures, range: std::ops::Range<usize>) -> ImageFeatures 
     };
     ImageFeatures {
         clip: cut(&images.clip),
-        dino: cut(&images.dino),
+        dino: images.dino.as_ref().map(cut),
     }
 }
 
@@ -170,8 +171,14 @@ fn vico_2023_under_new_torchvision_equals_the_golden_features() {
 #[test]
 fn features_do_not_depend_on_what_is_scored_beside_them() {
     let (evaluators, photos) = (evaluators(), photos());
-    let together = evaluators.images(Protocol::BenchV1, &photos[..3]).unwrap();
-    let alone = evaluators.images(Protocol::BenchV1, &photos[2..3]).unwrap();
+    let together = evaluators
+        .images(&[Protocol::BenchV1], &photos[..3])
+        .unwrap()
+        .remove(0);
+    let alone = evaluators
+        .images(&[Protocol::BenchV1], &photos[2..3])
+        .unwrap()
+        .remove(0);
     assert_eq!(part(&together, 2..3), alone);
 }
 
@@ -201,13 +208,14 @@ fn an_oracle_leaves_out_self_pairs() {
     let same = features(&[1., 0., 0., 1., 1., 0.]);
     let references = ImageFeatures {
         clip: same.clone(),
-        dino: same,
+        dino: Some(same),
     };
     let oracle = real_vs_real(&references).unwrap().unwrap();
     assert!((oracle.clip_i - 1.0 / 3.0).abs() < 1e-12);
+    assert_eq!(oracle.dino_i, Some(oracle.clip_i));
     let one = ImageFeatures {
         clip: features(&[1., 0.]),
-        dino: features(&[1., 0.]),
+        dino: Some(features(&[1., 0.])),
     };
     assert_eq!(real_vs_real(&one).unwrap(), None);
 }
@@ -217,7 +225,7 @@ fn a_copy_is_seen_by_its_closest_reference() {
     let features = |values: &[f32]| Features::new(2, values.to_vec()).unwrap();
     let images = |values| ImageFeatures {
         clip: features(values),
-        dino: features(values),
+        dino: Some(features(values)),
     };
     let scores = score_images(
         &images(&[3., 0.]),
@@ -227,7 +235,7 @@ fn a_copy_is_seen_by_its_closest_reference() {
     .unwrap();
     assert_eq!(
         (scores[0].clip_t, scores[0].dino_i, scores[0].closest_dino_i),
-        (0.0, 0.5, 1.0)
+        (0.0, Some(0.5), Some(1.0))
     );
 }
 
@@ -256,11 +264,11 @@ fn features_that_cannot_be_compared_are_errors() {
     ));
     let none = ImageFeatures {
         clip: Features::new(2, vec![]).unwrap(),
-        dino: Features::new(2, vec![]).unwrap(),
+        dino: Some(Features::new(2, vec![]).unwrap()),
     };
     let some = ImageFeatures {
         clip: two.clone(),
-        dino: two.clone(),
+        dino: Some(two.clone()),
     };
     assert!(matches!(
         score_images(&some, &none, &two),
@@ -268,7 +276,7 @@ fn features_that_cannot_be_compared_are_errors() {
     ));
     let uneven = ImageFeatures {
         clip: two.clone(),
-        dino: Features::new(2, vec![1.; 4]).unwrap(),
+        dino: Some(Features::new(2, vec![1.; 4]).unwrap()),
     };
     assert!(matches!(
         score_images(&uneven, &some, &two),
@@ -296,7 +304,8 @@ fn every_number_has_a_signature() {
     let mut all: Vec<&String> = signatures.iter().flatten().collect();
     all.sort();
     all.dedup();
-    assert_eq!(all.len(), 9);
+    // A protocol that leaves DINO out still words its signature, with `pre:-`.
+    assert_eq!(all.len(), 3 * Protocol::ALL.len());
 }
 
 #[test]
@@ -307,7 +316,8 @@ fn protocols_are_found_by_name() {
     let error = "bench-v9".parse::<Protocol>().unwrap_err().to_string();
     assert_eq!(
         error,
-        "unknown protocol \"bench-v9\", known are bench-v1, vico-2023, vico-2023-aa"
+        "unknown protocol \"bench-v9\", known are bench-v1, vico-2023, vico-2023-aa, dreambooth-2023, \
+         textual-inversion, customconcept101, dreambench-plus"
     );
     assert_eq!(
         Protocol::BenchV1.text("a {} in the jungle", "dog"),
@@ -327,4 +337,83 @@ fn dino_takes_any_grid() {
     weights.finish().unwrap();
     let pixels = Tensor::zeros((1, 3, 64, 320), candle_core::DType::F32, &Device::Cpu).unwrap();
     assert_eq!(vit.forward(&pixels).unwrap().dims(), [1, 48]);
+}
+
+/// Each protocol's own choices, as its published script makes them.
+#[test]
+fn protocols_word_scale_and_measure_in_their_own_way() {
+    let prompt = "a {} in the jungle";
+    assert_eq!(Protocol::TextualInversion.text(prompt, "dog"), "a  in the jungle");
+    for protocol in [
+        Protocol::DreamBooth2023,
+        Protocol::CustomConcept101,
+        Protocol::DreamBenchPlus,
+    ] {
+        assert_eq!(protocol.text(prompt, "dog"), "a dog in the jungle");
+    }
+    let scaled = |protocol: Protocol, metric, cosine| protocol.scaled(metric, cosine);
+    assert_eq!(scaled(Protocol::CustomConcept101, Metric::ClipT, 0.25), 0.625);
+    assert_eq!(scaled(Protocol::CustomConcept101, Metric::ClipT, -0.25), 0.0);
+    assert_eq!(scaled(Protocol::CustomConcept101, Metric::ClipI, -0.25), -0.25);
+    assert_eq!(scaled(Protocol::DreamBenchPlus, Metric::DinoI, 0.5), 50.0);
+    assert_eq!(scaled(Protocol::BenchV1, Metric::ClipT, -0.25), -0.25);
+    let both = vec![Metric::ClipT, Metric::ClipI];
+    let all = vec![Metric::ClipT, Metric::ClipI, Metric::DinoI];
+    assert_eq!(Protocol::TextualInversion.metrics(16), both);
+    assert_eq!(
+        Protocol::DreamBenchPlus.metrics(16),
+        both,
+        "its DINO has patches of 8"
+    );
+    assert_eq!(Protocol::DreamBenchPlus.metrics(8), all);
+    assert_eq!(Protocol::DreamBooth2023.metrics(16), all);
+}
+
+/// Seven protocols look in three ways with CLIP and in two with DINO: five passes, whoever asks.
+#[test]
+fn a_view_that_protocols_share_is_run_once() {
+    let views = Views::of(&Protocol::ALL);
+    let plain = ClipView::Squeezed { antialias: false };
+    let smooth = ClipView::Squeezed { antialias: true };
+    assert_eq!(
+        views.clip.into_iter().collect::<Vec<_>>(),
+        [ClipView::Cropped, plain, smooth]
+    );
+    assert_eq!(
+        views.dino.into_iter().collect::<Vec<_>>(),
+        [DinoView::Cropped, DinoView::Squeezed]
+    );
+    assert!(Views::of(&[Protocol::TextualInversion]).dino.is_empty());
+}
+
+/// Asked together or alone, a protocol gets the same features.
+#[test]
+fn sharing_a_pass_changes_no_feature() {
+    let (evaluators, photos) = (evaluators(), photos());
+    let together = evaluators.images(&Protocol::ALL, &photos[..2]).unwrap();
+    for (protocol, features) in Protocol::ALL.into_iter().zip(together) {
+        assert_eq!(evaluators.images(&[protocol], &photos[..2]).unwrap(), [features]);
+    }
+}
+
+#[test]
+fn health_has_known_answers() {
+    let features = |values: &[f32]| Features::new(2, values.to_vec()).unwrap();
+    let close = |got: Option<f64>, want: f64| assert!((got.unwrap() - want).abs() < 1e-7, "{got:?}");
+    close(diversity(&features(&[1., 0., 2., 0.])).unwrap(), 0.0);
+    close(
+        diversity(&features(&[1., 0., 0., 1., 0., -1.])).unwrap(),
+        1.0 + 1.0 / 3.0,
+    );
+    assert_eq!(diversity(&features(&[1., 0.])).unwrap(), None);
+    assert!(is_first_choice(&[0.1, 0.3, 0.2], 1));
+    assert!(!is_first_choice(&[0.1, 0.3, 0.3], 1), "a tie is no win");
+    assert_eq!(share_above(&[0.1, 0.5, 0.9, 0.95], 0.6), Some(0.5));
+    assert_eq!(share_above(&[], 0.6), None);
+    let photos = photos();
+    let mut duplicates = Duplicates::default();
+    for photo in [0, 1, 0, 0] {
+        duplicates.add(&photos[photo]);
+    }
+    assert_eq!(duplicates.count(), 2);
 }

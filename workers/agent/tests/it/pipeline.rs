@@ -167,15 +167,39 @@ async fn photos_become_an_adapter_images_and_scores() {
     let places: Vec<_> = table.rows.iter().map(|row| (row.prompt, row.sample)).collect();
     assert_eq!(places, [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2)]);
     let columns: Vec<_> = table.signatures.keys().map(String::as_str).collect();
-    let of = |protocol| ["clip_i", "clip_t", "dino_i"].map(|metric| format!("{protocol}/{metric}"));
-    assert_eq!(columns, ["bench-v1", "vico-2023"].map(of).concat());
+    let of_images = ["clip_i", "clip_t", "dino_i"];
+    let of = |protocol| {
+        let oracles = ["oracle_clip_i", "oracle_dino_i"];
+        let all = of_images.into_iter().chain(oracles);
+        all.map(move |metric| format!("{protocol}/{metric}"))
+    };
+    let health = [
+        "above_oracle",
+        "copy_score",
+        "diversity_dino",
+        "duplicates",
+        "r_precision",
+    ];
+    let health = health.map(|name| format!("health/{name}"));
+    let wanted: Vec<String> = of("bench-v1").chain(health).chain(of("vico-2023")).collect();
+    assert_eq!(columns, wanted);
     for row in &table.rows {
-        assert!(row.values.keys().eq(table.signatures.keys()), "{row:?}");
+        let of_images = table
+            .signatures
+            .keys()
+            .filter(|name| !table.totals.contains_key(*name));
+        assert!(row.values.keys().eq(of_images), "{row:?}");
         assert!(
             row.values.values().all(|score| (-1.0..=1.0).contains(score)),
             "{row:?}"
         );
     }
+    assert!(
+        table.totals["health/diversity_dino"] > 0.0,
+        "samples of one prompt differ"
+    );
+    assert_eq!(table.totals["health/duplicates"].to_bits(), 0.0_f64.to_bits());
+    assert_eq!(table.totals.len(), 7);
 }
 
 /// Another worker, or the same one after it ran out of memory: every image has its own noise.

@@ -1,10 +1,11 @@
 //! The two networks that score pictures.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use candle_core::{Device, Tensor};
 
-use super::preprocess::{clip_pixels, dino_pixels};
+use super::preprocess::{ClipView, DinoView, clip_pixels, dino_pixels};
 use super::{Features, ImageFeatures, Metric, Protocol};
 use crate::image::Rgb8;
 use crate::models::clip::{Clip, ClipConfig};
@@ -52,21 +53,46 @@ impl Evaluators {
         })
     }
 
-    /// What both networks say about each picture.
+    /// What the networks say about each picture, protocol by protocol. A view that several protocols share is run once.
     ///
     /// Pictures are run one by one: results then do not depend on how they were grouped.
-    pub fn images(&self, protocol: Protocol, pictures: &[Rgb8]) -> Result<ImageFeatures> {
-        let (mut clip, mut dino) = (Rows::default(), Rows::default());
-        for picture in pictures {
-            let pixels = clip_pixels(protocol, picture, &self.device)?;
-            clip.push(&self.clip.image_features(&pixels)?)?;
-            let pixels = dino_pixels(protocol, picture, &self.device)?;
-            dino.push(&self.dino.forward(&pixels)?)?;
+    pub fn images(&self, protocols: &[Protocol], pictures: &[Rgb8]) -> Result<Vec<ImageFeatures>> {
+        let (mut clip, mut dino) = (BTreeMap::new(), BTreeMap::new());
+        let views = Views::of(protocols);
+        for view in views.clip {
+            clip.insert(view, self.clip_features(view, pictures)?);
         }
-        Ok(ImageFeatures {
-            clip: clip.finish(self.clip.width())?,
-            dino: dino.finish(self.dino.width())?,
-        })
+        for view in views.dino {
+            dino.insert(view, self.dino_features(view, pictures)?);
+        }
+        let of = |protocol: &Protocol| ImageFeatures {
+            clip: clip[&protocol.clip_view()].clone(),
+            dino: protocol.dino_view().map(|view| dino[&view].clone()),
+        };
+        Ok(protocols.iter().map(of).collect())
+    }
+
+    fn clip_features(&self, view: ClipView, pictures: &[Rgb8]) -> Result<Features> {
+        let mut rows = Rows::default();
+        for picture in pictures {
+            let pixels = clip_pixels(view, picture, &self.device)?;
+            rows.push(&self.clip.image_features(&pixels)?)?;
+        }
+        Ok(rows.finish(self.clip.width())?)
+    }
+
+    fn dino_features(&self, view: DinoView, pictures: &[Rgb8]) -> Result<Features> {
+        let mut rows = Rows::default();
+        for picture in pictures {
+            let pixels = dino_pixels(view, picture, &self.device)?;
+            rows.push(&self.dino.forward(&pixels)?)?;
+        }
+        Ok(rows.finish(self.dino.width())?)
+    }
+
+    /// What a protocol can measure with these networks.
+    pub fn metrics(&self, protocol: Protocol) -> Vec<Metric> {
+        protocol.metrics(self.dino.patch_size())
     }
 
     /// CLIP's features of each text, which [`Protocol::text`] has worded.
@@ -86,6 +112,28 @@ impl Evaluators {
             Metric::DinoI => &self.dino_digest,
         };
         protocol.signature(metric, model)
+    }
+}
+
+/// The different ways in which some protocols look at a picture: each is one pass through a network.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Views {
+    /// Passes through CLIP.
+    pub clip: BTreeSet<ClipView>,
+    /// Passes through DINO.
+    pub dino: BTreeSet<DinoView>,
+}
+
+impl Views {
+    /// The views of `protocols`, each once.
+    pub fn of(protocols: &[Protocol]) -> Self {
+        Self {
+            clip: protocols.iter().map(|protocol| protocol.clip_view()).collect(),
+            dino: protocols
+                .iter()
+                .filter_map(|protocol| protocol.dino_view())
+                .collect(),
+        }
     }
 }
 

@@ -23,8 +23,8 @@ struct Rows {
 pub struct ImageFeatures {
     /// CLIP image features, one row per picture.
     pub clip: Features,
-    /// DINO class tokens, one row per picture.
-    pub dino: Features,
+    /// DINO class tokens, one row per picture; absent where DINO was not asked.
+    pub dino: Option<Features>,
 }
 
 impl Features {
@@ -76,9 +76,25 @@ impl TryFrom<Rows> for Features {
 }
 
 impl ImageFeatures {
+    /// The features of the first picture alone.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn first(&self) -> Result<Self, Error> {
+        let first = |features: &Features| match features.rows().next() {
+            Some(row) => Features::new(features.width, row.to_vec()),
+            None => Err(Error::Empty("picture")),
+        };
+        Ok(Self {
+            clip: first(&self.clip)?,
+            dino: self.dino.as_ref().map(first).transpose()?,
+        })
+    }
+
     /// Number of pictures, the same for both networks.
     pub(super) fn count(&self) -> Result<usize, Error> {
-        let (clip, dino) = (self.clip.len(), self.dino.len());
+        let clip = self.clip.len();
+        let dino = self.dino.as_ref().map_or(clip, Features::len);
         if clip == dino {
             Ok(clip)
         } else {

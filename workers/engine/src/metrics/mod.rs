@@ -10,15 +10,17 @@
 
 mod evaluators;
 mod features;
+mod health;
 mod preprocess;
 mod protocol;
 mod score;
 
-pub use evaluators::{EvaluatorDirs, Evaluators};
+pub use evaluators::{EvaluatorDirs, Evaluators, Views};
 pub use features::{Features, ImageFeatures, cosines};
-pub use preprocess::{clip_pixels, dino_pixels};
-pub use protocol::{Metric, Protocol, UnknownProtocol};
-pub use score::{Oracle, Scores, mean, real_vs_real, score_images};
+pub use health::{Duplicates, diversity, is_first_choice, share_above};
+pub use preprocess::{ClipView, DinoView, clip_pixels, dino_pixels};
+pub use protocol::{Metric, Protocol, References, UnknownProtocol};
+pub use score::{Oracle, Scores, real_vs_real, score_images};
 
 /// Features that cannot be compared.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -2,7 +2,6 @@
 
 use candle_core::{Device, Result, Tensor};
 
-use super::Protocol;
 use crate::image::resample::{Filter, resize, short_side_crop, taps};
 use crate::image::{Rgb8, planes, to_unit_range};
 use crate::models::interpolate::bicubic;
@@ -40,24 +39,66 @@ impl Norm {
     }
 }
 
+/// How CLIP sees a picture, always as (1, 3, 224, 224).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ClipView {
+    /// Short side to 224, middle cut out.
+    Cropped,
+    /// Squeezed to 256 x 256, then as a tensor to 224 x 224.
+    Squeezed {
+        /// As torchvision 0.17 and later resize tensors.
+        antialias: bool,
+    },
+}
+
+/// How DINO sees a picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum DinoView {
+    /// Short side to 256, middle cut out, ImageNet's mean and deviation: (1, 3, 224, 224).
+    Cropped,
+    /// Squeezed, in [-1, 1]: (1, 3, 256, 256).
+    Squeezed,
+}
+
+impl ClipView {
+    /// The name in signatures.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Cropped => "short224c224.bicubic.pillow12.clip",
+            Self::Squeezed { antialias: false } => "sq256.bicubic.pillow12.pm1+t224.noaa.clip",
+            Self::Squeezed { antialias: true } => "sq256.bicubic.pillow12.pm1+t224.aa.clip",
+        }
+    }
+}
+
+impl DinoView {
+    /// The name in signatures.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Cropped => "short256c224.bicubic.pillow12.imagenet",
+            Self::Squeezed => "sq256.bicubic.pillow12.pm1",
+        }
+    }
+}
+
 /// CLIP's input (1, 3, 224, 224).
-pub fn clip_pixels(protocol: Protocol, picture: &Rgb8, device: &Device) -> Result<Tensor> {
-    let values = match protocol {
-        Protocol::BenchV1 => cropped(picture, SIDE),
-        Protocol::Vico2023 => shrink_plain(&squeezed_unit(picture)),
-        Protocol::Vico2023Antialiased => shrink_antialiased(&squeezed_unit(picture)),
+pub fn clip_pixels(view: ClipView, picture: &Rgb8, device: &Device) -> Result<Tensor> {
+    let values = match view {
+        ClipView::Cropped => cropped(picture, SIDE),
+        ClipView::Squeezed { antialias: false } => shrink_plain(&squeezed_unit(picture)),
+        ClipView::Squeezed { antialias: true } => shrink_antialiased(&squeezed_unit(picture)),
     };
     Tensor::from_vec(CLIP.apply(values), (1, 3, SIDE, SIDE), device)
 }
 
-/// DINO's input: (1, 3, 224, 224), in the ViCo lineage (1, 3, 256, 256) without ImageNet's mean and deviation.
-pub fn dino_pixels(protocol: Protocol, picture: &Rgb8, device: &Device) -> Result<Tensor> {
-    match protocol {
-        Protocol::BenchV1 => {
+/// DINO's input: (1, 3, 224, 224), or squeezed (1, 3, 256, 256) without ImageNet's mean and deviation.
+pub fn dino_pixels(view: DinoView, picture: &Rgb8, device: &Device) -> Result<Tensor> {
+    match view {
+        DinoView::Cropped => {
             let values = IMAGENET.apply(cropped(picture, SQUEEZED));
             Tensor::from_vec(values, (1, 3, SIDE, SIDE), device)
         }
-        Protocol::Vico2023 | Protocol::Vico2023Antialiased => {
+        DinoView::Squeezed => {
             to_unit_range(&resize(picture, SQUEEZED, SQUEEZED, Filter::Bicubic), device)?.unsqueeze(0)
         }
     }

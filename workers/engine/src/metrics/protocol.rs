@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::preprocess::{ClipView, DinoView};
+
 /// A named and versioned way to score pictures. Any change to what it computes is a new version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Protocol {
@@ -13,6 +15,33 @@ pub enum Protocol {
     Vico2023,
     /// The same script under torchvision 0.17 or later, whose tensor resize antialiases.
     Vico2023Antialiased,
+    /// DreamBooth's paper (arXiv 2208.12242, section 4.1), which leaves preprocessing and the wording of prompts open: read
+    /// as its followers do, which is what `bench-v1` does too.
+    DreamBooth2023,
+    /// Textual Inversion's evaluator (`evaluation/clip_eval.py`): CLIP alone, pictures squeezed, the placeholder deleted.
+    TextualInversion,
+    /// Custom Diffusion's `customconcept101/evaluate.py`: text cosines times 2.5 and never below 0, pictures raw.
+    CustomConcept101,
+    /// DreamBench++'s `eval_clip.py` and `eval_dino.py`: one reference, everything times 100, DINO with patches of 8.
+    DreamBenchPlus,
+}
+
+/// Which reference images a protocol looks at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum References {
+    /// All of them.
+    All,
+    /// The first by name.
+    First,
+}
+
+impl References {
+    fn name(self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::First => "first",
+        }
+    }
 }
 
 /// What is compared with what.
@@ -33,7 +62,15 @@ pub struct UnknownProtocol(pub String);
 
 impl Protocol {
     /// Every protocol.
-    pub const ALL: [Self; 3] = [Self::BenchV1, Self::Vico2023, Self::Vico2023Antialiased];
+    pub const ALL: [Self; 7] = [
+        Self::BenchV1,
+        Self::Vico2023,
+        Self::Vico2023Antialiased,
+        Self::DreamBooth2023,
+        Self::TextualInversion,
+        Self::CustomConcept101,
+        Self::DreamBenchPlus,
+    ];
 
     /// The name in manifests and tables.
     pub fn name(self) -> &'static str {
@@ -41,6 +78,10 @@ impl Protocol {
             Self::BenchV1 => "bench-v1",
             Self::Vico2023 => "vico-2023",
             Self::Vico2023Antialiased => "vico-2023-aa",
+            Self::DreamBooth2023 => "dreambooth-2023",
+            Self::TextualInversion => "textual-inversion",
+            Self::CustomConcept101 => "customconcept101",
+            Self::DreamBenchPlus => "dreambench-plus",
         }
     }
 
@@ -49,11 +90,67 @@ impl Protocol {
         1
     }
 
+    /// What it measures with a DINO whose patches have this side. A metric that its script computes with another network is
+    /// left out rather than computed with the wrong one.
+    pub fn metrics(self, dino_patch: usize) -> Vec<Metric> {
+        let dino = match self {
+            Self::TextualInversion => false,
+            Self::DreamBenchPlus => dino_patch == 8,
+            _ => true,
+        };
+        let all = [Metric::ClipT, Metric::ClipI, Metric::DinoI];
+        all.into_iter()
+            .filter(|metric| dino || *metric != Metric::DinoI)
+            .collect()
+    }
+
+    /// How CLIP sees a picture.
+    pub fn clip_view(self) -> ClipView {
+        match self {
+            Self::Vico2023 | Self::TextualInversion => ClipView::Squeezed { antialias: false },
+            Self::Vico2023Antialiased => ClipView::Squeezed { antialias: true },
+            Self::BenchV1 | Self::DreamBooth2023 | Self::CustomConcept101 | Self::DreamBenchPlus => {
+                ClipView::Cropped
+            }
+        }
+    }
+
+    /// How DINO sees a picture; `None` where it is not asked.
+    pub fn dino_view(self) -> Option<DinoView> {
+        match self {
+            Self::TextualInversion => None,
+            Self::Vico2023 | Self::Vico2023Antialiased => Some(DinoView::Squeezed),
+            Self::BenchV1 | Self::DreamBooth2023 | Self::CustomConcept101 | Self::DreamBenchPlus => {
+                Some(DinoView::Cropped)
+            }
+        }
+    }
+
+    /// How many of the reference images it looks at.
+    pub fn references(self) -> References {
+        match self {
+            Self::DreamBenchPlus => References::First,
+            _ => References::All,
+        }
+    }
+
+    /// The number it prints for a mean cosine.
+    pub fn scaled(self, metric: Metric, cosine: f64) -> f64 {
+        match (self, metric) {
+            (Self::CustomConcept101, Metric::ClipT) => (2.5 * cosine).max(0.0),
+            (Self::DreamBenchPlus, _) => 100.0 * cosine,
+            _ => cosine,
+        }
+    }
+
     /// The text that CLIP-T compares with, from a prompt with `{}` in the concept's place.
     pub fn text(self, prompt: &str, class_word: &str) -> String {
         match self {
-            Self::BenchV1 => prompt.replace("{}", class_word),
+            Self::BenchV1 | Self::DreamBooth2023 | Self::CustomConcept101 | Self::DreamBenchPlus => {
+                prompt.replace("{}", class_word)
+            }
             Self::Vico2023 | Self::Vico2023Antialiased => prompt.to_owned(),
+            Self::TextualInversion => prompt.replace("{}", ""),
         }
     }
 
@@ -65,37 +162,32 @@ impl Protocol {
         let (name, revision) = (self.name(), self.revision());
         let short = model.get(..12).unwrap_or(model);
         let (network, preprocessing) = match metric {
-            Metric::ClipT | Metric::ClipI => ("clip", self.clip_preprocessing()),
-            Metric::DinoI => ("dino", self.dino_preprocessing()),
+            Metric::ClipT | Metric::ClipI => ("clip", self.clip_view().name()),
+            Metric::DinoI => ("dino", self.dino_view().map_or("-", DinoView::name)),
         };
         let (references, aggregation, text) = match metric {
             Metric::ClipT => ("-", "image>prompt>concept", self.text_rule()),
-            Metric::ClipI | Metric::DinoI => ("all", "image,ref>prompt>concept", "-"),
+            Metric::ClipI | Metric::DinoI => (self.references().name(), "image,ref>prompt>concept", "-"),
         };
+        let scale = self.scale_rule(metric);
         format!(
-            "proto:{name}.{revision}|m:{network}@b3:{short}|pre:{preprocessing}|ref:{references}|agg:{aggregation}|text:{text}|img:png"
+            "proto:{name}.{revision}|m:{network}@b3:{short}|pre:{preprocessing}|ref:{references}|agg:{aggregation}|text:{text}{scale}|img:png"
         )
-    }
-
-    fn clip_preprocessing(self) -> &'static str {
-        match self {
-            Self::BenchV1 => "short224c224.bicubic.pillow12.clip",
-            Self::Vico2023 => "sq256.bicubic.pillow12.pm1+t224.noaa.clip",
-            Self::Vico2023Antialiased => "sq256.bicubic.pillow12.pm1+t224.aa.clip",
-        }
-    }
-
-    fn dino_preprocessing(self) -> &'static str {
-        match self {
-            Self::BenchV1 => "short256c224.bicubic.pillow12.imagenet",
-            Self::Vico2023 | Self::Vico2023Antialiased => "sq256.bicubic.pillow12.pm1",
-        }
     }
 
     fn text_rule(self) -> &'static str {
         match self {
-            Self::BenchV1 => "class",
+            Self::BenchV1 | Self::DreamBooth2023 | Self::CustomConcept101 | Self::DreamBenchPlus => "class",
             Self::Vico2023 | Self::Vico2023Antialiased => "braces",
+            Self::TextualInversion => "strip",
+        }
+    }
+
+    fn scale_rule(self, metric: Metric) -> &'static str {
+        match (self, metric) {
+            (Self::CustomConcept101, Metric::ClipT) => "|scale:x2.5.max0",
+            (Self::DreamBenchPlus, _) => "|scale:x100",
+            _ => "",
         }
     }
 }
@@ -112,6 +204,17 @@ impl FromStr for Protocol {
     fn from_str(name: &str) -> Result<Self, UnknownProtocol> {
         let known = Self::ALL.into_iter().find(|protocol| protocol.name() == name);
         known.ok_or_else(|| UnknownProtocol(name.to_owned()))
+    }
+}
+
+impl Metric {
+    /// The name of its column, below a protocol's.
+    pub fn column(self) -> &'static str {
+        match self {
+            Self::ClipT => "clip_t",
+            Self::ClipI => "clip_i",
+            Self::DinoI => "dino_i",
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Error, Features, ImageFeatures, cosines};
+use super::{Error, Features, ImageFeatures, Metric, cosines};
 
 /// The scores of one picture, or the mean over several.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -11,10 +11,21 @@ pub struct Scores {
     pub clip_t: f64,
     /// Mean cosine with the reference images, by CLIP.
     pub clip_i: f64,
-    /// Mean cosine with the reference images, by DINO.
-    pub dino_i: f64,
+    /// Mean cosine with the reference images, by DINO; absent where DINO was not asked.
+    pub dino_i: Option<f64>,
     /// Cosine with the closest reference image, by DINO: near one, the picture is a copy.
-    pub closest_dino_i: f64,
+    pub closest_dino_i: Option<f64>,
+}
+
+impl Scores {
+    /// The cosine of a metric, before a protocol scales it.
+    pub fn cosine(&self, metric: Metric) -> Option<f64> {
+        match metric {
+            Metric::ClipT => Some(self.clip_t),
+            Metric::ClipI => Some(self.clip_i),
+            Metric::DinoI => self.dino_i,
+        }
+    }
 }
 
 /// How similar the reference images are among themselves: what a perfect method could reach.
@@ -22,8 +33,8 @@ pub struct Scores {
 pub struct Oracle {
     /// Mean cosine over pairs of different reference images, by CLIP.
     pub clip_i: f64,
-    /// The same, by DINO.
-    pub dino_i: f64,
+    /// The same, by DINO; absent where DINO was not asked.
+    pub dino_i: Option<f64>,
 }
 
 /// Scores every picture of one cell (one concept, one prompt): references and text are those of the cell.
@@ -42,28 +53,19 @@ pub fn score_images(
         cosines(&pictures.clip, text)?,
         cosines(&pictures.clip, &references.clip)?,
     );
-    let dino_i = cosines(&pictures.dino, &references.dino)?;
+    let dino_i = match (&pictures.dino, &references.dino) {
+        (Some(pictures), Some(references)) => Some(cosines(pictures, references)?),
+        _ => None,
+    };
     let score = |i: usize| Scores {
         clip_t: average(&clip_t[i]),
         clip_i: average(&clip_i[i]),
-        dino_i: average(&dino_i[i]),
-        closest_dino_i: dino_i[i].iter().copied().fold(f64::MIN, f64::max),
+        dino_i: dino_i.as_ref().map(|cosines| average(&cosines[i])),
+        closest_dino_i: dino_i
+            .as_ref()
+            .map(|cosines| cosines[i].iter().copied().fold(f64::MIN, f64::max)),
     };
     Ok((0..pictures.count()?).map(score).collect())
-}
-
-/// The mean over pictures, which is the mean over all pairs of picture and reference; `None` of nothing.
-pub fn mean(scores: &[Scores]) -> Option<Scores> {
-    if scores.is_empty() {
-        return None;
-    }
-    let over = |value: fn(&Scores) -> f64| scores.iter().map(value).sum::<f64>() / scores.len() as f64;
-    Some(Scores {
-        clip_t: over(|s| s.clip_t),
-        clip_i: over(|s| s.clip_i),
-        dino_i: over(|s| s.dino_i),
-        closest_dino_i: over(|s| s.closest_dino_i),
-    })
 }
 
 /// Reference images against each other. A picture is never compared with itself, which would raise the mean by
@@ -72,10 +74,10 @@ pub fn real_vs_real(references: &ImageFeatures) -> Result<Option<Oracle>, Error>
     if references.count()? < 2 {
         return Ok(None);
     }
-    let (clip, dino) = (&references.clip, &references.dino);
+    let among = |features: &Features| Ok::<_, Error>(off_diagonal(&cosines(features, features)?));
     Ok(Some(Oracle {
-        clip_i: off_diagonal(&cosines(clip, clip)?),
-        dino_i: off_diagonal(&cosines(dino, dino)?),
+        clip_i: among(&references.clip)?,
+        dino_i: references.dino.as_ref().map(among).transpose()?,
     }))
 }
 

@@ -48,6 +48,7 @@ impl VitConfig {
 #[derive(Debug)]
 pub struct Vit {
     width: usize,
+    patch_size: usize,
     patches: Patches,
     encoder: Encoder,
     norm: LayerNorm,
@@ -74,6 +75,7 @@ impl Vit {
         let norm = LayerNorm::load(&weights.pp("layernorm"), width, config.layer_norm_eps)?;
         Ok(Self {
             width,
+            patch_size: config.patch_size,
             patches,
             encoder,
             norm,
@@ -83,6 +85,11 @@ impl Vit {
     /// Width of the feature.
     pub fn width(&self) -> usize {
         self.width
+    }
+
+    /// Side of a patch, in pixels.
+    pub fn patch_size(&self) -> usize {
+        self.patch_size
     }
 
     /// The class token after the final LayerNorm: (b, 3, h, w) -> (b, width).

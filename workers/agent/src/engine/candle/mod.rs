@@ -6,9 +6,11 @@
 mod artist;
 mod class_images;
 mod classify;
+mod health;
 mod lesson;
 mod sample;
 mod score;
+mod scoring;
 mod train;
 
 use candle_core::Device;

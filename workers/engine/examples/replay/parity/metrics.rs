@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use candle_core::{D, Device, Tensor};
 use vico_engine::image::Rgb8;
 use vico_engine::metrics::{
-    EvaluatorDirs, Evaluators, Features, ImageFeatures, Protocol, clip_pixels, cosines, dino_pixels,
+    DinoView, EvaluatorDirs, Evaluators, Features, ImageFeatures, Protocol, clip_pixels, cosines, dino_pixels,
 };
 use vico_engine::tokenizer::ClipTokenizer;
 
@@ -86,7 +86,7 @@ pub(crate) fn check(dir: &Path, ledger: &mut Ledger) -> Result<()> {
         ledger.equal(&format!("metrics.{key}"), &ids, &golden.ids(&key)?);
         let inputs = Inputs::new(column, &pictures, &golden)?;
         inputs.compare(column, &golden, ledger)?;
-        let mut images = evaluators.images(column.protocol, &pictures)?;
+        let mut images = evaluators.images(&[column.protocol], &pictures)?.remove(0);
         if let Some(short) = inputs.other_short_side {
             let note =
                 format!("made with a short side of {short} and black borders, not the 224 of its README");
@@ -110,14 +110,16 @@ struct Inputs {
 
 impl Inputs {
     fn new(column: &Column, pictures: &[Rgb8], golden: &Golden) -> Result<Self> {
-        type Prepare = fn(Protocol, &Rgb8, &Device) -> candle_core::Result<Tensor>;
-        let prepared = |prepare: Prepare| {
-            let inputs = pictures
-                .iter()
-                .map(|picture| prepare(column.protocol, picture, &Device::Cpu));
-            inputs.collect::<candle_core::Result<Vec<_>>>()
-        };
-        let (mut clip, dino) = (prepared(clip_pixels)?, prepared(dino_pixels)?);
+        let (clip_view, dino_view) = (column.protocol.clip_view(), column.protocol.dino_view());
+        let dino_view = dino_view.context("a protocol without DINO has no goldens")?;
+        let clip = pictures
+            .iter()
+            .map(|picture| clip_pixels(clip_view, picture, &Device::Cpu));
+        let mut clip = clip.collect::<candle_core::Result<Vec<_>>>()?;
+        let dino = pictures
+            .iter()
+            .map(|picture| dino_pixels(dino_view, picture, &Device::Cpu));
+        let dino = dino.collect::<candle_core::Result<Vec<_>>>()?;
         let mut other_short_side = None;
         if column.protocol == Protocol::BenchV1 {
             let slices = golden.get(&format!("pixels_slice.{}.{}", column.folder, column.clip))?;
@@ -166,7 +168,8 @@ fn features(
         clip_t,
         ..
     } = column;
-    for (name, features) in [(*clip, &images.clip), ("dino", &images.dino), ("text", texts)] {
+    let dino = images.dino.as_ref().context("no DINO features")?;
+    for (name, features) in [(*clip, &images.clip), ("dino", dino), ("text", texts)] {
         let key = format!("feature.{folder}.{name}");
         ledger.tensors(
             &format!("metrics.{key}"),
@@ -176,7 +179,7 @@ fn features(
         );
     }
     similarities(&format!("{folder}.{clip_i}"), &images.clip, golden, ledger)?;
-    similarities(&format!("{folder}.dino_i"), &images.dino, golden, ledger)?;
+    similarities(&format!("{folder}.dino_i"), dino, golden, ledger)?;
     let with_text = cosines(&images.clip, texts)?;
     let key = format!("matrix.{folder}.{clip_t}");
     ledger.numbers(
@@ -231,7 +234,7 @@ fn other_positions(dino: &Path, pictures: &[Rgb8], golden: &Golden, ledger: &mut
     let vit = positions::as_transformers(dino)?;
     let mut rows = Vec::new();
     for picture in pictures {
-        let pixels = dino_pixels(Protocol::Vico2023, picture, &Device::Cpu)?;
+        let pixels = dino_pixels(DinoView::Squeezed, picture, &Device::Cpu)?;
         rows.extend(vit.forward(&pixels)?.flatten_all()?.to_vec1::<f32>()?);
     }
     let features = Features::new(vit.width(), rows)?;

@@ -1,0 +1,154 @@
+//! One run's score table under construction, prompt after prompt.
+//!
+//! `<protocol>/<metric>` are the protocols' own numbers; `<protocol>/oracle_*` is what the references reach among themselves.
+//! `health/*` needs no protocol of its own: it is computed from what `bench-v1` looked at, and absent without it.
+
+use std::collections::BTreeMap;
+
+use vico::score::{ScoreRow, ScoreTable};
+use vico_engine::image::Rgb8;
+use vico_engine::metrics::{
+    Evaluators, Features, ImageFeatures, Metric, Oracle, Protocol, References, cosines, real_vs_real,
+    score_images,
+};
+
+use super::health::Health;
+
+/// What is fixed for a run, and the table so far.
+pub(super) struct Scoring<'a> {
+    evaluators: &'a Evaluators,
+    protocols: Vec<Measured>,
+    health: Option<Health>,
+    table: ScoreTable,
+}
+
+/// A protocol with all that it compares pictures with.
+struct Measured {
+    protocol: Protocol,
+    metrics: Vec<Metric>,
+    references: ImageFeatures,
+    /// One row per prompt.
+    texts: Features,
+}
+
+impl<'a> Scoring<'a> {
+    /// A table for one concept: its photos, its class word and its prompts with `{}` in the concept's place.
+    pub(super) fn new(
+        evaluators: &'a Evaluators,
+        protocols: Vec<Protocol>,
+        references: &[Rgb8],
+        (class, prompts): (&str, &[String]),
+    ) -> vico_engine::Result<Self> {
+        let features = evaluators.images(&protocols, references)?;
+        let mut scoring = Self {
+            evaluators,
+            protocols: Vec::new(),
+            health: None,
+            table: ScoreTable::default(),
+        };
+        for (protocol, references) in protocols.into_iter().zip(features) {
+            let oracle = real_vs_real(&references)?;
+            let texts: Vec<String> = prompts
+                .iter()
+                .map(|prompt| protocol.text(prompt, class))
+                .collect();
+            let measured = Measured {
+                protocol,
+                metrics: evaluators.metrics(protocol),
+                references: match protocol.references() {
+                    References::All => references,
+                    References::First => references.first()?,
+                },
+                texts: evaluators.texts(&texts)?,
+            };
+            scoring.sign(&measured, oracle);
+            if protocol == Protocol::BenchV1 {
+                let signature = |metric| evaluators.signature(protocol, metric);
+                scoring.health = Some(Health::new(oracle, prompts.len(), signature));
+            }
+            scoring.protocols.push(measured);
+        }
+        Ok(scoring)
+    }
+
+    /// The signatures of a protocol's columns, and its oracle.
+    fn sign(&mut self, measured: &Measured, oracle: Option<Oracle>) {
+        let protocol = measured.protocol;
+        for metric in &measured.metrics {
+            let signature = self.evaluators.signature(protocol, *metric);
+            let of_oracle = oracle.and_then(|oracle| match metric {
+                Metric::ClipT => None,
+                Metric::ClipI => Some(oracle.clip_i),
+                Metric::DinoI => oracle.dino_i,
+            });
+            if let Some(cosine) = of_oracle {
+                let name = format!("{protocol}/oracle_{}", metric.column());
+                self.table
+                    .totals
+                    .insert(name.clone(), protocol.scaled(*metric, cosine));
+                self.table
+                    .signatures
+                    .insert(name, format!("{signature}|real:noself"));
+            }
+            let name = format!("{protocol}/{}", metric.column());
+            self.table.signatures.insert(name, signature);
+        }
+    }
+
+    /// Adds one row for each image of a prompt; says how many rows there are now.
+    pub(super) fn prompt(&mut self, prompt: usize, images: &[Rgb8]) -> vico_engine::Result<usize> {
+        let protocols: Vec<Protocol> = self.protocols.iter().map(|measured| measured.protocol).collect();
+        let features = self.evaluators.images(&protocols, images)?;
+        let mut rows: Vec<ScoreRow> = (0..images.len())
+            .map(|sample| ScoreRow {
+                prompt: prompt as u32,
+                sample: sample as u32,
+                values: BTreeMap::new(),
+            })
+            .collect();
+        for (measured, features) in self.protocols.iter().zip(&features) {
+            measured.fill(&mut rows, prompt, features)?;
+            if let (Protocol::BenchV1, Some(health)) = (measured.protocol, &mut self.health) {
+                let with_references = score_images(features, &measured.references, &measured.text(prompt)?)?;
+                let with_texts = cosines(&features.clip, &measured.texts)?;
+                health.prompt(&mut rows, prompt, (&with_references, &with_texts))?;
+                health.pictures(features, images)?;
+            }
+        }
+        self.table.rows.append(&mut rows);
+        Ok(self.table.rows.len())
+    }
+
+    /// The table with what only the whole run shows.
+    pub(super) fn finish(mut self) -> ScoreTable {
+        if let Some(health) = self.health {
+            health.finish(&mut self.table);
+        }
+        self.table
+    }
+}
+
+impl Measured {
+    fn text(&self, prompt: usize) -> vico_engine::Result<Features> {
+        let row = self.texts.rows().nth(prompt).unwrap_or_default();
+        Ok(Features::new(self.texts.width(), row.to_vec())?)
+    }
+
+    fn fill(
+        &self,
+        rows: &mut [ScoreRow],
+        prompt: usize,
+        features: &ImageFeatures,
+    ) -> vico_engine::Result<()> {
+        let scores = score_images(features, &self.references, &self.text(prompt)?)?;
+        for (row, scores) in rows.iter_mut().zip(&scores) {
+            for metric in &self.metrics {
+                if let Some(cosine) = scores.cosine(*metric) {
+                    let name = format!("{}/{}", self.protocol, metric.column());
+                    row.values.insert(name, self.protocol.scaled(*metric, cosine));
+                }
+            }
+        }
+        Ok(())
+    }
+}
