@@ -351,12 +351,16 @@ fn protocols_word_scale_and_measure_in_their_own_way() {
     ] {
         assert_eq!(protocol.text(prompt, "dog"), "a dog in the jungle");
     }
-    let scaled = |protocol: Protocol, metric, cosine| protocol.scaled(metric, cosine);
-    assert_eq!(scaled(Protocol::CustomConcept101, Metric::ClipT, 0.25), 0.625);
-    assert_eq!(scaled(Protocol::CustomConcept101, Metric::ClipT, -0.25), 0.0);
-    assert_eq!(scaled(Protocol::CustomConcept101, Metric::ClipI, -0.25), -0.25);
-    assert_eq!(scaled(Protocol::DreamBenchPlus, Metric::DinoI, 0.5), 50.0);
-    assert_eq!(scaled(Protocol::BenchV1, Metric::ClipT, -0.25), -0.25);
+    for (protocol, metric, cosine, wanted) in [
+        (Protocol::CustomConcept101, Metric::ClipT, 0.25, 0.625),
+        (Protocol::CustomConcept101, Metric::ClipT, -0.25, 0.0),
+        (Protocol::CustomConcept101, Metric::ClipI, -0.25, -0.25),
+        (Protocol::DreamBenchPlus, Metric::DinoI, 0.5, 50.0),
+        (Protocol::BenchV1, Metric::ClipT, -0.25, -0.25),
+    ] {
+        let scaled: f64 = protocol.scaled(metric, cosine);
+        assert!((scaled - wanted).abs() < 1e-12, "{protocol} {metric}: {scaled}");
+    }
     let both = vec![Metric::ClipT, Metric::ClipI];
     let all = vec![Metric::ClipT, Metric::ClipI, Metric::DinoI];
     assert_eq!(Protocol::TextualInversion.metrics(16), both);

@@ -57,7 +57,7 @@ impl Health {
         rows: &mut [ScoreRow],
         prompt: usize,
         (scores, with_texts): (&[Scores], &[Vec<f64>]),
-    ) -> vico_engine::Result<()> {
+    ) {
         for ((row, scores), with_texts) in rows.iter_mut().zip(scores).zip(with_texts) {
             if let Some(closest) = scores.closest_dino_i {
                 row.values.insert(COPY.to_owned(), closest);
@@ -69,7 +69,6 @@ impl Health {
                 row.values.insert(R_PRECISION.to_owned(), first);
             }
         }
-        Ok(())
     }
 
     /// What the images of a prompt are to each other.
@@ -77,7 +76,9 @@ impl Health {
         if let Some(dino) = &features.dino {
             self.diversities.extend(diversity(dino)?);
         }
-        images.iter().for_each(|image| self.duplicates.add(image));
+        for image in images {
+            self.duplicates.add(image);
+        }
         Ok(())
     }
 

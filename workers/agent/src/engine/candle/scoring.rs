@@ -111,7 +111,7 @@ impl<'a> Scoring<'a> {
             if let (Protocol::BenchV1, Some(health)) = (measured.protocol, &mut self.health) {
                 let with_references = score_images(features, &measured.references, &measured.text(prompt)?)?;
                 let with_texts = cosines(&features.clip, &measured.texts)?;
-                health.prompt(&mut rows, prompt, (&with_references, &with_texts))?;
+                health.prompt(&mut rows, prompt, (&with_references, &with_texts));
                 health.pictures(features, images)?;
             }
         }
