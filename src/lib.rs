@@ -5,7 +5,7 @@
 //! - [`digest`], [`ids`], [`clock`]: names, content hashes, time as a value.
 //! - [`job`]: stage, state, lease, failure, progress, receipt. [`score`]: the table a score job makes.
 //! - [`status`]: what people are shown while a sweep runs.
-//! - [`statistics`]: what a table of scores allows one to say.
+//! - [`gallery`]: pictures in folders, by whatever tool. [`statistics`]: what a table of scores allows one to say.
 //! - [`spec`]: what a job reads, already valid; the digest of it is the job's key.
 //! - [`manifest`]: YAML to a valid sweep. [`plan`]: a sweep to keyed jobs. [`report`]: receipts to tables.
 //! - [`store`]: the bucket, the only durable thing. [`protocol`]: the wire, and the only place that sees it.
@@ -15,6 +15,7 @@
 
 pub mod clock;
 pub mod digest;
+pub mod gallery;
 pub mod ids;
 pub mod job;
 pub mod manifest;

@@ -16,6 +16,30 @@ pub struct ScoreTable {
     pub totals: BTreeMap<String, f64>,
 }
 
+impl ScoreTable {
+    /// The run's value under a column, and how many images it stands on: the total if there is one, else the mean over
+    /// prompts of the mean over samples.
+    pub fn mean(&self, column: &str) -> (Option<f64>, usize) {
+        if let Some(total) = self.totals.get(column) {
+            return (Some(*total), self.rows.len());
+        }
+        let mut prompts: BTreeMap<u32, Vec<f64>> = BTreeMap::new();
+        for row in &self.rows {
+            if let Some(value) = row.values.get(column) {
+                prompts.entry(row.prompt).or_default().push(*value);
+            }
+        }
+        let images = prompts.values().map(Vec::len).sum();
+        let means = prompts.values().map(|samples| average(samples));
+        let means: Vec<f64> = means.collect();
+        ((!means.is_empty()).then(|| average(&means)), images)
+    }
+}
+
+fn average(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
+}
+
 /// One image's scores.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ScoreRow {

@@ -11,6 +11,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("clock", &[]),
     ("ids", &["digest"]),
     ("score", &[]),
+    ("gallery", &[]),
     ("statistics", &[]),
     ("job", &["digest", "clock", "ids"]),
     ("spec", &["digest", "ids", "job"]),

@@ -70,6 +70,10 @@ async fn outcome(
         point: run.point.clone(),
         concept: run.concept.clone(),
         train_seed: run.train_seed,
+        class: drawn
+            .map(|inputs| inputs.concept.class.clone())
+            .unwrap_or_default(),
+        patterns: drawn.map(patterns).unwrap_or_default(),
         prompts: drawn.map(filled_prompts).unwrap_or_default(),
         images_per_prompt: drawn.map_or(0, |inputs| inputs.sampling.images_per_prompt),
         train: receipts.get(&run.train).cloned(),
@@ -86,6 +90,10 @@ async fn read_scores(store: &Store, receipt: &Receipt) -> Result<Option<ScoreTab
     let job = receipt.job;
     let table = serde_json::from_slice(&bytes).map_err(|source| Error::Scores { job, source })?;
     Ok(Some(table))
+}
+
+fn patterns(inputs: &SampleInputs) -> Vec<String> {
+    inputs.prompts.iter().map(|prompt| prompt.0.clone()).collect()
 }
 
 /// Prompts as the text encoder saw them.

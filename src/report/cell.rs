@@ -42,31 +42,12 @@ impl Cell {
     }
 }
 
-/// The run's total if there is one, else the mean over prompts of the mean over samples.
+/// The run's value under a metric.
 fn run_mean(metric: &str, run: &RunOutcome) -> Option<f64> {
-    if let Some(total) = run.scores.as_ref().and_then(|table| table.totals.get(metric)) {
-        return Some(*total);
-    }
-    let prompts = by_prompt(metric, run);
-    let means: Vec<f64> = prompts.values().filter_map(|samples| mean(samples)).collect();
-    mean(&means)
+    run.scores.as_ref()?.mean(metric).0
 }
 
 /// A total speaks for all images of its run.
 fn images_measured(metric: &str, run: &RunOutcome) -> usize {
-    let table = run.scores.as_ref();
-    if table.is_some_and(|table| table.totals.contains_key(metric)) {
-        return run.images_wanted();
-    }
-    by_prompt(metric, run).values().map(Vec::len).sum()
-}
-
-fn by_prompt(metric: &str, run: &RunOutcome) -> BTreeMap<u32, Vec<f64>> {
-    let mut prompts: BTreeMap<u32, Vec<f64>> = BTreeMap::new();
-    for row in run.scores.iter().flat_map(|table| &table.rows) {
-        if let Some(value) = row.values.get(metric) {
-            prompts.entry(row.prompt).or_default().push(*value);
-        }
-    }
-    prompts
+    run.scores.as_ref().map_or(0, |table| table.mean(metric).1)
 }

@@ -38,6 +38,8 @@ pub(crate) fn run(method: &str, concept: &str, value: impl Fn(u32, u32) -> Optio
         point: String::new(),
         concept: concept.parse().unwrap(),
         train_seed: 7,
+        class: "house".to_owned(),
+        patterns: vec!["a {} in the snow".to_owned(), "a \"red\" {}, old".to_owned()],
         prompts: vec!["a * in the snow".to_owned(), "a \"red\" *, old".to_owned()],
         images_per_prompt: 2,
         train: Some(receipt(

@@ -37,6 +37,10 @@ pub struct RunOutcome {
     pub concept: ConceptId,
     /// Seed of the training.
     pub train_seed: u64,
+    /// The class word.
+    pub class: String,
+    /// Prompts with `{}` in the concept's place.
+    pub patterns: Vec<String>,
     /// Prompts as sampled, with the subject filled in.
     pub prompts: Vec<String>,
     /// Images asked for per prompt.

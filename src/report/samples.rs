@@ -25,6 +25,10 @@ pub struct SampleRow {
     pub prompt_index: u32,
     /// Position of the sample, from 0.
     pub sample: u32,
+    /// The concept's class word.
+    pub class: String,
+    /// The prompt with `{}` in the concept's place.
+    pub pattern: String,
     /// The prompt as sampled.
     pub prompt: String,
     /// The image's path below `results/<sweep>/`.
@@ -73,6 +77,8 @@ fn rows_of_run(run: &RunOutcome, paths: &Paths) -> impl Iterator<Item = SampleRo
             train_seed: run.train_seed,
             prompt_index: position.0,
             sample: position.1,
+            class: run.class.clone(),
+            pattern: run.patterns.get(prompt).cloned().unwrap_or_default(),
             prompt: run.prompts[prompt].clone(),
             file_name: paths.image(run, prompt, sample),
             digest: image.digest,
@@ -108,6 +114,8 @@ fn metadata_entry(row: &SampleRow) -> Map<String, Value> {
     put("method", row.method.clone().into());
     put("point", row.point.clone().into());
     put("concept", row.concept.clone().into());
+    put("class", row.class.clone().into());
+    put("pattern", row.pattern.clone().into());
     put("train_seed", row.train_seed.into());
     put("prompt_index", row.prompt_index.into());
     put("sample", row.sample.into());

@@ -23,6 +23,8 @@ mod retry;
 #[cfg(feature = "local")]
 mod run;
 mod schema;
+#[cfg(feature = "local")]
+mod score;
 mod serve;
 mod signals;
 mod storage_check;
@@ -92,6 +94,9 @@ enum Command {
     Retry(retry::Retry),
     /// Show the leaderboard of a sweep, straight from the bucket
     Results(results::Results),
+    /// Measure pictures in a folder, whatever tool made them
+    #[cfg(feature = "local")]
+    Score(score::Score),
     /// List workers
     Workers(workers::Workers),
     /// Print the JSON Schema of manifests, for editors
@@ -143,6 +148,8 @@ impl Command {
             Self::Cancel(args) => args.execute(out).await,
             Self::Retry(args) => args.execute(out).await,
             Self::Results(args) => args.execute(out).await,
+            #[cfg(feature = "local")]
+            Self::Score(args) => args.execute(out).await,
             Self::Workers(args) => args.execute(out).await,
             Self::Schema => schema::print(),
             Self::Completion(args) => args.execute(),

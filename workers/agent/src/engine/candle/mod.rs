@@ -6,6 +6,7 @@
 mod artist;
 mod class_images;
 mod classify;
+mod folder;
 mod health;
 mod lesson;
 mod sample;
@@ -24,6 +25,8 @@ use vico_engine::metrics::{EvaluatorDirs, Evaluators};
 use super::{Ended, Engine, ModelFolder, NamedBytes, ScoreWork, StageWork, Watch, Work};
 use crate::device::ComputeDevice;
 use classify::failure;
+
+pub use folder::{FolderScorer, Subject};
 
 /// See the module.
 pub struct CandleEngine {

@@ -37,7 +37,7 @@ pub(super) fn score(evaluators: &Evaluators, work: &ScoreWork, watch: &mut Watch
     Ok(Ended::Finished)
 }
 
-fn protocols(names: &[String]) -> Result<Vec<Protocol>, Failure> {
+pub(super) fn protocols(names: &[String]) -> Result<Vec<Protocol>, Failure> {
     let parse = |name: &String| {
         name.parse().map_err(|unknown: UnknownProtocol| Failure {
             class: FailureClass::VersionMismatch,

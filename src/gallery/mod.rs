@@ -1,0 +1,73 @@
+//! Pictures that lie in folders, by whatever tool made them: what each shows, from its path and the documents beside it.
+//!
+//! Pure: the caller lists files and reads documents.
+
+mod custom_concept101;
+mod flat;
+mod ours;
+
+pub use custom_concept101::custom_concept101;
+pub use flat::flat;
+pub use ours::ours;
+
+/// The pictures that one method made of one concept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shown {
+    /// The method, as the folder or its documents call it; empty where there is no word for it.
+    pub method: String,
+    /// The concept; empty where the folder holds a single nameless one.
+    pub concept: String,
+    /// The class word, where the documents say it.
+    pub class: Option<String>,
+    /// Prompts in order.
+    pub prompts: Vec<ShownPrompt>,
+}
+
+/// The pictures of one prompt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShownPrompt {
+    /// The prompt, with `{}` in the concept's place or with the concept in words.
+    pub prompt: String,
+    /// Paths below the folder, in order.
+    pub images: Vec<String>,
+}
+
+/// A folder that is not in the layout it was said to have.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum Error {
+    /// There is nothing to score.
+    #[error("no pictures: {0}")]
+    Empty(&'static str),
+    /// A document is not what it should be.
+    #[error("{document}, line {line}: {reason}")]
+    Document {
+        /// The document.
+        document: &'static str,
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A picture without a prompt.
+    #[error("{picture} has no prompt in prompts.json")]
+    NoPrompt {
+        /// The picture's path.
+        picture: String,
+    },
+    /// A prompt without its picture.
+    #[error("prompts.json names {stem}, and there is no such picture in samples/")]
+    NoPicture {
+        /// The file name without ending.
+        stem: String,
+    },
+}
+
+/// Whether a path names a picture.
+fn is_picture(path: &str) -> bool {
+    let ending = path.rsplit_once('.').map(|(_, ending)| ending.to_lowercase());
+    ending.is_some_and(|ending| ["png", "jpg", "jpeg"].contains(&ending.as_str()))
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests;

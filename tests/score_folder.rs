@@ -1,0 +1,182 @@
+//! Pictures in a folder get the very numbers that the same pictures got inside a sweep, to the last bit.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+#[allow(dead_code, reason = "other tests start servers, too")]
+mod processes;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use processes::{Ended, vico_coord};
+use serde_json::Value;
+use tempfile::TempDir;
+
+const PROTOCOLS: [&str; 7] = [
+    "bench-v1",
+    "vico-2023",
+    "vico-2023-aa",
+    "dreambooth-2023",
+    "textual-inversion",
+    "customconcept101",
+    "dreambench-plus",
+];
+
+/// A finished sweep of one run of four pictures.
+struct Sweep {
+    folder: TempDir,
+    results: PathBuf,
+}
+
+impl Sweep {
+    fn run() -> Self {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let folder = tempfile::tempdir().unwrap();
+        let fixtures = root.join("workers/engine/tests/fixtures/parity");
+        for (from, name) in [
+            (root.join("manifests/quickstart/images/duck_toy"), "photos"),
+            (fixtures.join("tiny-sd"), "model"),
+            (fixtures.join("metrics/clip"), "clip"),
+            (fixtures.join("metrics/dino"), "dino"),
+        ] {
+            std::os::unix::fs::symlink(from, folder.path().join(name)).unwrap();
+        }
+        let manifest = folder.path().join("manifest.yaml");
+        std::fs::write(&manifest, include_str!("manifests/scored.yaml")).unwrap();
+        let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+        let (bucket, cache) = (path("bucket"), path("cache"));
+        let args = [
+            "run",
+            manifest.to_str().unwrap(),
+            "--bucket",
+            &bucket,
+            "--cache",
+            &cache,
+        ];
+        vico_coord(&Vec::new(), &args).well();
+        let sweeps = std::fs::read_dir(folder.path().join("bucket/results")).unwrap();
+        let results = sweeps.map(|entry| entry.unwrap().path()).next().unwrap();
+        Self { folder, results }
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.folder.path().join(name).to_str().unwrap().to_owned()
+    }
+
+    fn score(&self, images: &Path, more: &[&str]) -> Ended {
+        let [photos, clip, dino] = ["photos", "clip", "dino"].map(|name| self.path(name));
+        let mut args = vec!["score", "--images", images.to_str().unwrap(), "--refs", &photos];
+        args.extend(["--clip", &clip, "--dino", &dino, "-o", "json"]);
+        args.extend(more);
+        vico_coord(&Vec::new(), &args)
+    }
+
+    /// What `metadata.jsonl` says of each picture: its metrics.
+    fn inside(&self) -> BTreeMap<(u64, u64), BTreeMap<String, u64>> {
+        let text = std::fs::read_to_string(self.results.join("metadata.jsonl")).unwrap();
+        let lines = text
+            .lines()
+            .map(|line| serde_json::from_str::<Value>(line).unwrap());
+        lines
+            .map(|line| {
+                let place = (
+                    line["prompt_index"].as_u64().unwrap(),
+                    line["sample"].as_u64().unwrap(),
+                );
+                let metrics = line
+                    .as_object()
+                    .unwrap()
+                    .iter()
+                    .filter(|(key, _)| key.contains('/'));
+                (place, metrics.map(bits).collect())
+            })
+            .collect()
+    }
+}
+
+fn bits((name, value): (&String, &Value)) -> (String, u64) {
+    (name.clone(), value.as_f64().unwrap().to_bits())
+}
+
+/// The rows of the only run.
+fn rows(ended: Ended) -> BTreeMap<(u64, u64), BTreeMap<String, u64>> {
+    let answer: Value = serde_json::from_str(&ended.well().stdout).unwrap();
+    let rows = answer[0]["rows"].as_array().unwrap();
+    rows.iter()
+        .map(|row| {
+            let place = (row["prompt"].as_u64().unwrap(), row["sample"].as_u64().unwrap());
+            (
+                place,
+                row["values"].as_object().unwrap().iter().map(bits).collect(),
+            )
+        })
+        .collect()
+}
+
+#[test]
+fn a_folder_gets_the_numbers_of_its_sweep() {
+    let sweep = Sweep::run();
+    let protocols: Vec<&str> = PROTOCOLS.iter().flat_map(|name| ["--protocol", name]).collect();
+    let inside = sweep.inside();
+    assert_eq!(inside.len(), 4);
+    // Three metrics each, but for two protocols without DINO here, and two of health.
+    assert_eq!(inside[&(1, 1)].len(), 3 * 7 - 2 + 2);
+    assert_eq!(rows(sweep.score(&sweep.results, &protocols)), inside);
+
+    // The same pictures in another tool's layout: prompts in words, so `bench-v1` reads the same text.
+    let other = sweep.folder.path().join("other");
+    std::fs::create_dir_all(other.join("samples")).unwrap();
+    let mut prompts = BTreeMap::new();
+    for (number, (prompt, sample)) in inside.keys().enumerate() {
+        let picture = format!("images/textual_inversion/duck_toy/p{prompt:02}/s{sample}.png");
+        let to = other.join(format!("samples/{number}.png"));
+        std::fs::copy(sweep.results.join(picture), to).unwrap();
+        let words = ["a toy in the jungle", "a toy that is red"];
+        prompts.insert(number.to_string(), words[*prompt as usize]);
+    }
+    let text = serde_json::to_string(&prompts).unwrap();
+    std::fs::write(other.join("prompts.json"), text).unwrap();
+    let more = ["--layout", "customconcept101", "--class-word", "toy"];
+    let outside = rows(sweep.score(&other, &more));
+    for (place, metrics) in &outside {
+        for name in ["bench-v1/clip_i", "bench-v1/dino_i", "health/copy_score"] {
+            assert_eq!(metrics[name], inside[place][name], "{name} of {place:?}");
+        }
+    }
+    let of_prompt_0 = |table: &BTreeMap<(u64, u64), BTreeMap<String, u64>>| table[&(0, 0)]["bench-v1/clip_t"];
+    assert_eq!(of_prompt_0(&outside), of_prompt_0(&inside));
+}
+
+#[test]
+fn what_cannot_be_scored_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().to_str().unwrap();
+    let score = |more: &[&str]| {
+        let mut args = vec![
+            "score", "--images", path, "--refs", path, "--clip", path, "--dino", path,
+        ];
+        args.extend(more);
+        vico_coord(&Vec::new(), &args)
+    };
+    let flat = score(&["--layout", "flat"]);
+    assert!(
+        flat.stderr.contains("does not say what was asked for"),
+        "{}",
+        flat.stderr
+    );
+    let empty = score(&["--layout", "flat", "--prompt", "a {}"]);
+    assert!(empty.stderr.contains("no pictures: "), "{}", empty.stderr);
+    let ours = score(&[]);
+    assert!(ours.stderr.contains("metadata.jsonl"), "{}", ours.stderr);
+    std::fs::write(folder.path().join("a.png"), "no picture").unwrap();
+    let protocol = score(&["--layout", "flat", "--prompt", "a {}", "--protocol", "bench-v9"]);
+    assert!(
+        protocol.stderr.contains("unknown protocol"),
+        "{}",
+        protocol.stderr
+    );
+    let clip = score(&["--layout", "flat", "--prompt", "a {}"]);
+    assert!(clip.stderr.contains("no weights here"), "{}", clip.stderr);
+    for ended in [flat, empty, ours, protocol, clip] {
+        assert_eq!(ended.code, 2, "{}", ended.stderr);
+    }
+}
