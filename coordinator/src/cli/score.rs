@@ -8,7 +8,7 @@ use serde::Serialize;
 use vico::gallery::{self, Shown};
 use vico::job::{Failure, FailureClass};
 use vico::score::ScoreTable;
-use vico::store::Folder;
+use vico::store::{self, Folder};
 use vico_worker::engine::NamedBytes;
 use vico_worker::engine::candle::{FolderScorer, Subject};
 
@@ -137,7 +137,13 @@ impl Score {
 
 /// A text beside the pictures.
 async fn document(folder: &Folder, name: &str) -> Result<String> {
-    let bytes = folder.read(name, MAX_DOCUMENT).await?;
+    let bytes = match folder.read(name, MAX_DOCUMENT).await {
+        Err(missing @ store::Error::NotFound { .. }) => {
+            let hint = "`--layout` says how the pictures lie there";
+            return Err(Error::usage(missing.to_string(), hint));
+        }
+        read => read?,
+    };
     let text = String::from_utf8(bytes.to_vec());
     Ok(text.with_context(|| format!("{}/{name} is no UTF-8 text", folder.url()))?)
 }
