@@ -3,6 +3,8 @@
 //! Data goes to stdout, progress and remarks to stderr. Exit codes: 0 ok · 1 unexpected · 2 manifest or usage wrong ·
 //! 3 ended with failed jobs · 4 cancelled · 5 coordinator not reachable · 6 timed out waiting · 130 Ctrl-C.
 
+#[cfg(feature = "local")]
+mod adapter_files;
 mod bucket;
 mod cancel;
 mod completion;
@@ -10,6 +12,10 @@ mod connect;
 mod describe;
 mod diff;
 mod exit;
+#[cfg(feature = "local")]
+mod export;
+#[cfg(feature = "local")]
+mod import;
 mod logging;
 mod logs;
 mod ls;
@@ -97,6 +103,12 @@ enum Command {
     /// Measure pictures in a folder, whatever tool made them
     #[cfg(feature = "local")]
     Score(score::Score),
+    /// Write an adapter in another program's format
+    #[cfg(feature = "local")]
+    Export(export::Export),
+    /// Make an adapter of another program's files
+    #[cfg(feature = "local")]
+    Import(import::Import),
     /// List workers
     Workers(workers::Workers),
     /// Print the JSON Schema of manifests, for editors
@@ -150,6 +162,10 @@ impl Command {
             Self::Results(args) => args.execute(out).await,
             #[cfg(feature = "local")]
             Self::Score(args) => args.execute(out).await,
+            #[cfg(feature = "local")]
+            Self::Export(args) => args.execute(out).await,
+            #[cfg(feature = "local")]
+            Self::Import(args) => args.execute(out).await,
             Self::Workers(args) => args.execute(out).await,
             Self::Schema => schema::print(),
             Self::Completion(args) => args.execute(),

@@ -68,31 +68,14 @@ impl Store {
         role: ModelRole,
         variant: Option<&str>,
     ) -> Result<ModelSource, Error> {
-        let listing = folder.files().await?;
-        let wanted = weights::wanted(folder, role, variant, &listing).await?;
         let mut remembered = self.remembered(folder.url()).await?;
         let before = remembered.files.clone();
-        let mut files = Vec::with_capacity(wanted.len());
-        for file in listing.iter().filter(|file| wanted.contains(&file.path)) {
-            let digest = match before.get(&file.path).filter(|known| known.is_of(file)) {
-                Some(known) => known.digest,
-                None => folder.digest(file).await?,
-            };
-            remembered
-                .files
-                .insert(file.path.clone(), RememberedFile::of(file, digest));
-            files.push(FileSource {
-                path: file.path.clone(),
-                digest,
-                size: file.size,
-            });
-        }
+        let source = digested(folder, (role, variant), &mut remembered).await?;
         if remembered.files != before {
             self.put_document(&layout::model_digests(folder.url()), &remembered)
                 .await?;
         }
-        let url = folder.url().to_owned();
-        Ok(ModelSource { url, files })
+        Ok(source)
     }
 
     async fn remembered(&self, url: &str) -> Result<Remembered, Error> {
@@ -107,6 +90,41 @@ impl Store {
             Err(error) => Err(error),
         }
     }
+}
+
+impl Folder {
+    /// As [`Store::model`], for a command that has no bucket to remember digests in: every file is read.
+    pub async fn model(&self, role: ModelRole, variant: Option<&str>) -> Result<ModelSource, Error> {
+        digested(self, (role, variant), &mut Remembered::default()).await
+    }
+}
+
+/// The files of a model with their digests, which are `remembered` or read.
+async fn digested(
+    folder: &Folder,
+    (role, variant): (ModelRole, Option<&str>),
+    remembered: &mut Remembered,
+) -> Result<ModelSource, Error> {
+    let listing = folder.files().await?;
+    let wanted = weights::wanted(folder, role, variant, &listing).await?;
+    let mut files = Vec::with_capacity(wanted.len());
+    for file in listing.iter().filter(|file| wanted.contains(&file.path)) {
+        let known = remembered.files.get(&file.path).filter(|known| known.is_of(file));
+        let digest = match known {
+            Some(known) => known.digest,
+            None => folder.digest(file).await?,
+        };
+        remembered
+            .files
+            .insert(file.path.clone(), RememberedFile::of(file, digest));
+        files.push(FileSource {
+            path: file.path.clone(),
+            digest,
+            size: file.size,
+        });
+    }
+    let url = folder.url().to_owned();
+    Ok(ModelSource { url, files })
 }
 
 impl RememberedFile {

@@ -11,10 +11,10 @@ use crate::tensor_file::{Content, Error};
 #[derive(Clone, Debug)]
 pub struct Adapter(Content);
 
-const METHOD: &str = "vico.method";
-const PLACEHOLDER: &str = "vico.placeholder";
-const INITIALIZER: &str = "vico.initializer";
-const STEPS: &str = "vico.steps";
+pub(crate) const METHOD: &str = "vico.method";
+pub(crate) const PLACEHOLDER: &str = "vico.placeholder";
+pub(crate) const INITIALIZER: &str = "vico.initializer";
+pub(crate) const STEPS: &str = "vico.steps";
 
 impl Adapter {
     /// An adapter made by `method` in `steps` train steps, for the word `placeholder` that started as `initializer`.
@@ -53,11 +53,17 @@ impl Adapter {
         &self.0.metadata
     }
 
-    /// Adds a fact to the header, such as `vico.base` (the digest of the base model) or `modelspec.title`.
+    /// Adds a fact to the header, such as `vico.base` (the identity of the base model) or `modelspec.title`.
     #[must_use]
     pub fn with(mut self, key: &str, value: &str) -> Self {
         self.0.metadata.insert(key.to_owned(), value.to_owned());
         self
+    }
+
+    /// The same facts for another word and these tensors.
+    pub(crate) fn renamed(mut self, placeholder: &str, tensors: BTreeMap<String, Tensor>) -> Self {
+        self.0.tensors = tensors;
+        self.with(PLACEHOLDER, placeholder)
     }
 
     /// The trained tensors by name, f32.

@@ -122,9 +122,10 @@ impl BaseModel {
         &self.device
     }
 
-    /// The identity of a base model: BLAKE3 over the digests of its networks' weights, in hex.
+    /// BLAKE3 over the digests of the networks' weights, in hex: whether two folders hold the same numbers.
     ///
-    /// Reads every file once. An adapter names the base model it belongs to by this.
+    /// Reads every file once. It is not what an adapter's `vico.base` says: that is the identity which a plan gives the model,
+    /// a digest over configuration, tokenizer and schedule, too.
     pub fn digest(dir: &Path, variant: Option<&str>) -> Result<String> {
         let mut all = blake3::Hasher::new();
         for network in NETWORKS {

@@ -1,7 +1,7 @@
 //! The one error type of the engine's public functions.
 
 use crate::diffusion::schedule;
-use crate::{image, methods, metrics, tensor_file, tokenizer, weights};
+use crate::{exchange, image, methods, metrics, tensor_file, tokenizer, weights};
 
 /// What can go wrong in the engine.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +30,9 @@ pub enum Error {
     /// Training or sampling cannot be done as asked, or its numbers stopped being numbers.
     #[error(transparent)]
     Method(#[from] methods::Error),
+    /// Another program's file could not be read or made.
+    #[error(transparent)]
+    Exchange(#[from] exchange::Error),
 }
 
 /// A result whose error is the engine's [`enum@Error`].

@@ -10,11 +10,13 @@
 //! * [`tensor_file`] — what training leaves behind, as bytes that depend on the content alone;
 //! * [`base_model`], [`adapter`] — what is frozen and what personalisation adds to it;
 //! * [`methods`] — how an adapter is trained and sampled from;
+//! * [`exchange`] — adapters as other programs keep them;
 //! * [`metrics`] — CLIP-T, CLIP-I and DINO-I.
 
 pub mod adapter;
 pub mod base_model;
 pub mod diffusion;
+pub mod exchange;
 pub mod image;
 pub mod kernels;
 pub mod methods;

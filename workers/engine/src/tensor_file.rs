@@ -100,31 +100,14 @@ impl Content {
     /// # Errors
     /// A tensor is not f32 or cannot be read from its device.
     pub fn to_bytes(&self) -> Result<Vec<u8>, Error> {
-        let mut entries = BTreeMap::new();
-        let mut values = Vec::new();
+        let shapes = self
+            .tensors
+            .iter()
+            .map(|(name, tensor)| (name.as_str(), tensor.dims()));
+        let mut bytes = header(&self.metadata, shapes)?;
         for (name, tensor) in &self.tensors {
-            let start = values.len();
-            append_values(name, tensor, &mut values)?;
-            let data_offsets = [start, values.len()];
-            entries.insert(
-                name.as_str(),
-                Entry {
-                    dtype: "F32",
-                    shape: tensor.dims(),
-                    data_offsets,
-                },
-            );
+            append_values(name, tensor, &mut bytes)?;
         }
-        let header = Header {
-            metadata: &self.metadata,
-            entries,
-        };
-        let mut header = serde_json::to_vec(&header).map_err(safetensors::SafeTensorError::from)?;
-        header.resize(header.len().next_multiple_of(8), b' ');
-        let mut bytes = Vec::with_capacity(8 + header.len() + values.len());
-        bytes.extend((header.len() as u64).to_le_bytes());
-        bytes.extend(header);
-        bytes.append(&mut values);
         Ok(bytes)
     }
 
@@ -157,6 +140,34 @@ impl Content {
         }
         Ok(Self { metadata, tensors })
     }
+}
+
+/// What such a file begins with, for f32 tensors of these names and shapes that follow in this order: the header's length and
+/// the header, padded to 8 bytes.
+///
+/// # Errors
+/// The metadata cannot be written as JSON.
+pub(crate) fn header<'a>(
+    metadata: &BTreeMap<String, String>,
+    shapes: impl Iterator<Item = (&'a str, &'a [usize])>,
+) -> Result<Vec<u8>, Error> {
+    let (mut entries, mut end) = (BTreeMap::new(), 0);
+    for (name, shape) in shapes {
+        let start = end;
+        end += 4 * shape.iter().product::<usize>();
+        let entry = Entry {
+            dtype: "F32",
+            shape,
+            data_offsets: [start, end],
+        };
+        entries.insert(name, entry);
+    }
+    let header = Header { metadata, entries };
+    let mut header = serde_json::to_vec(&header).map_err(safetensors::SafeTensorError::from)?;
+    header.resize(header.len().next_multiple_of(8), b' ');
+    let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
+    bytes.append(&mut header);
+    Ok(bytes)
 }
 
 /// The JSON header, in the order it is written.

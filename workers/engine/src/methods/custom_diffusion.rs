@@ -19,7 +19,7 @@ use crate::models::unet::{UNet, UNetConfig};
 /// The name of the method in adapters.
 pub const METHOD: &str = "custom_diffusion";
 /// What the names of U-Net tensors start with in adapters.
-pub(super) const UNET: &str = "unet.";
+pub(crate) const UNET: &str = "unet.";
 
 /// What to train and how.
 #[derive(Clone, Debug, PartialEq)]

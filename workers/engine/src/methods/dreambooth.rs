@@ -24,7 +24,7 @@ use crate::models::unet::UNet;
 /// The name of the method in adapters.
 pub const METHOD: &str = "dreambooth";
 /// What the names of text encoder tensors start with in adapters.
-pub(super) const TEXT: &str = "text_encoder.";
+pub(crate) const TEXT: &str = "text_encoder.";
 
 /// What to train and how.
 #[derive(Clone, Debug, PartialEq)]

@@ -20,9 +20,9 @@ use crate::weights::LowRank;
 /// The name of the method in adapters.
 pub const METHOD: &str = "lora";
 /// The adapter's fact that holds α.
-pub(super) const ALPHA: &str = "vico.lora_alpha";
+pub(crate) const ALPHA: &str = "vico.lora_alpha";
 /// The adapter's fact that holds the rank.
-pub(super) const RANK: &str = "vico.lora_rank";
+pub(crate) const RANK: &str = "vico.lora_rank";
 
 /// The projections of an attention that can have an addition.
 pub const TARGETS: [&str; 4] = ["to_q", "to_k", "to_v", "to_out.0"];

@@ -216,24 +216,28 @@ fn sums(
 ) -> crate::Result<BTreeMap<String, Tensor>> {
     let mut sums = BTreeMap::new();
     for (name, tensor) in base {
-        let difference = differences
-            .remove(name)
-            .ok_or_else(|| missing_tensor(format!("{prefix}{name}")))?;
-        if difference.dims() != tensor.dims() {
-            return Err(Error::ForeignAdapter {
-                tensor: format!("{prefix}{name}"),
-                reason: format!(
-                    "its shape is {:?}, expected {:?}",
-                    difference.dims(),
-                    tensor.dims()
-                ),
-            }
-            .into());
-        }
-        let trained = (tensor.to_dtype(DType::F32)? + difference)?;
-        sums.insert(name.clone(), trained.to_dtype(tensor.dtype())?);
+        let full = format!("{prefix}{name}");
+        let trained = sum(tensor, differences.remove(name).as_ref(), &full)?;
+        sums.insert(name.clone(), trained);
     }
     Ok(sums)
+}
+
+/// A tensor of the base model plus the difference of this name.
+///
+/// # Errors
+/// The difference is missing or has another shape.
+pub(crate) fn sum(base: &Tensor, difference: Option<&Tensor>, name: &str) -> crate::Result<Tensor> {
+    let difference = difference.ok_or_else(|| missing_tensor(name.to_owned()))?;
+    if difference.dims() != base.dims() {
+        return Err(Error::ForeignAdapter {
+            tensor: name.to_owned(),
+            reason: format!("its shape is {:?}, expected {:?}", difference.dims(), base.dims()),
+        }
+        .into());
+    }
+    let trained = (base.to_dtype(DType::F32)? + difference)?;
+    Ok(trained.to_dtype(base.dtype())?)
 }
 
 fn missing_tensor(tensor: String) -> crate::Error {

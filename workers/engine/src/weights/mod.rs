@@ -17,4 +17,5 @@ pub(crate) use config::read_valid_config;
 pub use digest::digest;
 pub use error::Error;
 pub use low_rank::LowRank;
+pub(crate) use safetensors_file::metadata;
 pub use set::Weights;

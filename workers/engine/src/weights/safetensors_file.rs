@@ -1,5 +1,6 @@
 //! One safetensors file: a bounded header, then tensors read on demand.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -155,6 +156,13 @@ impl SafetensorsFile {
     fn origin(&self) -> String {
         self.path.display().to_string()
     }
+}
+
+/// The text entries in the header of the file at `path`.
+pub(crate) fn metadata(path: &Path) -> Result<BTreeMap<String, String>, Error> {
+    let file = SafetensorsFile::open(path)?;
+    let metadata = file.header.metadata().clone().unwrap_or_default();
+    Ok(metadata.into_iter().collect())
 }
 
 fn header_length(file: &mut File, path: &Path, file_len: u64) -> Result<u64, Error> {

@@ -1,7 +1,7 @@
 //! The engine's errors as failure classes.
 
 use vico::job::{Failure, FailureClass};
-use vico_engine::{Error, methods, weights};
+use vico_engine::{Error, exchange, methods, weights};
 
 use crate::failure::with_causes;
 
@@ -29,6 +29,16 @@ fn class(error: &Error) -> FailureClass {
         Error::TensorFile(_) => FailureClass::InvalidInput,
         Error::Metrics(_) => FailureClass::NanLoss,
         Error::Method(error) => method_class(error),
+        Error::Exchange(error) => exchange_class(error),
+    }
+}
+
+fn exchange_class(error: &exchange::Error) -> FailureClass {
+    use exchange::Error as E;
+    match error {
+        E::Io { .. } | E::Weights(weights::Error::Io { .. }) => FailureClass::Storage,
+        E::Tensor(error) => tensor_class(&error.to_string()),
+        _ => FailureClass::InvalidInput,
     }
 }
 

@@ -6,6 +6,7 @@
 mod artist;
 mod class_images;
 mod classify;
+pub mod exchange;
 mod folder;
 mod health;
 mod lesson;

@@ -17,7 +17,7 @@ use crate::weights::Weights;
 /// The name of the method in adapters.
 pub const METHOD: &str = "vico";
 /// The adapter's fact that says whether it was trained with the automatic mask.
-pub(super) const USE_MASK: &str = "vico.use_mask";
+pub(crate) const USE_MASK: &str = "vico.use_mask";
 
 /// S* and the image cross-attention of one concept. In training the tensors are variables; otherwise they are constants,
 /// and everything runs on the frozen paths.

@@ -19,6 +19,8 @@ mod dataset;
 mod spec;
 mod train;
 
+pub use learned::METHOD;
+pub(crate) use learned::USE_MASK;
 pub use sample::sample;
 pub use spec::VicoSpec;
 pub use train::train;

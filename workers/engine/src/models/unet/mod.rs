@@ -14,7 +14,7 @@ mod walk;
 
 pub use config::{Heads, UNetConfig};
 pub use hook::{ColumnRequest, Flow, PlainSd, SiteHook};
-pub use site::{Part, Site};
+pub use site::{Part, Site, sd_v1_names};
 
 use candle_core::{Result, Tensor, bail};
 

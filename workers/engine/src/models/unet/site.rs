@@ -30,43 +30,76 @@ pub struct Site {
     pub compvis: String,
 }
 
+/// A transformer's place and names, whatever its sizes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Place {
+    part: Part,
+    level: usize,
+    path: String,
+    compvis: String,
+}
+
+/// Diffusers' and the original code's names of the 16 transformers of Stable Diffusion v1, in construction order.
+pub fn sd_v1_names() -> Vec<(String, String)> {
+    let places = places(4, 2, &|level| level < 3, &|block| block > 0);
+    places
+        .into_iter()
+        .map(|place| (place.path, place.compvis))
+        .collect()
+}
+
+/// Every place of a U-Net of `levels` with `layers` each, in construction order. `down` says which levels have transformers,
+/// from the finest, `up` which blocks, from the coarsest.
+fn places(
+    levels: usize,
+    layers: usize,
+    down: &dyn Fn(usize) -> bool,
+    up: &dyn Fn(usize) -> bool,
+) -> Vec<Place> {
+    let mut places = Vec::new();
+    let mut add = |part, level, path, compvis| {
+        places.push(Place {
+            part,
+            level,
+            path,
+            compvis,
+        });
+    };
+    for level in (0..levels).filter(|level| down(*level)) {
+        for layer in 0..layers {
+            // Each level numbers its layers and then its downsampler; 0 is the input convolution.
+            let compvis = format!("input_blocks.{}.1", 1 + level * (layers + 1) + layer);
+            let path = format!("down_blocks.{level}.attentions.{layer}");
+            add(Part::Encoder, level, path, compvis);
+        }
+    }
+    let middle = ("mid_block.attentions.0".to_owned(), "middle_block.1".to_owned());
+    add(Part::Middle, levels - 1, middle.0, middle.1);
+    for block in (0..levels).filter(|block| up(*block)) {
+        for layer in 0..=layers {
+            let compvis = format!("output_blocks.{}.1", block * (layers + 1) + layer);
+            let path = format!("up_blocks.{block}.attentions.{layer}");
+            add(Part::Decoder, levels - 1 - block, path, compvis);
+        }
+    }
+    places
+}
+
 impl UNetConfig {
     /// Every transformer, in construction order.
     pub fn sites(&self) -> Vec<Site> {
-        let (levels, layers) = (self.levels(), self.layers_per_block);
-        let mut sites = Vec::new();
-        for level in (0..levels).filter(|level| self.down_attends(*level)) {
-            for layer in 0..layers {
-                // Each level numbers its layers and then its downsampler; 0 is the input convolution.
-                let compvis = format!("input_blocks.{}.1", 1 + level * (layers + 1) + layer);
-                let path = format!("down_blocks.{level}.attentions.{layer}");
-                sites.push(self.site(Part::Encoder, level, path, compvis));
-            }
-        }
-        let middle = ("mid_block.attentions.0".to_owned(), "middle_block.1".to_owned());
-        sites.push(self.site(Part::Middle, levels - 1, middle.0, middle.1));
-        for block in (0..levels).filter(|block| self.up_attends(*block)) {
-            for layer in 0..=layers {
-                let compvis = format!("output_blocks.{}.1", block * (layers + 1) + layer);
-                let path = format!("up_blocks.{block}.attentions.{layer}");
-                sites.push(self.site(Part::Decoder, levels - 1 - block, path, compvis));
-            }
-        }
-        for (index, site) in sites.iter_mut().enumerate() {
-            site.index = index;
-        }
-        sites
-    }
-
-    fn site(&self, part: Part, level: usize, path: String, compvis: String) -> Site {
-        let (width, heads) = (self.block_out_channels[level], self.heads(level));
-        Site {
-            index: 0,
-            part,
-            width,
-            heads,
-            path,
-            compvis,
-        }
+        let (down, up) = (|level| self.down_attends(level), |block| self.up_attends(block));
+        let places = places(self.levels(), self.layers_per_block, &down, &up);
+        let numbered = places.into_iter().enumerate();
+        numbered
+            .map(|(index, place)| Site {
+                index,
+                part: place.part,
+                width: self.block_out_channels[place.level],
+                heads: self.heads(place.level),
+                path: place.path,
+                compvis: place.compvis,
+            })
+            .collect()
     }
 }

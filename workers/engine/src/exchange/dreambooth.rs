@@ -1,0 +1,277 @@
+//! DreamBooth: a whole model in diffusers' layout, since every weight of the U-Net is trained.
+//!
+//! An adapter holds the difference to the base model. [`export`] writes base + difference as f32, the very sum that sampling
+//! computes. [`import`] takes trained − base, which f32 cannot always hold exactly: a weight of which the rounded difference does not
+//! lead back to the trained value is off by one rounding, and how many there are is remarked.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{BufWriter, Write as _};
+use std::path::Path;
+
+use candle_core::{DType, Device, Tensor};
+
+use super::draft::{Draft, Facts, Imported};
+use super::{Error, Method};
+use crate::adapter::Adapter;
+use crate::base_model::BaseModel;
+use crate::methods::custom_diffusion::UNET;
+use crate::methods::dreambooth::TEXT;
+use crate::methods::personalised::sum;
+use crate::tensor_file;
+
+/// What ends the names of weights. In a network's folder and beside the networks they are not copied.
+const WEIGHTS: [&str; 8] = ["safetensors", "bin", "ckpt", "pt", "pth", "msgpack", "h5", "onnx"];
+/// Folders in a model's folder are not nested deeper.
+const MAX_DEPTH: usize = 4;
+
+/// A network's folder, its weights' file, and what its tensors' names begin with in adapters.
+struct Network {
+    folder: &'static str,
+    file: &'static str,
+    prefix: &'static str,
+}
+
+const UNET_FOLDER: Network = Network {
+    folder: "unet",
+    file: "diffusion_pytorch_model.safetensors",
+    prefix: UNET,
+};
+const TEXT_FOLDER: Network = Network {
+    folder: "text_encoder",
+    file: "model.safetensors",
+    prefix: TEXT,
+};
+
+/// Writes the trained model to `out`, which must not exist: the folder `base` with the trained networks in place.
+///
+/// # Errors
+/// The base model cannot be read, the adapter does not fit it, or `out` cannot be written; nothing is left there then.
+pub fn export(adapter: &Adapter, base: &Path, out: &Path) -> crate::Result<()> {
+    let method = Method::of(adapter)?;
+    if method != Method::Dreambooth {
+        let reason = "only DreamBooth's adapters are rebuilt as whole models".to_owned();
+        return Err(Error::Adapter { method, reason }.into());
+    }
+    let mut name = out.file_name().unwrap_or_default().to_owned();
+    name.push(".partial");
+    let partial = out.with_file_name(name);
+    let written =
+        rebuild(adapter, base, &partial).and_then(|()| Ok(fs::rename(&partial, out).map_err(io(out))?));
+    if written.is_err() {
+        drop(fs::remove_dir_all(&partial));
+    }
+    written
+}
+
+fn rebuild(adapter: &Adapter, base: &Path, to: &Path) -> crate::Result<()> {
+    let model = BaseModel::load(base, None, &Device::Cpu)?;
+    let mut differences = adapter.tensors().clone();
+    let trains_text = differences.keys().any(|name| name.starts_with(TEXT));
+    let replaced = [Some(UNET_FOLDER), trains_text.then_some(TEXT_FOLDER)];
+    let replaced: Vec<Network> = replaced.into_iter().flatten().collect();
+    // What does not fit is told before gigabytes are copied.
+    for network in &replaced {
+        for (name, tensor) in tensors(&model, network) {
+            let name = format!("{}{name}", network.prefix);
+            sum(tensor, differences.get(&name), &name)?;
+        }
+    }
+    copy(base, to, 0, &|folder| {
+        replaced.iter().any(|network| base.join(network.folder) == folder)
+    })?;
+    for network in &replaced {
+        write(adapter, &model, network, to)?;
+        differences.retain(|name, _| !name.starts_with(network.prefix));
+    }
+    match differences.into_keys().next() {
+        None => Ok(()),
+        Some(name) => Err(Error::Adapter {
+            method: Method::Dreambooth,
+            reason: format!("`{name}` is no part of the U-Net or the text encoder"),
+        }
+        .into()),
+    }
+}
+
+fn tensors<'a>(model: &'a BaseModel, network: &Network) -> &'a BTreeMap<String, Tensor> {
+    match network.prefix {
+        TEXT => model.text_tensors(),
+        _ => model.unet_tensors(),
+    }
+}
+
+/// Writes a network tensor by tensor, so that the trained one is never in memory as a whole.
+fn write(adapter: &Adapter, model: &BaseModel, network: &Network, to: &Path) -> crate::Result<()> {
+    let base = tensors(model, network);
+    let path = to.join(network.folder).join(network.file);
+    let mut file = BufWriter::new(File::create(&path).map_err(io(&path))?);
+    let shapes = base.iter().map(|(name, tensor)| (name.as_str(), tensor.dims()));
+    let header = tensor_file::header(adapter.metadata(), shapes)?;
+    file.write_all(&header).map_err(io(&path))?;
+    for (name, tensor) in base {
+        let name = format!("{}{name}", network.prefix);
+        let trained = sum(tensor, adapter.tensors().get(&name), &name)?;
+        let values = trained.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>()?;
+        for value in values {
+            file.write_all(&value.to_le_bytes()).map_err(io(&path))?;
+        }
+    }
+    Ok(file.flush().map_err(io(&path))?)
+}
+
+/// Copies a folder; weights beside the networks and in a folder that is `replaced` stay behind, hidden files too.
+fn copy(from: &Path, to: &Path, depth: usize, replaced: &dyn Fn(&Path) -> bool) -> Result<(), Error> {
+    fs::create_dir_all(to).map_err(io(to))?;
+    let without_weights = depth == 0 || replaced(from);
+    for entry in fs::read_dir(from).map_err(io(from))? {
+        let path = entry.map_err(io(from))?.path();
+        let name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        let extension = path
+            .extension()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .to_lowercase();
+        let is_weights = WEIGHTS.contains(&extension.as_str()) || name.contains(".index.");
+        if name.starts_with('.') {
+            continue;
+        }
+        if path.is_dir() {
+            if depth < MAX_DEPTH {
+                copy(&path, &to.join(&name), depth + 1, replaced)?;
+            }
+        } else if !(without_weights && is_weights) {
+            fs::copy(&path, to.join(&name)).map_err(io(&path))?;
+        }
+    }
+    Ok(())
+}
+
+fn io(path: &Path) -> impl Fn(std::io::Error) -> Error {
+    let path = path.to_owned();
+    move |source| Error::Io {
+        path: path.clone(),
+        source,
+    }
+}
+
+/// The adapter of the model in the folder `trained`, as its difference to the one in `base`. A text encoder without any
+/// difference is left out.
+///
+/// # Errors
+/// One of the models cannot be read, they are not of one shape, or `facts` tells what DreamBooth does not have.
+pub fn import(trained: &Path, base: &Path, facts: &Facts) -> crate::Result<Imported> {
+    let load = |folder| BaseModel::load(folder, None, &Device::Cpu);
+    let (base, model) = (load(base)?, load(trained)?);
+    let origin = trained.display().to_string();
+    let mut rounding = Rounding::default();
+    let mut all = BTreeMap::new();
+    for network in [UNET_FOLDER, TEXT_FOLDER] {
+        let (base, model) = (tensors(&base, &network), tensors(&model, &network));
+        let differences =
+            differences(base, model, &network, &mut rounding).map_err(|reason| Error::Content {
+                file: format!("{origin}/{}", network.folder),
+                reason,
+            })?;
+        let differs = |tensor: &Tensor| -> candle_core::Result<bool> {
+            Ok(tensor
+                .flatten_all()?
+                .to_vec1::<f32>()?
+                .iter()
+                .any(|value| *value != 0.0))
+        };
+        let mut keep = network.prefix == UNET;
+        for tensor in differences.values() {
+            keep = keep || differs(tensor)?;
+        }
+        if keep {
+            all.extend(differences);
+        }
+    }
+    let draft = Draft {
+        method: Method::Dreambooth,
+        facts: facts_of(&trained.join(UNET_FOLDER.folder).join(UNET_FOLDER.file)),
+        origin,
+        tensors: all,
+        word: None,
+        steps: None,
+        remarks: rounding.remark(),
+    };
+    Ok(draft.finish(facts)?)
+}
+
+/// Trained − base for every tensor of a network, by adapter name.
+fn differences(
+    base: &BTreeMap<String, Tensor>,
+    trained: &BTreeMap<String, Tensor>,
+    network: &Network,
+    rounding: &mut Rounding,
+) -> Result<BTreeMap<String, Tensor>, String> {
+    if let Some(other) = trained.keys().find(|name| !base.contains_key(*name)) {
+        return Err(format!("`{other}` is not in the base model"));
+    }
+    let mut differences = BTreeMap::new();
+    for (name, base) in base {
+        let trained = trained.get(name).ok_or_else(|| format!("`{name}` is missing"))?;
+        if trained.dims() != base.dims() {
+            let (trained, base) = (trained.dims(), base.dims());
+            return Err(format!(
+                "`{name}` has the shape {trained:?}, in the base model it is {base:?}"
+            ));
+        }
+        let difference = rounding
+            .difference(trained, base)
+            .map_err(|error| error.to_string())?;
+        differences.insert(format!("{}{name}", network.prefix), difference);
+    }
+    Ok(differences)
+}
+
+/// How many weights the difference does not lead back to, and by how much it misses them at most.
+#[derive(Default)]
+struct Rounding {
+    values: usize,
+    missed: usize,
+    most: f32,
+}
+
+impl Rounding {
+    fn difference(&mut self, trained: &Tensor, base: &Tensor) -> candle_core::Result<Tensor> {
+        let values = |tensor: &Tensor| tensor.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>();
+        let pairs = values(trained)?.into_iter().zip(values(base)?);
+        let differences: Vec<f32> = pairs
+            .map(|(trained, base)| {
+                let difference = trained - base;
+                let miss = (base + difference - trained).abs();
+                self.values += 1;
+                self.missed += usize::from(miss > 0.0);
+                self.most = self.most.max(miss);
+                difference
+            })
+            .collect();
+        Tensor::from_vec(differences, trained.dims(), &Device::Cpu)
+    }
+
+    fn remark(&self) -> Vec<String> {
+        let Self { values, missed, most } = self;
+        match missed {
+            0 => Vec::new(),
+            _ => vec![format!(
+                "of {values} weights {missed} are kept up to rounding: base + difference misses them by {most:e} at most"
+            )],
+        }
+    }
+}
+
+/// What the header of the trained U-Net says of the adapter it was rebuilt from, if it was.
+fn facts_of(path: &Path) -> BTreeMap<String, String> {
+    let facts = crate::weights::metadata(path).unwrap_or_default();
+    facts
+        .into_iter()
+        .filter(|(key, _)| key.starts_with("vico.") || key.starts_with("modelspec."))
+        .collect()
+}

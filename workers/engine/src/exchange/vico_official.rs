@@ -1,0 +1,96 @@
+//! ViCo's own code: a pair of files, the word as Textual Inversion's code keeps it and the image cross-attention.
+//!
+//! The tensors have the same names here and there, `diffusion_model.output_blocks.4.1.image_cross_attention.attn1.to_q.weight` and
+//! so on (vico-spec §6).
+
+use super::draft::Draft;
+use super::foreign::{Foreign, listed, names};
+use super::pickle::{self, Dict, Value};
+use super::textual_inversion::{embeddings, from_embeddings, step_name, word};
+use super::{Error, File, Method};
+use crate::adapter::Adapter;
+use crate::methods::words::embedding_name;
+use crate::tokenizer::ClipTokenizer;
+
+/// What every name in the second file contains.
+const IMAGE_ATTENTION: &str = ".image_cross_attention.";
+
+pub(super) fn export(adapter: &Adapter, tokenizer: Option<&ClipTokenizer>) -> Result<Vec<File>, Error> {
+    let table = word(adapter, Method::Vico)?;
+    let own = embedding_name(adapter.placeholder());
+    let mut attention = Dict::default();
+    for (name, tensor) in adapter.tensors().iter().filter(|(name, _)| **name != own) {
+        if !name.contains(IMAGE_ATTENTION) {
+            let reason = format!("`{name}` is no part of the image cross-attention");
+            return Err(Error::Adapter {
+                method: Method::Vico,
+                reason,
+            });
+        }
+        attention = attention.with(name, Value::Tensor(tensor.clone()));
+    }
+    let attention = File {
+        name: step_name(adapter, "cross_attention", ""),
+        bytes: pickle::write(&Value::Dict(attention))?,
+    };
+    Ok(vec![embeddings(adapter, table, tokenizer)?, attention])
+}
+
+pub(super) fn import(files: &[Foreign]) -> Result<Draft, Error> {
+    let is_word = |file: &&Foreign| file.content.get("string_to_param").is_some();
+    let is_attention = |file: &&Foreign| file.keys().iter().any(|key| key.contains(IMAGE_ATTENTION));
+    let (Some(embeddings), Some(attention), 2) = (
+        files.iter().find(is_word),
+        files.iter().find(is_attention),
+        files.len(),
+    ) else {
+        return Err(Error::Content {
+            file: names(files),
+            reason: "ViCo's adapter is a pair of files, `embeddings_gs-N.pt` and `cross_attention-N.pt`"
+                .to_owned(),
+        });
+    };
+    let numbers = (number(&embeddings.name), number(&attention.name));
+    if let (Some(one), Some(other)) = numbers
+        && one != other
+    {
+        return Err(Error::Content {
+            file: names(files),
+            reason: format!("the two files were written after different train steps, {one} and {other}"),
+        });
+    }
+    let tensors = attention.tensors(&attention.content)?;
+    let others: Vec<&str> = tensors
+        .keys()
+        .map(String::as_str)
+        .filter(|name| !name.contains(IMAGE_ATTENTION))
+        .collect();
+    if !others.is_empty() {
+        let others = listed(others);
+        return Err(attention.wrong(format!(
+            "it holds {others}, which is no part of the image cross-attention"
+        )));
+    }
+    Ok(Draft {
+        method: Method::Vico,
+        origin: names(files),
+        // The loader of the official code puts `model.` in front; a whole checkpoint has it already.
+        tensors: tensors
+            .into_iter()
+            .map(|(name, tensor)| (without_model(name), tensor))
+            .collect(),
+        ..from_embeddings(embeddings)?
+    })
+}
+
+/// The number at the end of an official file's name.
+fn number(name: &str) -> Option<u64> {
+    name.strip_suffix(".pt")?.rsplit_once('-')?.1.parse().ok()
+}
+
+fn without_model(name: String) -> String {
+    match name.strip_prefix("model.") {
+        Some(rest) => rest.to_owned(),
+        None => name,
+    }
+}
