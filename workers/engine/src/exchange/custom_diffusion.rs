@@ -3,6 +3,7 @@
 //! | format | file | holds |
 //! |---|---|---|
 //! | diffusers | `pytorch_custom_diffusion_weights.safetensors` | `….attn2.processor.to_k_custom_diffusion.weight`, `…to_v…` |
+//! | | the same file | `….attn1.processor`, empty: the loader wants every attention named |
 //! | | `<word>.safetensors` | the word as the only key, its vector without a first dimension |
 //! | adobe-delta | `delta.bin` | `unet`: `….attn2.to_k.weight`; `modifier_token`: the vector by word |
 //! | compvis | `delta.ckpt` | `state_dict`: `model.diffusion_model.….attn2.to_k.weight` in the original numbering, and `embed` |
@@ -12,7 +13,7 @@
 
 use std::collections::BTreeMap;
 
-use candle_core::Tensor;
+use candle_core::{DType, Device, Tensor};
 
 use super::draft::{Draft, Word, table};
 use super::foreign::{Foreign, listed, names, only};
@@ -27,25 +28,29 @@ use crate::models::unet::sd_v1_names;
 /// What this program trains, and the official code by default; `crossattn` trains queries and outputs, too.
 const TRAINED: [&str; 2] = ["to_k", "to_v"];
 const ATTENTION: &str = ".transformer_blocks.0.attn2.";
+const SELF_ATTENTION: &str = ".transformer_blocks.0.attn1.";
 /// What the original code's names begin with.
 const MODEL: &str = "model.diffusion_model.";
 const EMBED: &str = "embed";
 
 pub(super) fn to_diffusers(adapter: &Adapter) -> Result<Vec<File>, Error> {
-    let renamed = trained(adapter)?.into_iter().map(|(name, tensor)| {
+    let mut weights = BTreeMap::new();
+    for (name, tensor) in trained(adapter)? {
         let name = TRAINED.iter().fold(name, |name, part| {
             name.replace(
                 &format!("attn2.{part}."),
                 &format!("attn2.processor.{part}_custom_diffusion."),
             )
         });
-        (name, tensor)
-    });
-    let weights = safetensors(
-        "pytorch_custom_diffusion_weights.safetensors",
-        adapter,
-        renamed.collect(),
-    )?;
+        // The loader wants every attention named. It takes an empty tensor for one without trained weights, as it does an
+        // empty dictionary in a pickled file.
+        if let Some((path, _)) = name.split_once(ATTENTION) {
+            let empty = Tensor::zeros(0, DType::F32, &Device::Cpu)?;
+            weights.insert(format!("{path}{SELF_ATTENTION}processor"), empty);
+        }
+        weights.insert(name, tensor);
+    }
+    let weights = safetensors("pytorch_custom_diffusion_weights.safetensors", adapter, weights)?;
     let placeholder = adapter.placeholder();
     let vector = BTreeMap::from([(placeholder.to_owned(), vector(adapter)?)]);
     let word = safetensors(
@@ -139,17 +144,19 @@ pub(super) fn from_diffusers(files: &[Foreign]) -> Result<Draft, Error> {
                       `<new1>.safetensors` for instance";
         return Err(content(files, reason.to_owned()));
     };
-    let tensors = weights.tensors(&weights.content)?.into_iter();
-    let tensors = tensors.map(|(name, tensor)| {
+    let mut tensors = BTreeMap::new();
+    for (name, tensor) in weights.tensors(&weights.content)? {
+        let untrained = name.ends_with(".processor") && tensor.elem_count() == 0;
         let name = TRAINED.iter().fold(name, |name, part| {
             name.replace(
                 &format!("processor.{part}_custom_diffusion."),
                 &format!("{part}."),
             )
         });
-        (name, tensor)
-    });
-    let tensors = tensors.collect();
+        if !untrained {
+            tensors.insert(name, tensor);
+        }
+    }
     let entries = word.tensors(&word.content)?;
     let mut draft = draft(weights, tensors, one_word(word, entries)?)?;
     draft.origin = names(files);

@@ -1,0 +1,138 @@
+//! DreamBooth: a whole model out of the base model's folder, and back.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use candle_core::{DType, Device, Tensor};
+use tempfile::TempDir;
+use vico_engine::adapter::Adapter;
+use vico_engine::base_model::BaseModel;
+use vico_engine::exchange::{Facts, Method, dreambooth};
+use vico_engine::methods::Personalised;
+
+use crate::rig::{adapter, base, bits, tiny};
+
+fn rebuilt(adapter: &Adapter) -> (TempDir, std::path::PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("model");
+    dreambooth::export(adapter, &tiny(), &out).unwrap();
+    (folder, out)
+}
+
+fn values(tensor: &Tensor) -> Vec<f32> {
+    tensor.flatten_all().unwrap().to_vec1().unwrap()
+}
+
+#[test]
+fn the_folder_is_the_base_model_plus_the_difference() {
+    let adapter = adapter(Method::Dreambooth);
+    let (_folder, out) = rebuilt(&adapter);
+    let model = BaseModel::load(&out, None, &Device::Cpu).unwrap();
+    for (name, trained) in model.unet_tensors() {
+        let difference = &adapter.tensors()[&format!("unet.{name}")];
+        let sum = (&base().unet_tensors()[name] + difference).unwrap();
+        assert_eq!(values(trained), values(&sum), "{name}");
+    }
+    for (name, trained) in model.text_tensors() {
+        let difference = &adapter.tensors()[&format!("text_encoder.{name}")];
+        let sum = (&base().text_tensors()[name] + difference).unwrap();
+        assert_eq!(values(trained), values(&sum), "{name}");
+    }
+    for same in [
+        "model_index.json",
+        "vae/diffusion_pytorch_model.safetensors",
+        "tokenizer/vocab.json",
+        "unet/config.json",
+    ] {
+        assert_eq!(
+            fs::read(out.join(same)).unwrap(),
+            fs::read(tiny().join(same)).unwrap(),
+            "{same}"
+        );
+    }
+}
+
+#[test]
+fn a_model_comes_back_as_its_difference_and_says_what_was_rounded() {
+    let start = adapter(Method::Dreambooth);
+    let (_folder, out) = rebuilt(&start);
+    let back = dreambooth::import(&out, &tiny(), &Facts::default()).unwrap();
+    assert_eq!(
+        back.adapter.metadata(),
+        start.metadata(),
+        "the header of the U-Net carries the facts"
+    );
+    let (model, again) = (
+        BaseModel::load(&out, None, &Device::Cpu).unwrap(),
+        rebuilt(&back.adapter),
+    );
+    let again = BaseModel::load(&again.1, None, &Device::Cpu).unwrap();
+    let (mut missed, mut most) = (0, 0f32);
+    for (name, trained) in model.unet_tensors().iter().chain(model.text_tensors()) {
+        let other = again
+            .unet_tensors()
+            .get(name)
+            .unwrap_or_else(|| &again.text_tensors()[name]);
+        for (one, other) in values(trained).into_iter().zip(values(other)) {
+            missed += usize::from(one.to_bits() != other.to_bits());
+            most = most.max((one - other).abs());
+        }
+    }
+    // One rounding of a weight of at most a few units.
+    assert!(most < 1e-6, "{most}");
+    match back.remarks.as_slice() {
+        [] => assert_eq!(missed, 0),
+        [remark] => assert!(
+            remark.contains(&format!(" {missed} are kept up to rounding")),
+            "{missed}: {remark}"
+        ),
+        more => panic!("{more:?}"),
+    }
+}
+
+#[test]
+fn an_untouched_text_encoder_is_left_out_both_ways() {
+    let whole = adapter(Method::Dreambooth);
+    let mut tensors = whole.tensors().clone();
+    tensors.retain(|name, _| name.starts_with("unet."));
+    let unet_only = Adapter::new("dreambooth", "", "", 400, tensors);
+    let (_folder, out) = rebuilt(&unet_only);
+    let same = "text_encoder/model.safetensors";
+    assert_eq!(
+        fs::read(out.join(same)).unwrap(),
+        fs::read(tiny().join(same)).unwrap()
+    );
+    let back = dreambooth::import(&out, &tiny(), &Facts::default())
+        .unwrap()
+        .adapter;
+    assert!(bits(&back).keys().all(|name| name.starts_with("unet.")));
+    Personalised::open(base(), &back).unwrap();
+}
+
+#[test]
+fn what_does_not_fit_leaves_nothing_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("model");
+    let refused = |adapter: &Adapter| {
+        dreambooth::export(adapter, &tiny(), &out)
+            .unwrap_err()
+            .to_string()
+    };
+    let whole = adapter(Method::Dreambooth);
+    let changed = |change: &dyn Fn(&mut BTreeMap<String, Tensor>)| {
+        let mut tensors = whole.tensors().clone();
+        change(&mut tensors);
+        refused(&Adapter::new("dreambooth", "", "", 1, tensors))
+    };
+    let odd = Tensor::zeros((3, 5), DType::F32, &Device::Cpu).unwrap();
+    let missing = changed(&|tensors| drop(tensors.remove("unet.conv_in.weight")));
+    assert!(missing.contains("unet.conv_in.weight"), "{missing}");
+    let misshapen = changed(&|tensors| drop(tensors.insert("unet.conv_in.weight".to_owned(), odd.clone())));
+    assert!(misshapen.contains("its shape is [3, 5]"), "{misshapen}");
+    let more = changed(&|tensors| drop(tensors.insert("vae.x".to_owned(), odd.clone())));
+    assert!(more.contains("vae.x"), "{more}");
+    assert!(refused(&adapter(Method::Lora)).contains("only DreamBooth"));
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    let nowhere = dreambooth::import(folder.path(), &tiny(), &Facts::default()).unwrap_err();
+    assert!(nowhere.to_string().contains("no tokenizer here"), "{nowhere}");
+}
