@@ -149,9 +149,9 @@ impl Exports {
     fn told(method: &str, format: &str) -> Vec<&'static str> {
         match (method, format) {
             ("vico", _) | ("textual_inversion", "compvis") => vec!["--initializer", "duck"],
-            ("custom_diffusion", "adobe-delta") => vec!["--initializer", "ktn", "--steps", "2"],
+            ("custom_diffusion", "adobe-delta") => vec!["--initializer", "duck", "--steps", "2"],
             ("custom_diffusion", "compvis") => {
-                vec!["--initializer", "ktn", "--steps", "2", "--placeholder", "*"]
+                vec!["--initializer", "duck", "--steps", "2", "--placeholder", "*"]
             }
             _ => Vec::new(),
         }

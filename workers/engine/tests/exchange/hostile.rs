@@ -77,19 +77,16 @@ fn a_call_of_anything_is_refused_by_its_name() {
 fn programs_that_grow_or_loop_are_stopped() {
     // A list that contains itself.
     assert!(of_program(b"\x80\x02}(X\x01\0\0\0a]q\x01h\x01au.").contains("nested too deeply"));
-    // Each list holds the one before it ten times.
-    let mut program = b"\x80\x02}(X\x01\0\0\0a]q\0".to_vec();
-    for level in 0..14u8 {
+    // Each list holds the one before it ten times: a trillion values in a hundred bytes.
+    let mut program = b"\x80\x02}(X\x01\0\0\0a](]q\0".to_vec();
+    for level in 0..12u8 {
         program.extend(b"](");
         program.extend([b'h', level].repeat(10));
         program.extend([b'e', b'q', level + 1]);
     }
-    program.extend(b"u.");
+    program.extend(b"eu.");
     let refused = of_program(&program);
-    assert!(
-        refused.contains("too many values") || refused.contains("no value"),
-        "{refused}"
-    );
+    assert!(refused.contains("too many values"), "{refused}");
     // A text of 4 GiB, by its own word.
     assert!(of_program(b"\x80\x02X\xff\xff\xff\xff.").contains("cut short"));
     // A tuple of nothing, a mark that is missing, memory that is empty, an instruction of no pickle.
