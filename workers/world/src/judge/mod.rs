@@ -81,7 +81,7 @@ impl Judge {
             return nothing;
         };
         let colour = shades::colour(picture, &outline);
-        let pattern = colour.and_then(|colour| surface::pattern(picture, &outline, colour, &found.pose));
+        let pattern = colour.and_then(|colour| surface::pattern(picture, &outline, colour, &found.poses));
         Seen {
             background,
             shape: found.is_close().then_some(found.shape),

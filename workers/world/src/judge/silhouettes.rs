@@ -20,6 +20,8 @@ const TURNS: i32 = 9;
 const HALF: f32 = 17.5;
 /// Outlines that overlap less with every shape's are none of them: intersection over union.
 const CLOSE: f32 = 0.75;
+/// Turns whose overlap is less than this below the best one's are as likely.
+const AS_GOOD: f32 = 0.015;
 /// The areas of outlines, in pixels: less is a speck, more is not a thing in front of a place.
 const AREAS: RangeInclusive<usize> = 60..=2000;
 
@@ -41,11 +43,11 @@ struct Normal {
 }
 
 /// The shape that fits an outline best.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Found {
     pub(super) shape: Shape,
-    /// How the shape stands there.
-    pub(super) pose: Pose,
+    /// How the shape may stand there: a ball's outline does not tell how it is turned.
+    pub(super) poses: Vec<Pose>,
     overlap: f32,
 }
 
@@ -68,14 +70,15 @@ impl Silhouettes {
     /// `None` if the outline is too small or too large to be anything.
     pub(super) fn best(&self, outline: &Mask) -> Option<Found> {
         let normal = Normal::of(outline)?;
-        let (known, overlap) = self
-            .0
+        let overlaps = self.0.iter().map(|known| (known, known.normal.overlap(&normal)));
+        let overlaps: Vec<(&Known, f32)> = overlaps.collect();
+        let (best, overlap) = *overlaps.iter().max_by(|a, b| a.1.total_cmp(&b.1))?;
+        let as_good = overlaps
             .iter()
-            .map(|known| (known, known.normal.overlap(&normal)))
-            .max_by(|a, b| a.1.total_cmp(&b.1))?;
+            .filter(|(known, other)| known.shape == best.shape && *other > overlap - AS_GOOD);
         Some(Found {
-            shape: known.shape,
-            pose: known.pose(&normal),
+            shape: best.shape,
+            poses: as_good.map(|(known, _)| known.pose(&normal)).collect(),
             overlap,
         })
     }

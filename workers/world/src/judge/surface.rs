@@ -12,15 +12,18 @@ use super::shades::shade;
 const EVEN: f32 = 0.16;
 /// Marks that go along less with every pattern's are none of them.
 const CLOSE: f32 = 0.35;
+/// Inside an outline, what is further from every shade of the colour is the background seen through a handle.
+const HOLE: f32 = 45.0;
 /// Patterns are tried moved by up to this in both directions: a model may start them elsewhere.
 const MOVES: [f32; 9] = [-0.28, -0.21, -0.14, -0.07, 0.0, 0.07, 0.14, 0.21, 0.28];
 
 /// The surface of what lies inside an outline.
-pub(super) fn pattern(picture: &Picture, outline: &Mask, colour: Colour, pose: &Pose) -> Option<Pattern> {
+pub(super) fn pattern(picture: &Picture, outline: &Mask, colour: Colour, poses: &[Pose]) -> Option<Pattern> {
     let seen: Vec<(Point, f32)> = interior(outline)
-        .map(|(x, y)| {
-            let on_thing = pose.inverse(at(x as f32 + 0.5, y as f32 + 0.5));
-            (on_thing, darkness(colour, picture.at(x, y)))
+        .filter_map(|(x, y)| {
+            let (brightness, distance) = shade(colour, picture.at(x, y).into());
+            let dark = (1.0 - brightness) / (1.0 - MARK_SHADE);
+            (distance < HOLE).then_some((at(x as f32 + 0.5, y as f32 + 0.5), dark))
         })
         .collect();
     let darkness: Vec<f32> = seen.iter().map(|(_, dark)| *dark).collect();
@@ -30,7 +33,7 @@ pub(super) fn pattern(picture: &Picture, outline: &Mask, colour: Colour, pose: &
     let marked = Pattern::ALL
         .into_iter()
         .filter(|pattern| *pattern != Pattern::Plain);
-    let likeness = marked.map(|pattern| (pattern, best_likeness(pattern, &seen)));
+    let likeness = marked.map(|pattern| (pattern, best_likeness(pattern, poses, &seen)));
     let (pattern, best) = likeness.max_by(|a, b| a.1.total_cmp(&b.1))?;
     (best > CLOSE).then_some(pattern)
 }
@@ -51,17 +54,16 @@ fn interior(outline: &Mask) -> impl Iterator<Item = (usize, usize)> {
     })
 }
 
-/// 0 in the colour itself, 1 in a mark.
-fn darkness(colour: Colour, seen: [u8; 3]) -> f32 {
-    let (brightness, _) = shade(colour, seen.into());
-    (1.0 - brightness) / (1.0 - MARK_SHADE)
-}
-
-fn best_likeness(pattern: Pattern, seen: &[(Point, f32)]) -> f32 {
-    let moves = MOVES.into_iter().flat_map(|x| MOVES.map(|y| at(x, y)));
-    moves
-        .map(|by| likeness(pattern, by, seen))
-        .fold(f32::NEG_INFINITY, f32::max)
+/// Over poses and moves; pixels with their darkness, which is 0 in the colour itself and 1 in a mark.
+fn best_likeness(pattern: Pattern, poses: &[Pose], seen: &[(Point, f32)]) -> f32 {
+    let mut best = f32::NEG_INFINITY;
+    for pose in poses {
+        let on_thing: Vec<(Point, f32)> = seen.iter().map(|(p, dark)| (pose.inverse(*p), *dark)).collect();
+        for by in MOVES.into_iter().flat_map(|x| MOVES.map(|y| at(x, y))) {
+            best = best.max(likeness(pattern, by, &on_thing));
+        }
+    }
+    best
 }
 
 /// Correlation of the darkness with the marks of a pattern that was moved.
