@@ -53,11 +53,16 @@ def diffusers_network(network, folder: Path) -> None:
     weights(folder / "diffusion_pytorch_model.safetensors", network.state_dict())
 
 
-def transformers_network(network, folder: Path, prefix: str = "") -> None:
-    """A transformers model with its configuration, its tensors' names after a prefix."""
-    config = json.loads(network.config.to_json_string(use_diff=False))
-    write_json(folder / "config.json", {**config, "architectures": [type(network).__name__]})
-    weights(folder / "model.safetensors", {prefix + name: value for name, value in network.state_dict().items()})
+def transformers_network(network, folder: Path) -> None:
+    """A transformers model with its configuration; the library's own writer knows the published names."""
+    network.half().save_pretrained(folder)
+
+
+def text_encoder(tower, folder: Path, settings) -> None:
+    """A text tower under the names of Stable Diffusion v1, which newer versions of the library no longer write."""
+    config = json.loads(settings.to_json_string(use_diff=False))
+    write_json(folder / "config.json", {**config, "architectures": ["CLIPTextModel"]})
+    weights(folder / "model.safetensors", {f"text_model.{name}": value for name, value in tower.state_dict().items()})
 
 
 def scheduler_and_index(base: Path) -> None:

@@ -68,10 +68,8 @@ class Training:
         """Writes clip, and its text tower as base/text_encoder."""
         world = self.scenes()
         trained = train_clip.train(world, self.ids(world.captions), self.plan(train_clip), self.work / "clip.ckpt")
+        export.text_encoder(trained.text_model, self.base / "text_encoder", trained.config.text_config)
         export.transformers_network(trained, self.clip)
-        tower = CLIPTextModel(trained.config.text_config)
-        tower.load_state_dict(trained.text_model.state_dict())
-        export.transformers_network(tower, self.base / "text_encoder", prefix="text_model.")
 
     def train_dino(self) -> None:
         """Writes dino."""
@@ -131,7 +129,7 @@ def main() -> None:
     stages = [
         (training.cut_tokenizer, training.clip / "vocab.json"),
         (training.train_vae, training.base / "vae"),
-        (training.train_clip, training.base / "text_encoder"),
+        (training.train_clip, training.clip / "config.json"),
         (training.train_unet, training.base / "model_index.json"),
         (training.train_dino, training.dino),
         (training.judge, training.out / "samples"),
