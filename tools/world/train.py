@@ -1,0 +1,145 @@
+"""Trains the small world's models, stage by stage: what is there already is kept, an interrupted stage goes on.
+
+    python tools/world/train.py --world target/release/vico-world --tokenizer CLIP/tokenizer.json --out /tmp/world
+"""
+
+import argparse
+import dataclasses
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import torch
+from transformers import CLIPTextModel, CLIPTokenizer
+
+import export
+import scenes
+import tokens
+import train_clip
+import train_dino
+import train_unet
+import train_vae
+
+HERE = Path(__file__).resolve().parent
+PROMPTS = HERE.parent.parent / "manifests" / "prompts"
+SCENES = {"things": 40000, "views": 1, "toys": 0.25, "seed": 0}
+VIEWS = {"things": 8000, "views": 4, "toys": 0.7, "seed": 1}
+HELD_OUT = 224
+
+
+class Training:
+    """All stages; each returns at once if its output exists."""
+
+    def __init__(self, given: argparse.Namespace):
+        self.given, self.out = given, given.out
+        self.base, self.clip, self.dino = (given.out / "models" / name for name in ("base", "clip", "dino"))
+        self.tokenizer = self.base / "tokenizer"
+        self.work = given.out / "work"
+        self.work.mkdir(parents=True, exist_ok=True)
+
+    def plan(self, module):
+        """A stage's plan, shortened for a smoke test."""
+        steps = min(module.PLAN.steps, self.given.steps or module.PLAN.steps)
+        return dataclasses.replace(module.PLAN, steps=steps)
+
+    def scenes(self) -> scenes.Scenes:
+        """What all but DINO are trained on."""
+        return scenes.draw(self.given.world, self.work / "scenes", **SCENES)
+
+    def cut_tokenizer(self) -> None:
+        """CLIP's byte-pair encoding with the words that are needed, for the base model and for CLIP."""
+        words = tokens.wanted_words(HERE / "words.txt", PROMPTS)
+        for folder in (self.tokenizer, self.clip):
+            count = tokens.cut(self.given.tokenizer, words, folder)
+        say(f"tokenizer: {count} tokens for {len(words)} words")
+
+    def ids(self, captions: list[str]) -> torch.Tensor:
+        """Tokens of captions, padded: (n, 77)."""
+        tokenizer = CLIPTokenizer.from_pretrained(self.tokenizer)
+        return tokenizer(captions, padding="max_length", max_length=77, return_tensors="pt").input_ids
+
+    def train_vae(self) -> None:
+        """Writes base/vae."""
+        trained = train_vae.train(self.scenes(), self.plan(train_vae), self.work / "vae.ckpt")
+        export.diffusers_network(trained, self.base / "vae")
+
+    def train_clip(self) -> None:
+        """Writes clip, and its text tower as base/text_encoder."""
+        world = self.scenes()
+        trained = train_clip.train(world, self.ids(world.captions), self.plan(train_clip), self.work / "clip.ckpt")
+        export.text_encoder(trained.text_model, self.base / "text_encoder", trained.config.text_config)
+        export.transformers_network(trained, self.clip)
+
+    def train_dino(self) -> None:
+        """Writes dino."""
+        world = scenes.draw(self.given.world, self.work / "views", **VIEWS)
+        trained = train_dino.train(world, self.plan(train_dino), self.work / "dino.ckpt")
+        export.transformers_network(trained, self.dino)
+
+    def train_unet(self) -> None:
+        """Writes base/unet and the small files, from the VAE and the text encoder as they were written."""
+        world, vae = self.scenes(), train_vae.networks.AutoencoderKL.from_pretrained(self.base / "vae", dtype=torch.float32)
+        latents = kept(self.work / "latents.pt", lambda: train_vae.latents(vae, world))
+        contexts = kept(self.work / "contexts.pt", lambda: self.contexts([*world.captions, ""]))
+        scale = vae.config.scaling_factor
+        trained = train_unet.train(latents, contexts, scale, self.plan(train_unet), self.work / "unet.ckpt")
+        export.diffusers_network(trained, self.base / "unet")
+        export.scheduler_and_index(self.base)
+
+    @torch.no_grad()
+    def contexts(self, captions: list[str]) -> torch.Tensor:
+        """What the text encoder makes of captions: (n, 77, width) in half precision."""
+        network = CLIPTextModel.from_pretrained(self.base / "text_encoder", dtype=torch.float32).eval()
+        ids = self.ids(captions)
+        return torch.cat([network(part).last_hidden_state.half() for part in ids.split(256)])
+
+    def judge(self) -> None:
+        """Draws held-out pairs and lets the judge look at them."""
+        listed = self.work / "held_out.jsonl"
+        with listed.open("w") as file:
+            subprocess.run([self.given.world, "pairs", "--count", str(HELD_OUT)], stdout=file, check=True)
+        command = [sys.executable, HERE / "sample.py", "--base", self.base, "--captions", listed]
+        subprocess.run([*command, "--out", self.out / "samples"], check=True)
+        subprocess.run([self.given.world, "judge", self.out / "samples"], check=True)
+
+
+def kept(path: Path, make) -> torch.Tensor:
+    """A tensor from its file, or made and put there."""
+    if not path.exists():
+        torch.save(make(), path)
+    return torch.load(path)
+
+
+def say(text: str) -> None:
+    """A line with the time of day."""
+    print(time.strftime("%H:%M:%S"), text, flush=True)
+
+
+def main() -> None:
+    """The command line."""
+    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    options.add_argument("--world", type=Path, required=True, help="the program vico-world")
+    options.add_argument("--tokenizer", type=Path, required=True, help="CLIP's tokenizer.json")
+    options.add_argument("--out", type=Path, required=True)
+    options.add_argument("--steps", type=int, help="at most this many steps a stage, for a smoke test")
+    training = Training(options.parse_args())
+    torch.set_num_threads(2)
+    torch.manual_seed(0)
+    stages = [
+        (training.cut_tokenizer, training.clip / "vocab.json"),
+        (training.train_vae, training.base / "vae"),
+        (training.train_clip, training.clip / "config.json"),
+        (training.train_unet, training.base / "model_index.json"),
+        (training.train_dino, training.dino),
+        (training.judge, training.out / "samples"),
+    ]
+    for stage, output in stages:
+        if not output.exists():
+            say(stage.__name__)
+            stage()
+    say("done")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,51 @@
+"""CLIP: pictures and captions in one space. Its text tower conditions the base model."""
+
+from pathlib import Path
+
+import torch
+from torch.nn import functional as F
+
+import loop
+import networks
+import views
+from scenes import Scenes, chance
+
+PLAN = loop.Plan(steps=2000, rate=1e-3)
+BATCH = 128
+
+
+def train(scenes: Scenes, ids: torch.Tensor, plan: loop.Plan, checkpoint: Path):
+    """`ids` are the captions' tokens (n, 77), the last id being the end of text."""
+    network = networks.clip(int(ids.max()) + 1)
+
+    def loss(step: int):
+        chosen = torch.randint(len(ids), (BATCH,), generator=chance(step, 2))
+        pictures, texts = features(network, scenes.batch(chosen), ids[chosen])
+        scores = network.logit_scale.exp().clamp(max=100.0) * pictures @ texts.T
+        return contrast(scores, ids[chosen])
+
+    return loop.train(network, loss, plan, checkpoint)
+
+
+def features(network, pictures: torch.Tensor, ids: torch.Tensor):
+    """Unit vectors (b, width) of pictures from -1 to 1 and of texts."""
+    seen = network.vision_model(pixel_values=views.for_clip(pictures)).pooler_output
+    # Padding does not reach the end token: the mask is causal.
+    read = network.text_model(input_ids=ids[:, : used(ids)]).pooler_output
+    return F.normalize(network.visual_projection(seen), dim=-1), F.normalize(network.text_projection(read), dim=-1)
+
+
+def used(ids: torch.Tensor) -> int:
+    """Tokens of the longest text, its end included."""
+    return int((ids == ids.max()).int().argmax(dim=1).max()) + 1
+
+
+def contrast(scores: torch.Tensor, ids: torch.Tensor):
+    """Cross entropy both ways. Pictures with the same caption are no counterexamples of each other."""
+    same = (ids[:, None] == ids[None]).all(dim=-1)
+    others = same & ~torch.eye(len(ids), dtype=torch.bool)
+    scores = scores.masked_fill(others, float("-inf"))
+    target = torch.arange(len(ids))
+    value = (F.cross_entropy(scores, target) + F.cross_entropy(scores.T, target)) / 2
+    right = (scores.argmax(dim=1) == target).float().mean()
+    return value, {"right": right.item()}
