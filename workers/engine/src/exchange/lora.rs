@@ -105,7 +105,7 @@ pub(super) fn from_kohya(files: &[Foreign]) -> Result<Draft, Error> {
         let value = tensor.flatten_all()?.to_vec1::<f32>()?;
         match (value.as_slice(), alpha) {
             ([value], None) => alpha = Some(*value),
-            ([value], Some(other)) if *value == other => {}
+            ([value], Some(other)) if value.to_bits() == other.to_bits() => {}
             _ => {
                 return Err(file.wrong(format!(
                     "`{name}` differs from layer to layer; an adapter has one α"

@@ -68,9 +68,9 @@ fn texts(program: &[u8]) -> Vec<String> {
 }
 
 fn described(file: &File) -> String {
-    if !std::path::Path::new(&file.name)
+    if std::path::Path::new(&file.name)
         .extension()
-        .is_some_and(|extension| extension == "safetensors")
+        .is_none_or(|extension| extension != "safetensors")
     {
         return pickled(file);
     }

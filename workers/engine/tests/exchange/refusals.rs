@@ -153,23 +153,21 @@ fn facts_that_a_method_does_not_have_are_refused() {
 /// (format, file names and what they hold, what the refusal says)
 type Case<'a> = (Format, File, &'a str);
 
+fn all_refused(cases: Vec<Case<'_>>) {
+    for (format, file, expected) in cases {
+        let refused = refusal(format, std::slice::from_ref(&file));
+        assert!(
+            refused.contains(expected) && refused.contains(&file.name),
+            "{format}: {refused}"
+        );
+    }
+}
+
 #[test]
 fn what_a_file_holds_instead_is_said() {
     let block = "down_blocks.0.attentions.0.transformer_blocks.0";
-    let kohya = "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn1_to_q";
-    let [query, down, up, te] = [
-        format!("{block}.attn2.processor.to_q_custom_diffusion.weight"),
-        format!("{kohya}.lora_down.weight"),
-        format!("{kohya}.lora_up.weight"),
-        "lora_te_text_model_encoder_layers_0_mlp_fc1.lora_down.weight".to_owned(),
-    ];
-    let rslora = r#"{"unet.use_rslora": true, "unet.lora_alpha": 4}"#;
-    let peft = [
-        format!("unet.{block}.attn1.to_q.lora_A.weight"),
-        format!("unet.{block}.attn1.to_q.lora_B.weight"),
-    ];
-    let both: [(&str, &[usize]); 2] = [(&peft[0], &[2, 16]), (&peft[1], &[16, 2])];
-    let cases: Vec<Case<'_>> = vec![
+    let query = format!("{block}.attn2.processor.to_q_custom_diffusion.weight");
+    all_refused(vec![
         (
             Format::Diffusers,
             file("two.safetensors", &[], &[("a", &[32]), ("b", &[32])]),
@@ -200,6 +198,30 @@ fn what_a_file_holds_instead_is_said() {
             file("q.safetensors", &[], &[(&query, &[16, 16])]),
             "one file of a word",
         ),
+        (
+            Format::VicoOfficial,
+            file("v.safetensors", &[], &[("x", &[1])]),
+            "pair of files",
+        ),
+    ]);
+}
+
+#[test]
+fn what_a_lora_file_holds_instead_is_said() {
+    let block = "down_blocks.0.attentions.0.transformer_blocks.0";
+    let kohya = "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn1_to_q";
+    let [down, up, te] = [
+        format!("{kohya}.lora_down.weight"),
+        format!("{kohya}.lora_up.weight"),
+        "lora_te_text_model_encoder_layers_0_mlp_fc1.lora_down.weight".to_owned(),
+    ];
+    let rslora = r#"{"unet.use_rslora": true, "unet.lora_alpha": 4}"#;
+    let peft = [
+        format!("unet.{block}.attn1.to_q.lora_A.weight"),
+        format!("unet.{block}.attn1.to_q.lora_B.weight"),
+    ];
+    let both: [(&str, &[usize]); 2] = [(&peft[0], &[2, 16]), (&peft[1], &[16, 2])];
+    all_refused(vec![
         (
             Format::Kohya,
             file("k.safetensors", &[], &[(&te, &[2, 16])]),
@@ -244,19 +266,7 @@ fn what_a_file_holds_instead_is_said() {
             file("l.safetensors", &[("vico.steps", "many")], &both),
             "no whole number",
         ),
-        (
-            Format::VicoOfficial,
-            file("v.safetensors", &[], &[("x", &[1])]),
-            "pair of files",
-        ),
-    ];
-    for (format, file, expected) in cases {
-        let refused = refusal(format, std::slice::from_ref(&file));
-        assert!(
-            refused.contains(expected) && refused.contains(&file.name),
-            "{format}: {refused}"
-        );
-    }
+    ]);
 }
 
 #[test]
