@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use vico::ids::{JobKey, SweepId};
 use vico::job::{Receipt, output_names};
 use vico::plan::{Plan, Run};
-use vico::report::{self, RunOutcome};
+use vico::report::{self, FailedJob, Photo, Record, RunOutcome};
 use vico::score::ScoreTable;
 use vico::spec::{JobInputs, SampleInputs};
 use vico::store::{self, Content, ResultFile, Store};
@@ -30,14 +30,19 @@ pub(crate) enum Error {
 }
 
 /// Writes everything there is of a sweep; what is missing is shown as missing. Can be repeated at will.
-pub(crate) async fn publish(store: &Store, sweep: &SweepId) -> Result<(), Error> {
+pub(crate) async fn publish(store: &Store, sweep: &SweepId, failures: Vec<FailedJob>) -> Result<(), Error> {
     let plan: Plan = store.plan(sweep).await?;
     let receipts = store.receipts(plan.jobs.keys().copied()).await?;
     let mut runs = Vec::with_capacity(plan.runs.len());
     for run in &plan.runs {
         runs.push(outcome(store, &plan, run, &receipts).await?);
     }
-    let results = report::results(sweep, &runs)?;
+    let record = Record {
+        manifest: store.manifest(sweep).await?,
+        lock: store.manifest_lock(sweep).await?,
+        failures,
+    };
+    let results = report::results(sweep, &runs, &record)?;
     let documents = results.documents.into_iter().map(|(path, bytes)| ResultFile {
         path,
         content: Content::Bytes(bytes.into()),
@@ -76,10 +81,34 @@ async fn outcome(
         patterns: drawn.map(patterns).unwrap_or_default(),
         prompts: drawn.map(filled_prompts).unwrap_or_default(),
         images_per_prompt: drawn.map_or(0, |inputs| inputs.sampling.images_per_prompt),
+        sample_seed: drawn.map_or(0, |inputs| inputs.sampling.seed),
+        base: drawn.map(|inputs| inputs.base.identity),
+        references: match drawn {
+            Some(inputs) => photos(store, inputs).await?,
+            None => Vec::new(),
+        },
+        is_measured: run.score.is_some(),
+        class_images: run.class_images.and_then(|job| receipts.get(&job)).cloned(),
         train: receipts.get(&run.train).cloned(),
         sample: receipts.get(&run.sample).cloned(),
+        score: score.cloned(),
         scores,
     })
+}
+
+/// The concept's photos that are still in the bucket.
+async fn photos(store: &Store, inputs: &SampleInputs) -> Result<Vec<Photo>, Error> {
+    let mut photos = Vec::with_capacity(inputs.concept.images.len());
+    for image in &inputs.concept.images {
+        let name = image.name.clone();
+        photos.extend(
+            store
+                .find_blob(image.digest)
+                .await?
+                .map(|blob| Photo { name, blob }),
+        );
+    }
+    Ok(photos)
 }
 
 async fn read_scores(store: &Store, receipt: &Receipt) -> Result<Option<ScoreTable>, Error> {

@@ -28,8 +28,7 @@ pub struct Comparison {
 /// references reach among themselves (the same for all), and health, which is no contest.
 pub(super) fn comparisons(rows: &BTreeMap<String, Vec<&RunOutcome>>, columns: &[Column]) -> Vec<Comparison> {
     let mut found = Vec::new();
-    let comparable =
-        |column: &&Column| column.signatures.len() == 1 && !column.is_oracle() && !column.is_health();
+    let comparable = |column: &&Column| column.signatures.len() == 1 && column.is_score();
     for column in columns.iter().filter(comparable) {
         let means: Vec<(&String, BTreeMap<String, f64>)> = rows
             .iter()

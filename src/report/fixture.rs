@@ -6,7 +6,7 @@ use crate::clock::Timestamp;
 use crate::digest::Digest;
 use crate::ids::{Attempt, JobKey, LeaseId};
 use crate::job::{BlobRef, DeviceFacts, Receipt, Stage, output_names};
-use crate::report::RunOutcome;
+use crate::report::{Photo, RunOutcome};
 use crate::score::{ScoreRow, ScoreTable};
 
 pub(crate) const METRICS: [&str; 2] = ["bench-v1/clip_t", "bench-v1/dino_i"];
@@ -42,6 +42,17 @@ pub(crate) fn run(method: &str, concept: &str, value: impl Fn(u32, u32) -> Optio
         patterns: vec!["a {} in the snow".to_owned(), "a \"red\" {}, old".to_owned()],
         prompts: vec!["a * in the snow".to_owned(), "a \"red\" *, old".to_owned()],
         images_per_prompt: 2,
+        sample_seed: 3,
+        base: Some(Digest::of(b"base")),
+        references: vec![Photo {
+            name: "front.jpg".to_owned(),
+            blob: BlobRef {
+                digest: Digest::of(concept.as_bytes()),
+                size: 500,
+            },
+        }],
+        is_measured: true,
+        class_images: None,
         train: Some(receipt(
             Stage::Train,
             concept,
@@ -51,6 +62,11 @@ pub(crate) fn run(method: &str, concept: &str, value: impl Fn(u32, u32) -> Optio
             Stage::Sample,
             concept,
             &[(0, 0), (0, 1), (1, 0), (1, 1)].map(|(prompt, sample)| output_names::image(prompt, sample)),
+        )),
+        score: Some(receipt(
+            Stage::Score,
+            &format!("{method}/{concept}"),
+            &[output_names::SCORES.to_owned()],
         )),
         scores: Some(ScoreTable {
             signatures,

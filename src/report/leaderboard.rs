@@ -41,6 +41,11 @@ pub struct Column {
 }
 
 impl Column {
+    /// Whether it says how good a method is.
+    pub fn is_score(&self) -> bool {
+        !self.is_oracle() && !self.is_health()
+    }
+
     /// Whether it is about the reference images alone: what a perfect method could reach.
     pub fn is_oracle(&self) -> bool {
         self.name.contains("/oracle_")

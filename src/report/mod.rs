@@ -9,12 +9,14 @@ mod csv;
 mod latex;
 mod leaderboard;
 mod markdown;
+mod page;
 mod parquet;
 mod paths;
 mod samples;
 
 use std::collections::BTreeMap;
 
+use crate::digest::Digest;
 use crate::ids::{ConceptId, MethodId, SweepId};
 use crate::job::{BlobRef, Receipt, output_names};
 use crate::score::ScoreTable;
@@ -45,10 +47,22 @@ pub struct RunOutcome {
     pub prompts: Vec<String>,
     /// Images asked for per prompt.
     pub images_per_prompt: u32,
+    /// Base of every starting noise.
+    pub sample_seed: u64,
+    /// Identity of the base model; absent where the plan has no sample job.
+    pub base: Option<Digest>,
+    /// The concept's photos, in the order of their names.
+    pub references: Vec<Photo>,
+    /// Whether a score job was asked for.
+    pub is_measured: bool,
+    /// Receipt of the job that drew the class images.
+    pub class_images: Option<Receipt>,
     /// Receipt of the train job.
     pub train: Option<Receipt>,
     /// Receipt of the sample job.
     pub sample: Option<Receipt>,
+    /// Receipt of the score job.
+    pub score: Option<Receipt>,
     /// The table that the score job made.
     pub scores: Option<ScoreTable>,
 }
@@ -63,10 +77,45 @@ impl RunOutcome {
         }
     }
 
+    /// The receipts there are, in the order of the stages.
+    pub fn receipts(&self) -> impl Iterator<Item = &Receipt> {
+        let all = [&self.class_images, &self.train, &self.sample, &self.score];
+        all.into_iter().flatten()
+    }
+
     /// How many images the run was asked for.
     pub fn images_wanted(&self) -> usize {
         self.prompts.len() * self.images_per_prompt as usize
     }
+}
+
+/// A reference image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Photo {
+    /// File name without folders.
+    pub name: String,
+    /// Its bytes in the bucket.
+    pub blob: BlobRef,
+}
+
+/// What is known of a sweep besides its runs.
+#[derive(Clone, Debug, Default)]
+pub struct Record {
+    /// The manifest as it was submitted.
+    pub manifest: String,
+    /// The same with every default filled in.
+    pub lock: String,
+    /// Jobs that failed, in the order of their labels.
+    pub failures: Vec<FailedJob>,
+}
+
+/// A job that is beyond help.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FailedJob {
+    /// For people: method, concept and stage.
+    pub label: String,
+    /// Why, in one line.
+    pub reason: String,
 }
 
 /// Everything below `results/<sweep>/`, by path.
@@ -79,7 +128,7 @@ pub struct Results {
 }
 
 /// The tree of a sweep's results.
-pub fn results(sweep: &SweepId, runs: &[RunOutcome]) -> Result<Results, Error> {
+pub fn results(sweep: &SweepId, runs: &[RunOutcome], record: &Record) -> Result<Results, Error> {
     let paths = Paths::of(runs);
     let rows = samples::rows(runs, &paths);
     let metrics = metric_names(runs);
@@ -104,6 +153,10 @@ pub fn results(sweep: &SweepId, runs: &[RunOutcome]) -> Result<Results, Error> {
             "metadata.jsonl".to_owned(),
             samples::metadata(&rows)?.into_bytes(),
         ),
+        (
+            page::PATH.to_owned(),
+            page::page(&leaderboard, runs, record, &paths).into_bytes(),
+        ),
     ]);
     Ok(Results {
         documents,
@@ -120,6 +173,9 @@ fn copies(runs: &[RunOutcome], paths: &Paths) -> BTreeMap<String, BlobRef> {
             .and_then(|receipt| receipt.outputs.get(output_names::ADAPTER))
         {
             copies.insert(paths.adapter(run), adapter.clone());
+        }
+        for (number, photo) in run.references.iter().enumerate() {
+            copies.insert(Paths::reference(run, number), photo.blob.clone());
         }
         for (prompt, sample, image) in samples::images(run) {
             copies.insert(paths.image(run, prompt, sample), image.clone());

@@ -29,8 +29,16 @@ impl Paths {
         format!("adapters/{}/{}.safetensors", self.variant(run), run.concept)
     }
 
+    /// `references/barn/00_front.jpg`; numbered, because names may repeat.
+    pub(super) fn reference(run: &RunOutcome, number: usize) -> String {
+        format!(
+            "references/{}/{number:02}_{}",
+            run.concept, run.references[number].name
+        )
+    }
+
     /// The leaderboard's name of the row, and the train seed where there are several.
-    fn variant(&self, run: &RunOutcome) -> String {
+    pub(super) fn variant(&self, run: &RunOutcome) -> String {
         let row = run.method_at_point();
         match (self.several_seeds, run.point.is_empty()) {
             (false, _) => row,

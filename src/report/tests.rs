@@ -3,8 +3,14 @@ use std::collections::BTreeMap;
 use ::parquet::file::reader::{FileReader, SerializedFileReader};
 use ::parquet::record::Field;
 
+use crate::ids::SweepId;
+
 use super::fixture::{METRICS, run};
-use super::{Leaderboard, RunOutcome, metric_names, results};
+use super::{FailedJob, Leaderboard, Record, RunOutcome, metric_names};
+
+fn results(sweep: &SweepId, runs: &[RunOutcome]) -> Result<super::Results, super::Error> {
+    super::results(sweep, runs, &Record::default())
+}
 
 fn constant(value: f64) -> impl Fn(u32, u32) -> Option<f64> {
     move |_, _| Some(value)
@@ -96,7 +102,7 @@ fn the_results_tree_holds_every_image_and_adapter_once() {
     )
     .unwrap();
     let paths: Vec<&str> = tree.copies.keys().map(String::as_str).collect();
-    assert_eq!(paths.len(), 10, "{paths:?}");
+    assert_eq!(paths.len(), 11, "{paths:?}");
     assert!(
         paths.contains(&"adapters/vico@steps=300/barn.safetensors"),
         "{paths:?}"
@@ -111,6 +117,7 @@ fn the_results_tree_holds_every_image_and_adapter_once() {
             "leaderboard.md",
             "leaderboard.tex",
             "metadata.jsonl",
+            "report/index.html",
             "samples.csv",
             "samples.parquet"
         ]
@@ -123,7 +130,7 @@ fn train_seeds_share_a_row_but_no_folder() {
     other_seed.train_seed = 8;
     let runs = [run("vico", "barn", constant(0.5)), other_seed];
     let tree = results(&"hello-3fa81c20".parse().unwrap(), &runs).unwrap();
-    assert_eq!(tree.copies.len(), 10);
+    assert_eq!(tree.copies.len(), 11);
     assert!(
         tree.copies.contains_key("images/vico@seed=8/barn/p00/s0.png"),
         "{:?}",
@@ -245,4 +252,52 @@ fn parquet_and_csv_tell_the_same() {
     assert_eq!(rows[2]["bench-v1/dino_i"], Field::Double(0.375));
     assert_eq!(rows[3]["bench-v1/dino_i"], Field::Null);
     assert_eq!(rows[0].len(), 9 + metric_names(&runs).len());
+}
+
+/// The page of a sweep with a failure, a hostile prompt and a missing image.
+#[test]
+fn the_page_shows_everything_and_lets_nothing_out() {
+    let hostile = "a {} <script>alert(1)</script> & \"more\"";
+    let mut broken = run("vico", "dog", constant(0.5));
+    broken.patterns[0] = hostile.to_owned();
+    broken.prompts[0] = hostile.replace("{}", "*");
+    if let Some(receipt) = &mut broken.sample {
+        receipt.outputs.remove("p01/s1.png");
+    }
+    let runs = [
+        run("odd", "barn", constant(0.25)),
+        run("vico", "barn", constant(0.75)),
+        broken,
+    ];
+    let record = Record {
+        manifest: "name: hello # <b>".to_owned(),
+        lock: "name: hello".to_owned(),
+        failures: vec![FailedJob {
+            label: "vico/dog/score".to_owned(),
+            reason: "storage: the bucket is full".to_owned(),
+        }],
+    };
+    let sweep = "hello-3fa81c20".parse().unwrap();
+    let page = |runs: &[RunOutcome]| {
+        let tree = super::results(&sweep, runs, &record).unwrap();
+        String::from_utf8(tree.documents["report/index.html"].clone()).unwrap()
+    };
+    let text = page(&runs);
+    assert_eq!(text, page(&runs), "the same receipts make the same bytes");
+    assert!(
+        !text.contains("<script>alert") && !text.contains("<b>"),
+        "text of others is escaped"
+    );
+    for shown in [
+        "../images/vico/barn/p00/s0.png",
+        "../references/dog/00_front.jpg",
+        "../adapters/vico/barn.safetensors",
+        "storage: the bucket is full",
+        "sampling seed 3",
+        "<circle",
+        "missing",
+        "first − second",
+    ] {
+        assert!(text.contains(shown), "no `{shown}`");
+    }
 }

@@ -47,6 +47,13 @@ impl Store {
         String::from_utf8(bytes.into()).map_err(|_| Error::corrupt(&key, "it is not UTF-8"))
     }
 
+    /// A manifest with every default filled in.
+    pub async fn manifest_lock(&self, sweep: &SweepId) -> Result<String, Error> {
+        let key = layout::manifest_lock(sweep);
+        let bytes = self.objects.get(&key, MAX_DOCUMENT).await?;
+        String::from_utf8(bytes.into()).map_err(|_| Error::corrupt(&key, "it is not UTF-8"))
+    }
+
     /// Keeps a sweep's plan.
     pub async fn put_plan<Plan: Serialize>(&self, sweep: &SweepId, plan: &Plan) -> Result<(), Error> {
         self.put_document(&layout::plan(sweep), plan).await

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use vico::clock::Timestamp;
 use vico::ids::SweepId;
+use vico::job::JobState;
+use vico::report::FailedJob;
 
 use super::message::Ended;
 use super::{Actor, Publishing};
@@ -39,8 +41,9 @@ impl Actor {
             self.publishing.insert(sweep.clone(), Publishing::UnderWay);
             let store = self.parts.store.clone();
             let finished = self.finished(&sweep);
+            let failures = self.failures(&sweep);
             self.tasks.spawn(async move {
-                let outcome = publish::publish(&store, &sweep).await;
+                let outcome = publish::publish(&store, &sweep, failures).await;
                 Ended::Publish {
                     sweep,
                     finished,
@@ -48,6 +51,21 @@ impl Actor {
                 }
             });
         }
+    }
+
+    fn failures(&self, sweep: &SweepId) -> Vec<FailedJob> {
+        let jobs = self
+            .brain
+            .sweep_detail(sweep, self.now())
+            .map_or_else(|_| Vec::new(), |detail| detail.jobs);
+        let failed = jobs
+            .into_iter()
+            .filter(|job| matches!(job.state, JobState::Failed | JobState::Aborted));
+        let told = failed.map(|job| FailedJob {
+            label: job.label,
+            reason: job.reason.unwrap_or_default(),
+        });
+        told.collect()
     }
 
     fn finished(&self, sweep: &SweepId) -> Option<Timestamp> {

@@ -57,7 +57,7 @@ pub(super) fn show(out: Output, store: &Store, board: &Leaderboard) -> Result {
         output::line(format_args!("! {note}"))?;
     }
     output::line(format_args!(
-        "\nimages, adapters and tables: {}",
+        "\nimages, adapters, tables and report/index.html: {}",
         store.results_url(&board.sweep)
     ))
 }
