@@ -72,7 +72,7 @@ impl Export {
             let files = adapter
                 .files(self.to.format(), None)
                 .map_err(adapter_files::refused(HINT))?;
-            return self.place(files);
+            return self.place(&files);
         };
         let folder = BaseFolder::open(base).await?;
         // A renamed word need not be a token of the base model: the other program adds it.
@@ -93,11 +93,11 @@ impl Export {
         let files = adapter
             .files(self.to.format(), Some(base))
             .map_err(adapter_files::refused(HINT))?;
-        self.place(files)
+        self.place(&files)
     }
 
     /// Writes the files under the other program's names into `--out`, or the only one as `--out`.
-    fn place(&self, files: Vec<NamedBytes>) -> Result<Vec<PathBuf>> {
+    fn place(&self, files: &[NamedBytes]) -> Result<Vec<PathBuf>> {
         let as_file = adapter_files::is_file_name(&self.out) && !self.out.is_dir();
         if as_file && files.len() > 1 {
             let names: Vec<&str> = files.iter().map(|file| file.name.as_str()).collect();

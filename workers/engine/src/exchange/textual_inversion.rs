@@ -216,7 +216,7 @@ pub(super) fn file_stem(word: &str) -> String {
     for byte in word.bytes() {
         match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'<' | b'>' | b'-' | b'_' => {
-                stem.push(char::from(byte))
+                stem.push(char::from(byte));
             }
             b'.' if !stem.is_empty() => stem.push('.'),
             _ => {
