@@ -163,7 +163,7 @@ fn the_scale_of_a_lora_survives_and_its_absence_is_remarked() {
     }
 }
 
-/// Half the published files are in half precision, which f32 holds exactly.
+/// People publish files in half precision, which f32 holds exactly.
 #[test]
 fn halves_are_widened_without_loss() {
     for dtype in [candle_core::DType::F16, candle_core::DType::BF16] {

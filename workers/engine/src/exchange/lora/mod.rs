@@ -5,8 +5,8 @@
 //! | diffusers | `pytorch_lora_weights.safetensors` | peft's `unet.<layer>.lora_A.weight` and `lora_B`; α in the header's `lora_adapter_metadata` |
 //! | kohya | `lora.safetensors` | `lora_unet_<layer with _>.lora_down.weight`, `lora_up` and `alpha` |
 //!
-//! An addition counts α / rank times, so a file that lost α would draw other pictures. diffusers reads α from the header since
-//! 0.34; for it, and for a file without α, α is the rank.
+//! An addition counts α / rank times, so a file that lost α would draw other pictures. Where a file does not say α, or diffusers is
+//! too old to look into the header (0.42 does), it is the rank.
 //!
 //! Sources: diffusers `loaders/lora_base.py`, `loaders/lora_pipeline.py`, `utils/peft_utils.py`; sd-scripts `networks/lora.py`.
 
