@@ -212,10 +212,13 @@ def aligned(state, names):
     return {f"text_model.{name}": tensor for name, tensor in state.items()}
 
 
-def make_embeddings(folder, table, steps):
+def make_embeddings(folder, table, steps, old=False):
     folder.mkdir(parents=True, exist_ok=True)
     token = pipeline().tokenizer("*", add_special_tokens=False, return_tensors="pt").input_ids[0, 0]
     parameters = torch.nn.ParameterDict({"*": torch.nn.Parameter(table)})
+    if old:
+        # PyTorch 1.10, which the published files were written with, has no such attribute.
+        del parameters.__dict__["_keys"]
     torch.save({"string_to_token": {"*": token}, "string_to_param": parameters}, folder / f"embeddings_gs-{steps - 1}.pt")
 
 
@@ -237,7 +240,7 @@ def make_vico():
     tensors, facts = adapter("vico")
     steps = int(facts["vico.steps"])
     attention = {name: tensor for name, tensor in tensors.items() if "image_cross_attention" in name}
-    make_embeddings(MADE / "vico" / "vico-official", word(tensors), steps)
+    make_embeddings(MADE / "vico" / "vico-official", word(tensors), steps, old=True)
     torch.save(attention, MADE / "vico" / "vico-official" / f"cross_attention-{steps - 1}.pt")
 
 

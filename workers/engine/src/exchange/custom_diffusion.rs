@@ -2,8 +2,7 @@
 //!
 //! | format | file | holds |
 //! |---|---|---|
-//! | diffusers | `pytorch_custom_diffusion_weights.safetensors` | `….attn2.processor.to_k_custom_diffusion.weight`, `…to_v…` |
-//! | | the same file | `….attn1.processor`, empty: the loader wants every attention named |
+//! | diffusers | `pytorch_custom_diffusion_weights.safetensors` | `….attn2.processor.to_k_custom_diffusion.weight`, `…to_v…`, and `….attn1.processor`, empty |
 //! | | `<word>.safetensors` | the word as the only key, its vector without a first dimension |
 //! | adobe-delta | `delta.bin` | `unet`: `….attn2.to_k.weight`; `modifier_token`: the vector by word |
 //! | compvis | `delta.ckpt` | `state_dict`: `model.diffusion_model.….attn2.to_k.weight` in the original numbering, and `embed` |

@@ -33,37 +33,39 @@ impl Foreign {
     /// # Errors
     /// It is neither, or is damaged.
     pub(super) fn open(file: &File) -> Result<Self, Error> {
-        let name = file.name.clone();
-        if Archive::is_one(&file.bytes)
-            || (file.bytes.first() == Some(&PICKLE) && !looks_like_safetensors(&file.bytes))
-        {
-            let pickled = |reason| Error::Pickle {
-                file: file.name.clone(),
-                reason,
-            };
-            let value = pickle::read(&file.bytes).map_err(pickled)?;
-            let Some(content) = value.as_dict().cloned() else {
-                let reason = format!("it holds {} where a dictionary was expected", value.kind());
-                return Err(Error::Content { file: name, reason });
-            };
-            let header = BTreeMap::new();
-            return Ok(Self {
-                name,
-                header,
-                content,
-            });
+        let bytes = &file.bytes;
+        let is_pickle = bytes.first() == Some(&PICKLE) && !looks_like_safetensors(bytes);
+        if is_pickle || Archive::is_one(bytes) {
+            Self::open_pickle(file)
+        } else {
+            Self::open_safetensors(file)
         }
+    }
+
+    fn open_pickle(file: &File) -> Result<Self, Error> {
+        let name = file.name.clone();
+        let value = pickle::read(&file.bytes).map_err(|reason| Error::Pickle {
+            file: name.clone(),
+            reason,
+        })?;
+        let Some(content) = value.as_dict().cloned() else {
+            let reason = format!("it holds {} where a dictionary was expected", value.kind());
+            return Err(Error::Content { file: name, reason });
+        };
+        Ok(Self {
+            name,
+            header: BTreeMap::new(),
+            content,
+        })
+    }
+
+    fn open_safetensors(file: &File) -> Result<Self, Error> {
         let wrong = |error: safetensors::SafeTensorError| Error::Content {
             file: file.name.clone(),
             reason: format!("it is neither a safetensors file ({error}) nor one that `torch.save` wrote"),
         };
         let (_, header) = SafeTensors::read_metadata(&file.bytes).map_err(wrong)?;
-        let header = header
-            .metadata()
-            .clone()
-            .unwrap_or_default()
-            .into_iter()
-            .collect();
+        let header = header.metadata().clone().unwrap_or_default();
         let mut content = Dict::default();
         let views = SafeTensors::deserialize(&file.bytes).map_err(wrong)?;
         for (name, view) in views.tensors() {
@@ -72,8 +74,8 @@ impl Foreign {
         }
         content.0.sort_by(|(one, _), (other, _)| one.cmp(other));
         Ok(Self {
-            name,
-            header,
+            name: file.name.clone(),
+            header: header.into_iter().collect(),
             content,
         })
     }

@@ -37,34 +37,10 @@ pub(super) fn export(adapter: &Adapter, tokenizer: Option<&ClipTokenizer>) -> Re
 }
 
 pub(super) fn import(files: &[Foreign]) -> Result<Draft, Error> {
-    let is_word = |file: &&Foreign| file.content.get("string_to_param").is_some();
-    let is_attention = |file: &&Foreign| file.keys().iter().any(|key| key.contains(IMAGE_ATTENTION));
-    let (Some(embeddings), Some(attention), 2) = (
-        files.iter().find(is_word),
-        files.iter().find(is_attention),
-        files.len(),
-    ) else {
-        return Err(Error::Content {
-            file: names(files),
-            reason: "ViCo's adapter is a pair of files, `embeddings_gs-N.pt` and `cross_attention-N.pt`"
-                .to_owned(),
-        });
-    };
-    let numbers = (number(&embeddings.name), number(&attention.name));
-    if let (Some(one), Some(other)) = numbers
-        && one != other
-    {
-        return Err(Error::Content {
-            file: names(files),
-            reason: format!("the two files were written after different train steps, {one} and {other}"),
-        });
-    }
+    let (embeddings, attention) = pair(files)?;
     let tensors = attention.tensors(&attention.content)?;
-    let others: Vec<&str> = tensors
-        .keys()
-        .map(String::as_str)
-        .filter(|name| !name.contains(IMAGE_ATTENTION))
-        .collect();
+    let names_of = tensors.keys().map(String::as_str);
+    let others: Vec<&str> = names_of.filter(|name| !name.contains(IMAGE_ATTENTION)).collect();
     if !others.is_empty() {
         let others = listed(others);
         return Err(attention.wrong(format!(
@@ -81,6 +57,28 @@ pub(super) fn import(files: &[Foreign]) -> Result<Draft, Error> {
             .collect(),
         ..from_embeddings(embeddings)?
     })
+}
+
+/// The word's file and the attention's, whatever their order.
+fn pair(files: &[Foreign]) -> Result<(&Foreign, &Foreign), Error> {
+    let wrong = |reason: String| Error::Content {
+        file: names(files),
+        reason,
+    };
+    let is_word = |file: &&Foreign| file.content.get("string_to_param").is_some();
+    let is_attention = |file: &&Foreign| file.keys().iter().any(|key| key.contains(IMAGE_ATTENTION));
+    let found = (files.iter().find(is_word), files.iter().find(is_attention));
+    let ((Some(embeddings), Some(attention)), 2) = (found, files.len()) else {
+        return Err(wrong(
+            "ViCo's adapter is a pair of files, `embeddings_gs-N.pt` and `cross_attention-N.pt`".to_owned(),
+        ));
+    };
+    match (number(&embeddings.name), number(&attention.name)) {
+        (Some(one), Some(other)) if one != other => Err(wrong(format!(
+            "the two files were written after different train steps, {one} and {other}"
+        ))),
+        _ => Ok((embeddings, attention)),
+    }
 }
 
 /// The number at the end of an official file's name.

@@ -68,10 +68,7 @@ fn texts(program: &[u8]) -> Vec<String> {
 }
 
 fn described(file: &File) -> String {
-    if std::path::Path::new(&file.name)
-        .extension()
-        .is_none_or(|extension| extension != "safetensors")
-    {
+    if file.bytes.starts_with(b"PK") {
         return pickled(file);
     }
     let (tensors, header) = opened(file);

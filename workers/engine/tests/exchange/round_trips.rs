@@ -162,3 +162,28 @@ fn the_scale_of_a_lora_survives_and_its_absence_is_remarked() {
         );
     }
 }
+
+/// People publish files in half precision, which f32 holds exactly.
+#[test]
+fn halves_are_widened_without_loss() {
+    for dtype in [candle_core::DType::F16, candle_core::DType::BF16] {
+        let table =
+            candle_core::Tensor::new(&[[0.1f32, -2.5, 65504.0, 1e-7]], &candle_core::Device::Cpu).unwrap();
+        let half = table.to_dtype(dtype).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("half.safetensors");
+        candle_core::safetensors::save(&std::collections::HashMap::from([("<w>", half.clone())]), &path)
+            .unwrap();
+        let bytes = std::fs::read(path).unwrap();
+        let name = "half.safetensors".to_owned();
+        let back = imported(Format::Diffusers, &[vico_engine::exchange::File { name, bytes }]).adapter;
+        let values = back.tensors()["string_to_param.<w>"].to_vec2::<f32>().unwrap();
+        assert_eq!(
+            values,
+            half.to_dtype(candle_core::DType::F32)
+                .unwrap()
+                .to_vec2::<f32>()
+                .unwrap()
+        );
+    }
+}

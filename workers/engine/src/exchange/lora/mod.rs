@@ -5,15 +5,19 @@
 //! | diffusers | `pytorch_lora_weights.safetensors` | peft's `unet.<layer>.lora_A.weight` and `lora_B`; α in the header's `lora_adapter_metadata` |
 //! | kohya | `lora.safetensors` | `lora_unet_<layer with _>.lora_down.weight`, `lora_up` and `alpha` |
 //!
-//! An addition counts α / rank times, so a file that lost α would draw other pictures. diffusers reads α from the header since
-//! 0.34; for it, and for a file without α, α is the rank.
+//! An addition counts α / rank times, so a file that lost α would draw other pictures. Where a file does not say α, or diffusers is
+//! too old to look into the header (0.42 does), it is the rank.
 //!
 //! Sources: diffusers `loaders/lora_base.py`, `loaders/lora_pipeline.py`, `utils/peft_utils.py`; sd-scripts `networks/lora.py`.
+
+mod factors;
 
 use std::collections::BTreeMap;
 
 use candle_core::{Device, Tensor};
 use serde_json::{Value as Json, json};
+
+use factors::{DOWN, Layers, UP, common_alpha, paired};
 
 use super::draft::Draft;
 use super::foreign::{Foreign, listed, only};
@@ -24,9 +28,6 @@ use crate::methods::custom_diffusion::UNET;
 use crate::methods::lora::{ALPHA, RANK, TARGETS};
 use crate::models::unet::sd_v1_names;
 
-/// The two factors of an addition: here and in peft, in the diffusers of 2023, in sd-scripts.
-const DOWN: [&str; 3] = [".lora_A.weight", ".lora.down.weight", ".lora_down.weight"];
-const UP: [&str; 3] = [".lora_B.weight", ".lora.up.weight", ".lora_up.weight"];
 const KOHYA: &str = "lora_unet_";
 /// diffusers' entry in the header.
 const ADAPTER_METADATA: &str = "lora_adapter_metadata";
@@ -90,108 +91,22 @@ pub(super) fn from_kohya(files: &[Foreign]) -> Result<Draft, Error> {
         .into_iter()
         .map(|layer| (kohya_name(&layer), layer))
         .collect();
-    let (mut tensors, mut alpha) = (BTreeMap::new(), None);
+    let (mut tensors, mut alphas) = (BTreeMap::new(), Vec::new());
     for (name, tensor) in file.tensors(&file.content)? {
-        let Some((layer, rest)) = name
+        let place = name
             .split_once('.')
-            .and_then(|(layer, rest)| Some((known.get(layer)?, rest)))
-        else {
+            .and_then(|(layer, rest)| Some((known.get(layer)?, rest)));
+        let Some((layer, rest)) = place else {
             return Err(file.wrong(foreign_layer(&name)));
         };
-        if rest != "alpha" {
+        if rest == "alpha" {
+            alphas.extend(tensor.flatten_all()?.to_vec1::<f32>()?);
+        } else {
             tensors.insert(format!("{layer}.{rest}"), tensor);
-            continue;
-        }
-        let value = tensor.flatten_all()?.to_vec1::<f32>()?;
-        match (value.as_slice(), alpha) {
-            ([value], None) => alpha = Some(*value),
-            ([value], Some(other)) if value.to_bits() == other.to_bits() => {}
-            _ => {
-                return Err(file.wrong(format!(
-                    "`{name}` differs from layer to layer; an adapter has one α"
-                )));
-            }
         }
     }
-    draft(file, tensors, alpha.map(f64::from))
-}
-
-/// An adapter's additions.
-struct Layers {
-    /// (rank, in) and (out, rank) by the layer's diffusers name.
-    factors: BTreeMap<String, (Tensor, Tensor)>,
-    rank: usize,
-    alpha: f64,
-}
-
-impl Layers {
-    fn of(adapter: &Adapter) -> Result<Self, Error> {
-        let wrong = |reason| Error::Adapter {
-            method: Method::Lora,
-            reason,
-        };
-        let mut tensors = BTreeMap::new();
-        for (name, tensor) in adapter.tensors() {
-            let inner = name
-                .strip_prefix(UNET)
-                .ok_or_else(|| wrong(format!("`{name}` is no part of the U-Net")))?;
-            tensors.insert(inner.to_owned(), tensor.clone());
-        }
-        let (factors, rank) = paired(tensors).map_err(wrong)?;
-        let text = adapter.metadata().get(ALPHA).map_or("", String::as_str);
-        let alpha = text.parse::<f64>().ok().filter(|alpha| alpha.is_finite());
-        let alpha = alpha.ok_or_else(|| {
-            wrong(format!(
-                "its header says `{ALPHA}` is `{text}`, expected a number"
-            ))
-        })?;
-        Ok(Self { factors, rank, alpha })
-    }
-}
-
-/// Both factors of every layer, and the rank that all have.
-type Paired = (BTreeMap<String, (Tensor, Tensor)>, usize);
-
-fn paired(tensors: BTreeMap<String, Tensor>) -> Result<Paired, String> {
-    let (mut downs, mut ups) = (BTreeMap::new(), BTreeMap::new());
-    for (name, tensor) in tensors {
-        let layer = |ends: [&str; 3]| {
-            ends.iter()
-                .find_map(|end| name.strip_suffix(end))
-                .map(str::to_owned)
-        };
-        match (layer(DOWN), layer(UP)) {
-            (Some(layer), _) => downs.insert(layer, tensor),
-            (None, Some(layer)) => ups.insert(layer, tensor),
-            (None, None) => return Err(format!("`{name}` is no factor of an addition")),
-        };
-    }
-    let (mut factors, mut ranks) = (BTreeMap::new(), Vec::new());
-    for (layer, down) in downs {
-        let up = ups
-            .remove(&layer)
-            .ok_or_else(|| format!("`{layer}` has only one of two factors"))?;
-        match (down.dims(), up.dims()) {
-            ([rank, _], [_, same]) if rank == same => ranks.push(*rank),
-            (down, up) => {
-                return Err(format!(
-                    "the factors of `{layer}` have the shapes {down:?} and {up:?}"
-                ));
-            }
-        }
-        factors.insert(layer, (down, up));
-    }
-    if let Some(layer) = ups.keys().next() {
-        return Err(format!("`{layer}` has only one of two factors"));
-    }
-    ranks.dedup();
-    match ranks.as_slice() {
-        [rank] if *rank > 0 => Ok((factors, *rank)),
-        [] => Err("it has no additions".to_owned()),
-        several => Err(format!(
-            "its additions have the ranks {several:?}; an adapter has one"
-        )),
-    }
+    let alpha = common_alpha(&alphas, tensors.len() / 2).map_err(|reason| file.wrong(reason))?;
+    draft(file, tensors, alpha)
 }
 
 /// α as diffusers' entry in the header says it.

@@ -4,6 +4,10 @@
 //! computes. [`import`] takes trained − base, which f32 cannot always hold exactly: a weight of which the rounded difference does not
 //! lead back to the trained value is off by one rounding, and how many there are is remarked.
 
+mod import;
+
+pub use import::import;
+
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{BufWriter, Write as _};
@@ -11,7 +15,6 @@ use std::path::Path;
 
 use candle_core::{DType, Device, Tensor};
 
-use super::draft::{Draft, Facts, Imported};
 use super::{Error, Method};
 use crate::adapter::Adapter;
 use crate::base_model::BaseModel;
@@ -157,121 +160,4 @@ fn io(path: &Path) -> impl Fn(std::io::Error) -> Error {
         path: path.clone(),
         source,
     }
-}
-
-/// The adapter of the model in the folder `trained`, as its difference to the one in `base`. A text encoder without any
-/// difference is left out.
-///
-/// # Errors
-/// One of the models cannot be read, they are not of one shape, or `facts` tells what DreamBooth does not have.
-pub fn import(trained: &Path, base: &Path, facts: &Facts) -> crate::Result<Imported> {
-    let load = |folder| BaseModel::load(folder, None, &Device::Cpu);
-    let (base, model) = (load(base)?, load(trained)?);
-    let origin = trained.display().to_string();
-    let mut rounding = Rounding::default();
-    let mut all = BTreeMap::new();
-    for network in [UNET_FOLDER, TEXT_FOLDER] {
-        let (base, model) = (tensors(&base, &network), tensors(&model, &network));
-        let differences =
-            differences(base, model, &network, &mut rounding).map_err(|reason| Error::Content {
-                file: format!("{origin}/{}", network.folder),
-                reason,
-            })?;
-        let differs = |tensor: &Tensor| -> candle_core::Result<bool> {
-            Ok(tensor
-                .flatten_all()?
-                .to_vec1::<f32>()?
-                .iter()
-                .any(|value| *value != 0.0))
-        };
-        let mut keep = network.prefix == UNET;
-        for tensor in differences.values() {
-            keep = keep || differs(tensor)?;
-        }
-        if keep {
-            all.extend(differences);
-        }
-    }
-    let draft = Draft {
-        method: Method::Dreambooth,
-        facts: facts_of(&trained.join(UNET_FOLDER.folder).join(UNET_FOLDER.file)),
-        origin,
-        tensors: all,
-        word: None,
-        steps: None,
-        remarks: rounding.remark(),
-    };
-    Ok(draft.finish(facts)?)
-}
-
-/// Trained − base for every tensor of a network, by adapter name.
-fn differences(
-    base: &BTreeMap<String, Tensor>,
-    trained: &BTreeMap<String, Tensor>,
-    network: &Network,
-    rounding: &mut Rounding,
-) -> Result<BTreeMap<String, Tensor>, String> {
-    if let Some(other) = trained.keys().find(|name| !base.contains_key(*name)) {
-        return Err(format!("`{other}` is not in the base model"));
-    }
-    let mut differences = BTreeMap::new();
-    for (name, base) in base {
-        let trained = trained.get(name).ok_or_else(|| format!("`{name}` is missing"))?;
-        if trained.dims() != base.dims() {
-            let (trained, base) = (trained.dims(), base.dims());
-            return Err(format!(
-                "`{name}` has the shape {trained:?}, in the base model it is {base:?}"
-            ));
-        }
-        let difference = rounding
-            .difference(trained, base)
-            .map_err(|error| error.to_string())?;
-        differences.insert(format!("{}{name}", network.prefix), difference);
-    }
-    Ok(differences)
-}
-
-/// How many weights the difference does not lead back to, and by how much it misses them at most.
-#[derive(Default)]
-struct Rounding {
-    values: usize,
-    missed: usize,
-    most: f32,
-}
-
-impl Rounding {
-    fn difference(&mut self, trained: &Tensor, base: &Tensor) -> candle_core::Result<Tensor> {
-        let values = |tensor: &Tensor| tensor.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>();
-        let pairs = values(trained)?.into_iter().zip(values(base)?);
-        let differences: Vec<f32> = pairs
-            .map(|(trained, base)| {
-                let difference = trained - base;
-                let miss = (base + difference - trained).abs();
-                self.values += 1;
-                self.missed += usize::from(miss > 0.0);
-                self.most = self.most.max(miss);
-                difference
-            })
-            .collect();
-        Tensor::from_vec(differences, trained.dims(), &Device::Cpu)
-    }
-
-    fn remark(&self) -> Vec<String> {
-        let Self { values, missed, most } = self;
-        match missed {
-            0 => Vec::new(),
-            _ => vec![format!(
-                "of {values} weights {missed} are kept up to rounding: base + difference misses them by {most:e} at most"
-            )],
-        }
-    }
-}
-
-/// What the header of the trained U-Net says of the adapter it was rebuilt from, if it was.
-fn facts_of(path: &Path) -> BTreeMap<String, String> {
-    let facts = crate::weights::metadata(path).unwrap_or_default();
-    facts
-        .into_iter()
-        .filter(|(key, _)| key.starts_with("vico.") || key.starts_with("modelspec."))
-        .collect()
 }

@@ -1,0 +1,11 @@
+//! Adapters of a real sweep, out through the command line and in again; and, where Python has diffusers, through the libraries
+//! that people load them with, both ways.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod command_line;
+mod libraries;
+mod rig;
+
+#[allow(dead_code, reason = "other tests start servers, too")]
+#[path = "../processes/mod.rs"]
+mod processes;
