@@ -9,10 +9,13 @@ import loop
 import networks
 from scenes import Scenes, chance
 
-PLAN = loop.Plan(steps=2400, rate=1.5e-3)
-BATCH = 32
+# Small batches: the same pictures in twice the steps give a far better network.
+PLAN = loop.Plan(steps=5000, rate=1.5e-3)
+BATCH = 16
+# How much more the most saturated pixels count. Without it the network learns every cobblestone and loses things.
+SATURATED = 4.0
 # Weight of the latent's divergence from a unit Gaussian, per element: keeps latents smooth for the diffusion.
-DIVERGENCE = 1e-4
+DIVERGENCE = 1e-3
 
 
 def train(scenes: Scenes, plan: loop.Plan, checkpoint: Path):
@@ -26,18 +29,19 @@ def train(scenes: Scenes, plan: loop.Plan, checkpoint: Path):
             posterior = network.encode(pictures).latent_dist
             noise = torch.randn(posterior.mean.shape, generator=random)
             drawn = network.decode(posterior.mean.float() + posterior.std.float() * noise).sample.float()
-        plain = F.l1_loss(drawn, pictures)
-        total = plain + 0.5 * edges(drawn - pictures) + DIVERGENCE * divergence(posterior)
-        return total, {"l1": plain.item(), "psnr": psnr(drawn, pictures)}
+        wrong = (drawn - pictures).abs()
+        errors = (emphasis(pictures) * (wrong + wrong.square())).mean()
+        return errors + DIVERGENCE * divergence(posterior), {"psnr": psnr(drawn, pictures)}
 
     trained = loop.train(network, loss, plan, checkpoint)
     trained.register_to_config(scaling_factor=1 / latent_deviation(trained, scenes))
     return trained
 
 
-def edges(difference: torch.Tensor) -> torch.Tensor:
-    """Wrong slopes: what makes a picture look blurred."""
-    return difference.diff(dim=2).abs().mean() + difference.diff(dim=3).abs().mean()
+def emphasis(pictures: torch.Tensor) -> torch.Tensor:
+    """Weights (b, 1, h, w): things are saturated, places are not."""
+    saturation = (pictures.amax(dim=1, keepdim=True) - pictures.amin(dim=1, keepdim=True)) / 2
+    return 1 + SATURATED * saturation.square()
 
 
 def divergence(posterior) -> torch.Tensor:
