@@ -3,6 +3,7 @@
 
 #[allow(dead_code, reason = "other tests start servers, too")]
 mod processes;
+mod tiny_sweep;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -29,32 +30,7 @@ struct Sweep {
 
 impl Sweep {
     fn run() -> Self {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let folder = tempfile::tempdir().unwrap();
-        let fixtures = root.join("workers/engine/tests/fixtures/parity");
-        for (from, name) in [
-            (root.join("manifests/quickstart/images/duck_toy"), "photos"),
-            (fixtures.join("tiny-sd"), "model"),
-            (fixtures.join("metrics/clip"), "clip"),
-            (fixtures.join("metrics/dino"), "dino"),
-        ] {
-            std::os::unix::fs::symlink(from, folder.path().join(name)).unwrap();
-        }
-        let manifest = folder.path().join("manifest.yaml");
-        std::fs::write(&manifest, include_str!("manifests/scored.yaml")).unwrap();
-        let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
-        let (bucket, cache) = (path("bucket"), path("cache"));
-        let args = [
-            "run",
-            manifest.to_str().unwrap(),
-            "--bucket",
-            &bucket,
-            "--cache",
-            &cache,
-        ];
-        vico_coord(&Vec::new(), &args).well();
-        let sweeps = std::fs::read_dir(folder.path().join("bucket/results")).unwrap();
-        let results = sweeps.map(|entry| entry.unwrap().path()).next().unwrap();
+        let (folder, results) = tiny_sweep::run(include_str!("manifests/scored.yaml"));
         Self { folder, results }
     }
 

@@ -9,3 +9,5 @@ mod rig;
 #[allow(dead_code, reason = "other tests start servers, too")]
 #[path = "../processes/mod.rs"]
 mod processes;
+#[path = "../tiny_sweep/mod.rs"]
+mod tiny_sweep;

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
 use std::sync::OnceLock;
 
 use safetensors::SafeTensors;
 use tempfile::TempDir;
 
 use crate::processes::{Ended, vico_coord};
+use crate::tiny_sweep;
 
 /// The methods and their formats. A DreamBooth adapter is rebuilt from the base model.
 pub(crate) const CELLS: [(&str, &str); 11] = [
@@ -43,35 +43,11 @@ impl Exports {
     }
 
     fn trained() -> Self {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let folder = tempfile::tempdir().unwrap();
-        let fixtures = root.join("workers/engine/tests/fixtures/parity");
-        for (from, name) in [
-            (root.join("manifests/quickstart/images/duck_toy"), "photos"),
-            (fixtures.join("tiny-sd"), "model"),
-            (fixtures.join("metrics/clip"), "clip"),
-            (fixtures.join("metrics/dino"), "dino"),
-        ] {
-            std::os::unix::fs::symlink(from, folder.path().join(name)).unwrap();
-        }
+        let (folder, results) = tiny_sweep::run(include_str!("../manifests/exported.yaml"));
         let exports = Self { folder };
-        let [manifest, bucket, cache] = ["manifest.yaml", "bucket", "cache"].map(|name| exports.path(name));
-        fs::write(&manifest, include_str!("../manifests/exported.yaml")).unwrap();
-        vico_coord(
-            &Vec::new(),
-            &["run", &manifest, "--bucket", &bucket, "--cache", &cache],
-        )
-        .well();
-        let sweep = fs::read_dir(exports.path("bucket/results"))
-            .unwrap()
-            .next()
-            .unwrap()
-            .unwrap();
         fs::create_dir(exports.path("adapters")).unwrap();
         for (method, _) in CELLS {
-            let made = sweep
-                .path()
-                .join(format!("adapters/{method}/duck_toy.safetensors"));
+            let made = results.join(format!("adapters/{method}/duck_toy.safetensors"));
             fs::copy(made, exports.adapter(method)).unwrap();
         }
         exports
