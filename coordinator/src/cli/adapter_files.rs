@@ -5,9 +5,8 @@ use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
-use clap::ValueEnum;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use vico::digest::Digest;
-use vico::job::{Failure, FailureClass};
 use vico::plan::ModelRole;
 use vico::store::Folder;
 use vico_worker::engine::NamedBytes;
@@ -18,34 +17,11 @@ use crate::cli::exit::{Error, Result};
 /// What names of adapter files end with.
 const EXTENSIONS: [&str; 5] = ["safetensors", "pt", "bin", "ckpt", "pth"];
 
-/// Another program's format.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum Form {
-    /// Hugging Face diffusers
-    Diffusers,
-    /// Embeddings of AUTOMATIC1111's web UI
-    A1111,
-    /// The original Stable Diffusion code and what descends from it
-    Compvis,
-    /// sd-scripts
-    Kohya,
-    /// Custom Diffusion's delta.bin
-    AdobeDelta,
-    /// ViCo's own pair of files; for ViCo the same as compvis
-    VicoOfficial,
-}
-
-impl Form {
-    pub(super) fn format(self) -> Format {
-        match self {
-            Self::Diffusers => Format::Diffusers,
-            Self::A1111 => Format::A1111,
-            Self::Compvis => Format::Compvis,
-            Self::Kohya => Format::Kohya,
-            Self::AdobeDelta => Format::AdobeDelta,
-            Self::VicoOfficial => Format::VicoOfficial,
-        }
-    }
+/// Reads a format by its name; the help has a line about each.
+pub(super) fn format() -> impl TypedValueParser<Value = Format> {
+    let names = Format::ALL.map(|format| PossibleValue::new(format.name()).help(format.about()));
+    let named = |name: String| Format::ALL.into_iter().find(|format| format.name() == name);
+    PossibleValuesParser::new(names).map(move |name| named(name).expect("it is one of the names above"))
 }
 
 /// The base model's folder and which model it is, as plans call it.
@@ -133,12 +109,4 @@ fn write_beside(path: &Path, bytes: &[u8]) -> io::Result<()> {
         drop(std::fs::remove_file(&partial));
     }
     written
-}
-
-/// What the engine says, as a command's end.
-pub(super) fn refused(hint: &'static str) -> impl Fn(Failure) -> Error {
-    move |failure| match failure.class {
-        FailureClass::InvalidInput | FailureClass::VersionMismatch => Error::usage(failure.message, hint),
-        _ => Error::Unexpected(anyhow!(failure.message)),
-    }
 }

@@ -66,6 +66,15 @@ impl Error {
         }
     }
 
+    /// What the engine says: a mistake of the user's, with a hint, or something unexpected.
+    #[cfg(feature = "local")]
+    pub(crate) fn refused(hint: &'static str) -> impl Fn(vico::job::Failure) -> Self {
+        move |failure| match failure.class {
+            FailureClass::InvalidInput | FailureClass::VersionMismatch => Self::usage(failure.message, hint),
+            _ => Self::Unexpected(anyhow::anyhow!(failure.message)),
+        }
+    }
+
     /// The documented exit code.
     pub(crate) fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde::Serialize;
 use vico_worker::engine::NamedBytes;
-use vico_worker::engine::candle::exchange::{Departing, Method};
+use vico_worker::engine::candle::exchange::{Departing, Format, Method};
 
-use crate::cli::adapter_files::{self, BaseFolder, Form};
+use crate::cli::adapter_files::{self, BaseFolder};
 use crate::cli::exit::{Error, Result};
 use crate::cli::output::{self, Output};
 
@@ -21,8 +21,8 @@ pub(super) struct Export {
     /// The adapter, `results/SWEEP/adapters/METHOD/CONCEPT.safetensors` for instance
     adapter: PathBuf,
     /// The other program's format
-    #[arg(long, value_enum, value_name = "FORMAT")]
-    to: Form,
+    #[arg(long, value_parser = adapter_files::format(), value_name = "FORMAT")]
+    to: Format,
     /// Where to write: a folder, or the file itself where the format is a single one
     #[arg(long, value_name = "PATH")]
     out: PathBuf,
@@ -47,16 +47,16 @@ impl Export {
         adapter_files::must_be_new(&self.out)
             .or_else(|error| if self.out.is_dir() { Ok(()) } else { Err(error) })?;
         let file = adapter_files::read(&self.adapter, MAX_ADAPTER)?;
-        let mut adapter = Departing::read(&file).map_err(adapter_files::refused("nothing was written"))?;
+        let mut adapter = Departing::read(&file).map_err(Error::refused("nothing was written"))?;
         drop(file);
         if let Some(placeholder) = &self.placeholder {
             let renamed = adapter.renamed(placeholder);
-            adapter = renamed.map_err(adapter_files::refused("leave `--placeholder` away"))?;
+            adapter = renamed.map_err(Error::refused("leave `--placeholder` away"))?;
         }
         let files = self.write(&adapter).await?;
         let exported = Exported {
             method: adapter.method().name(),
-            format: self.to.format().name(),
+            format: self.to.name(),
             files,
         };
         if out.is_json() {
@@ -67,33 +67,29 @@ impl Export {
     }
 
     async fn write(&self, adapter: &Departing) -> Result<Vec<PathBuf>> {
-        let whole_model = adapter.method() == Method::Dreambooth && self.to == Form::Diffusers;
-        let Some(base) = &self.base else {
-            let files = adapter
-                .files(self.to.format(), None)
-                .map_err(adapter_files::refused(HINT))?;
-            return self.place(&files);
-        };
+        let whole_model = adapter.method() == Method::Dreambooth && self.to == Format::Diffusers;
+        if let Some(base) = &self.base {
+            self.check(adapter, base).await?;
+            if whole_model {
+                adapter_files::must_be_new(&self.out)?;
+                let written = adapter.folder(base, &self.out);
+                written.map_err(Error::refused(HINT))?;
+                return Ok(vec![self.out.clone()]);
+            }
+        }
+        let files = adapter.files(self.to, self.base.as_deref());
+        self.place(&files.map_err(Error::refused(HINT))?)
+    }
+
+    /// That the adapter fits the base model. A renamed word need not be a token of it: the other program adds it.
+    async fn check(&self, adapter: &Departing, base: &Path) -> Result {
         let folder = BaseFolder::open(base).await?;
-        // A renamed word need not be a token of the base model: the other program adds it.
         if self.placeholder.is_none() {
-            let checked = adapter.check(folder.of_engine());
-            let remark = checked.map_err(adapter_files::refused(
-                "name the base model it was trained on; nothing was written",
-            ))?;
+            let hint = "name the base model it was trained on; nothing was written";
+            let remark = adapter.check(folder.of_engine()).map_err(Error::refused(hint))?;
             remark.iter().for_each(output::note);
         }
-        if whole_model {
-            adapter_files::must_be_new(&self.out)?;
-            adapter
-                .folder(base, &self.out)
-                .map_err(adapter_files::refused(HINT))?;
-            return Ok(vec![self.out.clone()]);
-        }
-        let files = adapter
-            .files(self.to.format(), Some(base))
-            .map_err(adapter_files::refused(HINT))?;
-        self.place(&files)
+        Ok(())
     }
 
     /// Writes the files under the other program's names into `--out`, or the only one as `--out`.

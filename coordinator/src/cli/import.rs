@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde::Serialize;
-use vico_worker::engine::candle::exchange::{self, Brought, Facts};
+use vico_worker::engine::candle::exchange::{self, Brought, Facts, Format};
 
-use crate::cli::adapter_files::{self, BaseFolder, Form};
+use crate::cli::adapter_files::{self, BaseFolder};
 use crate::cli::exit::{Error, Result};
 use crate::cli::output::{self, Output};
 
@@ -21,8 +21,8 @@ pub(super) struct Import {
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// What made them
-    #[arg(long, value_enum, value_name = "FORMAT")]
-    from: Form,
+    #[arg(long, value_parser = adapter_files::format(), value_name = "FORMAT")]
+    from: Format,
     /// The adapter to write
     #[arg(long, value_name = "ADAPTER.safetensors")]
     out: PathBuf,
@@ -89,14 +89,14 @@ impl Import {
             files.push(adapter_files::read(path, MAX_FILE)?);
         }
         let base = base.map(BaseFolder::of_engine);
-        let brought = exchange::import(self.from.format(), files, &facts, base);
-        brought.map_err(adapter_files::refused(HINT))
+        let brought = exchange::import(self.from, files, &facts, base);
+        brought.map_err(Error::refused(HINT))
     }
 
     /// A whole model: DreamBooth in diffusers' layout.
     fn read_model(&self, folder: &Path, facts: &Facts, base: Option<&BaseFolder>) -> Result<Brought> {
         let shown = folder.display();
-        if self.from != Form::Diffusers || self.files.len() > 1 || !folder.join("unet").is_dir() {
+        if self.from != Format::Diffusers || self.files.len() > 1 || !folder.join("unet").is_dir() {
             let what = format!("{shown} is a folder, and no model in diffusers' layout");
             return Err(Error::usage(what, "name the files in it"));
         }
@@ -105,6 +105,6 @@ impl Import {
             Error::usage(what, "name the model it was trained from: `--base DIR`")
         })?;
         let brought = exchange::import_folder(folder, facts, base.of_engine());
-        brought.map_err(adapter_files::refused("nothing was written"))
+        brought.map_err(Error::refused("nothing was written"))
     }
 }

@@ -2,11 +2,10 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use vico::gallery::{self, Shown};
-use vico::job::{Failure, FailureClass};
 use vico::score::ScoreTable;
 use vico::store::{self, Folder};
 use vico_worker::engine::NamedBytes;
@@ -73,7 +72,8 @@ impl Score {
     pub(super) async fn execute(self, out: Output) -> Result {
         let folder = Folder::open(&self.images).await?;
         let runs = self.runs(&folder).await?;
-        let scorer = FolderScorer::open(&self.clip, &self.dino, &self.protocols).map_err(refused)?;
+        let scorer = FolderScorer::open(&self.clip, &self.dino, &self.protocols)
+            .map_err(Error::refused("nothing was scored"))?;
         let references = Folder::open(&self.refs).await?;
         let mut scored = Vec::with_capacity(runs.len());
         for run in runs {
@@ -131,7 +131,7 @@ impl Score {
             references: &references,
         };
         let scored = scorer.score(subject, |prompt| Ok(std::mem::take(&mut images[prompt])));
-        scored.map_err(refused)
+        scored.map_err(Error::refused("nothing was scored"))
     }
 }
 
@@ -173,16 +173,6 @@ async fn photos(references: &Folder, concept: &str) -> Result<Vec<NamedBytes>> {
             bytes: image.bytes.to_vec(),
         })
         .collect())
-}
-
-/// What the engine says, as a command's end.
-fn refused(failure: Failure) -> Error {
-    match failure.class {
-        FailureClass::InvalidInput | FailureClass::VersionMismatch => {
-            Error::usage(failure.message, "nothing was scored")
-        }
-        _ => Error::Unexpected(anyhow!(failure.message)),
-    }
 }
 
 fn show(out: Output, scored: &[Scored]) -> Result {

@@ -60,6 +60,18 @@ impl Format {
             Self::VicoOfficial => "vico-official",
         }
     }
+
+    /// Whose it is, in a line of a command's help.
+    pub fn about(self) -> &'static str {
+        match self {
+            Self::Diffusers => "Hugging Face diffusers",
+            Self::A1111 => "Embeddings of AUTOMATIC1111's web UI",
+            Self::Compvis => "The original Stable Diffusion code and what descends from it",
+            Self::Kohya => "sd-scripts",
+            Self::AdobeDelta => "Custom Diffusion's delta.bin",
+            Self::VicoOfficial => "ViCo's own pair of files; for ViCo the same as compvis",
+        }
+    }
 }
 
 impl Method {
