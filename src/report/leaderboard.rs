@@ -96,10 +96,7 @@ impl Leaderboard {
     /// The leaderboard of some runs of one sweep.
     pub fn new(sweep: &SweepId, runs: &[RunOutcome]) -> Self {
         let columns = columns(runs);
-        let mut by_row: BTreeMap<String, Vec<&RunOutcome>> = BTreeMap::new();
-        for run in runs {
-            by_row.entry(run.method_at_point()).or_default().push(run);
-        }
+        let by_row = by_row(runs);
         let rows = by_row
             .iter()
             .map(|(method, runs)| row(method, runs, &columns))
@@ -121,6 +118,15 @@ impl Leaderboard {
     pub fn to_json(&self) -> Result<String, serde_json::Error> {
         Ok(serde_json::to_string_pretty(self)? + "\n")
     }
+}
+
+/// The runs of each row, in the order of the rows.
+pub(super) fn by_row(runs: &[RunOutcome]) -> BTreeMap<String, Vec<&RunOutcome>> {
+    let mut rows: BTreeMap<String, Vec<&RunOutcome>> = BTreeMap::new();
+    for run in runs {
+        rows.entry(run.method_at_point()).or_default().push(run);
+    }
+    rows
 }
 
 fn columns(runs: &[RunOutcome]) -> Vec<Column> {

@@ -155,7 +155,7 @@ pub fn results(sweep: &SweepId, runs: &[RunOutcome], record: &Record) -> Result<
         ),
         (
             page::PATH.to_owned(),
-            page::page(&leaderboard, runs, record, &paths).into_bytes(),
+            page::page(&leaderboard, runs, &rows, record, &paths).into_bytes(),
         ),
     ]);
     Ok(Results {

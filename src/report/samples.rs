@@ -66,8 +66,7 @@ pub(super) fn rows(runs: &[RunOutcome], paths: &Paths) -> Vec<SampleRow> {
     runs.iter().flat_map(|run| rows_of_run(run, paths)).collect()
 }
 
-/// The images of one run that were made, ordered by prompt and sample.
-pub(super) fn rows_of_run(run: &RunOutcome, paths: &Paths) -> impl Iterator<Item = SampleRow> {
+fn rows_of_run(run: &RunOutcome, paths: &Paths) -> impl Iterator<Item = SampleRow> {
     let values = values_by_position(run.scores.as_ref());
     images(run).map(move |(prompt, sample, image)| {
         let position = (prompt as u32, sample as u32);

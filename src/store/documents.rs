@@ -42,16 +42,12 @@ impl Store {
 
     /// A manifest as it was written.
     pub async fn manifest(&self, sweep: &SweepId) -> Result<String, Error> {
-        let key = layout::manifest(sweep);
-        let bytes = self.objects.get(&key, MAX_DOCUMENT).await?;
-        String::from_utf8(bytes.into()).map_err(|_| Error::corrupt(&key, "it is not UTF-8"))
+        self.text_document(&layout::manifest(sweep)).await
     }
 
     /// A manifest with every default filled in.
     pub async fn manifest_lock(&self, sweep: &SweepId) -> Result<String, Error> {
-        let key = layout::manifest_lock(sweep);
-        let bytes = self.objects.get(&key, MAX_DOCUMENT).await?;
-        String::from_utf8(bytes.into()).map_err(|_| Error::corrupt(&key, "it is not UTF-8"))
+        self.text_document(&layout::manifest_lock(sweep)).await
     }
 
     /// Keeps a sweep's plan.
@@ -73,6 +69,11 @@ impl Store {
 
     pub(super) async fn put_document<T: Serialize>(&self, key: &str, value: &T) -> Result<(), Error> {
         self.objects.put(key, &encode(key, value)?).await
+    }
+
+    async fn text_document(&self, key: &str) -> Result<String, Error> {
+        let bytes = self.objects.get(key, MAX_DOCUMENT).await?;
+        String::from_utf8(bytes.into()).map_err(|_| Error::corrupt(key, "it is not UTF-8"))
     }
 
     pub(super) async fn document<T: DeserializeOwned>(&self, key: &str) -> Result<T, Error> {

@@ -2,24 +2,25 @@
 
 use maud::{Markup, html};
 
-use super::shot::Shot;
+use super::shot::{Drawn, Shot};
 
 const SHOWN: usize = 8;
 const COPY: &str = "health/copy_score";
 
-pub(super) fn section(shots: &[Shot<'_>]) -> Markup {
-    let fidelity = fidelity(shots);
+pub(super) fn section(drawn: &[Drawn<'_>]) -> Markup {
+    let shots: Vec<Shot<'_>> = drawn.iter().flat_map(Drawn::shots).collect();
+    let fidelity = fidelity(&shots);
     html! {
         section #extremes {
             h2 { "Best, worst, most copied" }
             @match &fidelity {
                 Some(metric) => {
-                    (strip(&format!("Best by {metric}"), &highest(shots, metric)))
-                    (strip(&format!("Worst by {metric}"), &lowest(shots, metric)))
+                    (strip(&format!("Best by {metric}"), &highest(&shots, metric)))
+                    (strip(&format!("Worst by {metric}"), &lowest(&shots, metric)))
                 }
                 None => p { "No image has a DINO-I." },
             }
-            (strip("Closest to a single photo: look for copies", &highest(shots, COPY)))
+            (strip("Closest to a single photo: look for copies", &highest(&shots, COPY)))
         }
     }
 }
@@ -31,10 +32,10 @@ fn fidelity(shots: &[Shot<'_>]) -> Option<String> {
 }
 
 /// Images that have the metric, ascending; equal ones by name, so that the page is always the same.
-fn ascending<'a, 'b>(shots: &'a [Shot<'b>], metric: &str) -> Vec<(f64, &'a Shot<'b>)> {
+fn ascending<'a>(shots: &[Shot<'a>], metric: &str) -> Vec<(f64, Shot<'a>)> {
     let mut measured: Vec<_> = shots
         .iter()
-        .filter_map(|shot| Some((*shot.row.values.get(metric)?, shot)))
+        .filter_map(|shot| Some((*shot.row.values.get(metric)?, *shot)))
         .collect();
     measured.sort_by(|(a, first), (b, second)| {
         a.total_cmp(b)
@@ -43,17 +44,17 @@ fn ascending<'a, 'b>(shots: &'a [Shot<'b>], metric: &str) -> Vec<(f64, &'a Shot<
     measured
 }
 
-fn lowest<'a, 'b>(shots: &'a [Shot<'b>], metric: &str) -> Vec<(f64, &'a Shot<'b>)> {
+fn lowest<'a>(shots: &[Shot<'a>], metric: &str) -> Vec<(f64, Shot<'a>)> {
     let mut found = ascending(shots, metric);
     found.truncate(SHOWN);
     found
 }
 
-fn highest<'a, 'b>(shots: &'a [Shot<'b>], metric: &str) -> Vec<(f64, &'a Shot<'b>)> {
+fn highest<'a>(shots: &[Shot<'a>], metric: &str) -> Vec<(f64, Shot<'a>)> {
     ascending(shots, metric).into_iter().rev().take(SHOWN).collect()
 }
 
-fn strip(title: &str, shots: &[(f64, &Shot<'_>)]) -> Markup {
+fn strip(title: &str, shots: &[(f64, Shot<'_>)]) -> Markup {
     html! {
         @if !shots.is_empty() {
             h3 { (title) }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use maud::{Markup, html};
 
 use super::UP;
-use super::shot::Shot;
+use super::shot::Drawn;
 use crate::report::RunOutcome;
 use crate::report::paths::Paths;
 
@@ -14,10 +14,13 @@ const PROMPTS: usize = 12;
 /// Samples of a prompt on the page.
 const SAMPLES: u32 = 4;
 
-pub(super) fn section(runs: &[RunOutcome], shots: &[Shot<'_>], paths: &Paths) -> Markup {
-    let mut concepts: BTreeMap<&str, Vec<&RunOutcome>> = BTreeMap::new();
-    for run in runs {
-        concepts.entry(run.concept.as_str()).or_default().push(run);
+pub(super) fn section(drawn: &[Drawn<'_>], paths: &Paths) -> Markup {
+    let mut concepts: BTreeMap<&str, Vec<&Drawn<'_>>> = BTreeMap::new();
+    for of_run in drawn {
+        concepts
+            .entry(of_run.run.concept.as_str())
+            .or_default()
+            .push(of_run);
     }
     html! {
         section #images {
@@ -27,27 +30,28 @@ pub(super) fn section(runs: &[RunOutcome], shots: &[Shot<'_>], paths: &Paths) ->
                 (PROMPTS) " prompts and " (SAMPLES) " samples of each are shown here; all are in "
                 a href={ (UP) "images/" } { "images/" } "."
             }
-            @for (concept, runs) in &concepts { (of_concept(concept, runs, shots, paths)) }
+            @for (concept, drawn) in &concepts { (of_concept(concept, drawn, paths)) }
         }
     }
 }
 
-fn of_concept(concept: &str, runs: &[&RunOutcome], shots: &[Shot<'_>], paths: &Paths) -> Markup {
-    let prompts = asked_for(runs);
+fn of_concept(concept: &str, drawn: &[&Drawn<'_>], paths: &Paths) -> Markup {
+    let runs: Vec<&RunOutcome> = drawn.iter().map(|of_run| of_run.run).collect();
+    let prompts = asked_for(&runs);
     html! {
         details open {
             summary id={ "concept-" (concept) } { (concept) }
             div.strip {
-                @for file in references(runs) { img src={ (UP) (file) } alt={ "photo of " (concept) } loading="lazy"; }
+                @for file in references(&runs) { img src={ (UP) (file) } alt={ "photo of " (concept) } loading="lazy"; }
             }
             div.wide { table.grid {
                 thead { tr {
                     th { "prompt" }
-                    @for run in runs { th { (paths.variant(run)) } }
+                    @for run in &runs { th { (paths.variant(run)) } }
                 } }
                 tbody {
                     @for prompt in prompts.iter().take(PROMPTS) {
-                        @for line in lines(prompt, runs, shots) { (line) }
+                        @for line in lines(prompt, drawn) { (line) }
                     }
                 }
             } }
@@ -75,30 +79,27 @@ fn references(runs: &[&RunOutcome]) -> BTreeSet<String> {
 }
 
 /// One table row per sample of a prompt.
-fn lines(pattern: &str, runs: &[&RunOutcome], shots: &[Shot<'_>]) -> Vec<Markup> {
-    let samples = runs
-        .iter()
-        .map(|run| run.images_per_prompt)
-        .max()
-        .unwrap_or_default();
+fn lines(pattern: &str, drawn: &[&Drawn<'_>]) -> Vec<Markup> {
+    let samples = drawn.iter().map(|of_run| of_run.run.images_per_prompt);
+    let samples = samples.max().unwrap_or_default();
     let line = |sample: u32| {
         html! {
             tr {
                 th { @if sample == 0 { (pattern) } }
-                @for run in runs { td { (place(pattern, sample, run, shots)) } }
+                @for of_run in drawn { td { (place(pattern, sample, of_run)) } }
             }
         }
     };
     (0..samples.min(SAMPLES)).map(line).collect()
 }
 
-fn place(pattern: &str, sample: u32, run: &RunOutcome, shots: &[Shot<'_>]) -> Markup {
+fn place(pattern: &str, sample: u32, of_run: &Drawn<'_>) -> Markup {
+    let run = of_run.run;
     let asked = run.patterns.iter().any(|own| own == pattern) && sample < run.images_per_prompt;
-    let drawn = shots
-        .iter()
-        .find(|shot| std::ptr::eq(shot.run, run) && shot.row.sample == sample && shot.row.pattern == pattern);
+    let mut shots = of_run.shots();
+    let shot = shots.find(|shot| shot.row.sample == sample && shot.row.pattern == pattern);
     html! {
-        @match (drawn, asked) {
+        @match (shot, asked) {
             (Some(shot), _) => (shot.thumbnail()),
             (None, true) => span.missing { "missing" },
             (None, false) => span.small { "not asked for" },

@@ -1,11 +1,12 @@
 //! Concepts × rows: where a method is good and where it fails.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use maud::{Markup, html};
 
 use super::metric_title;
 use crate::report::cell::concept_means;
+use crate::report::leaderboard::by_row;
 use crate::report::{Column, Leaderboard, RunOutcome};
 
 /// Concept, then row, to the mean.
@@ -13,6 +14,7 @@ type Means = BTreeMap<String, BTreeMap<String, f64>>;
 
 pub(super) fn section(board: &Leaderboard, runs: &[RunOutcome]) -> Markup {
     let scores: Vec<&Column> = board.columns.iter().filter(|column| column.is_score()).collect();
+    let rows = by_row(runs);
     html! {
         section #concepts {
             h2 { "By concept" }
@@ -20,28 +22,20 @@ pub(super) fn section(board: &Leaderboard, runs: &[RunOutcome]) -> Markup {
             @for (at, column) in scores.iter().enumerate() {
                 details open[at == 0] {
                     summary { (metric_title(&column.name)) " " small { (column.name) } }
-                    (map(board, &means(&column.name, runs)))
+                    (map(board, &means(&column.name, &rows)))
                 }
             }
         }
     }
 }
 
-fn means(metric: &str, runs: &[RunOutcome]) -> Means {
-    let mut rows: BTreeMap<String, Vec<&RunOutcome>> = BTreeMap::new();
-    for run in runs {
-        rows.entry(run.method_at_point()).or_default().push(run);
-    }
+fn means(metric: &str, rows: &BTreeMap<String, Vec<&RunOutcome>>) -> Means {
     let mut means = Means::new();
-    for concept in runs
-        .iter()
-        .map(|run| run.concept.to_string())
-        .collect::<BTreeSet<_>>()
-    {
-        means.insert(concept, BTreeMap::new());
+    for concept in rows.values().flatten().map(|run| run.concept.to_string()) {
+        means.entry(concept).or_default();
     }
     for (row, runs) in rows {
-        for (concept, mean) in concept_means(metric, &runs) {
+        for (concept, mean) in concept_means(metric, runs) {
             means.entry(concept).or_default().insert(row.clone(), mean);
         }
     }

@@ -15,8 +15,7 @@ mod shot;
 use maud::{DOCTYPE, PreEscaped, html};
 
 use crate::report::paths::Paths;
-use crate::report::{Leaderboard, Record, RunOutcome};
-use shot::Shot;
+use crate::report::{Leaderboard, Record, RunOutcome, SampleRow};
 
 /// Path of the page below `results/<sweep>/`.
 pub(super) const PATH: &str = "report/index.html";
@@ -26,9 +25,15 @@ const UP: &str = "../";
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
 
-/// The document.
-pub(super) fn page(board: &Leaderboard, runs: &[RunOutcome], record: &Record, paths: &Paths) -> String {
-    let shots: Vec<Shot<'_>> = runs.iter().flat_map(|run| shot::of_run(run, paths)).collect();
+/// The document. `rows` are the images of all runs, in the runs' order.
+pub(super) fn page(
+    board: &Leaderboard,
+    runs: &[RunOutcome],
+    rows: &[SampleRow],
+    record: &Record,
+    paths: &Paths,
+) -> String {
+    let drawn = shot::by_run(runs, rows, paths);
     let document = html! {
         (DOCTYPE)
         html lang="en" {
@@ -41,7 +46,7 @@ pub(super) fn page(board: &Leaderboard, runs: &[RunOutcome], record: &Record, pa
             body {
                 header {
                     h1 { (board.sweep) }
-                    p { (summary(board, runs, shots.len())) }
+                    p { (summary(board, runs, rows.len())) }
                     nav {
                         @for (id, name) in SECTIONS { a href={ "#" (id) } { (name) } " " }
                     }
@@ -49,10 +54,10 @@ pub(super) fn page(board: &Leaderboard, runs: &[RunOutcome], record: &Record, pa
                 (board::section(board))
                 (scatter::section(board))
                 (heat::section(board, runs))
-                (grids::section(runs, &shots, paths))
-                (gallery::section(&shots))
+                (grids::section(&drawn, paths))
+                (gallery::section(&drawn))
                 (failures::section(runs, record))
-                (provenance::section(board, runs, record))
+                (provenance::section(runs, record))
                 (shot::enlarged())
                 script { (PreEscaped(SCRIPT)) }
             }

@@ -6,14 +6,15 @@ use std::time::Duration;
 use maud::{Markup, html};
 
 use crate::job::{Receipt, Stage};
-use crate::report::{Leaderboard, Record, RunOutcome};
+use crate::report::leaderboard::by_row;
+use crate::report::{Record, RunOutcome};
 
-pub(super) fn section(board: &Leaderboard, runs: &[RunOutcome], record: &Record) -> Markup {
+pub(super) fn section(runs: &[RunOutcome], record: &Record) -> Markup {
     html! {
         section #provenance {
             h2 { "Provenance" }
             p { "Written by vico " (env!("CARGO_PKG_VERSION")) "." }
-            (hours(board, runs))
+            (hours(runs))
             (devices(runs))
             (contents(runs))
             details { summary { "The manifest as submitted" } pre { (record.manifest) } }
@@ -23,7 +24,7 @@ pub(super) fn section(board: &Leaderboard, runs: &[RunOutcome], record: &Record)
 }
 
 /// A job that several runs share counts once in each row.
-fn hours(board: &Leaderboard, runs: &[RunOutcome]) -> Markup {
+fn hours(runs: &[RunOutcome]) -> Markup {
     html! {
         h3 { "Hours of device time" }
         table {
@@ -33,10 +34,10 @@ fn hours(board: &Leaderboard, runs: &[RunOutcome]) -> Markup {
                 th { "all" }
             } }
             tbody {
-                @for row in &board.rows {
-                    @let receipts = distinct(runs.iter().filter(|run| run.method_at_point() == row.method));
+                @for (row, runs) in by_row(runs) {
+                    @let receipts = distinct(runs.into_iter());
                     tr {
-                        th { (row.method) }
+                        th { (row) }
                         @for stage in Stage::ALL {
                             td { (sum(receipts.iter().copied().filter(|receipt| receipt.stage == stage))) }
                         }

@@ -3,26 +3,49 @@
 use maud::{Markup, html};
 
 use super::UP;
-use crate::report::RunOutcome;
 use crate::report::paths::Paths;
-use crate::report::samples::{SampleRow, rows_of_run};
+use crate::report::samples::images;
+use crate::report::{RunOutcome, SampleRow};
 
-/// An image that was drawn.
-pub(super) struct Shot<'a> {
-    pub(super) row: SampleRow,
+/// A run with the images that were drawn.
+pub(super) struct Drawn<'a> {
     pub(super) run: &'a RunOutcome,
+    rows: &'a [SampleRow],
     adapter: String,
 }
 
-/// The images of a run that were drawn.
-pub(super) fn of_run<'a>(run: &'a RunOutcome, paths: &Paths) -> Vec<Shot<'a>> {
-    let adapter = paths.adapter(run);
-    let shot = |row| Shot {
-        row,
-        run,
-        adapter: adapter.clone(),
+/// An image that was drawn.
+#[derive(Clone, Copy)]
+pub(super) struct Shot<'a> {
+    pub(super) row: &'a SampleRow,
+    pub(super) run: &'a RunOutcome,
+    adapter: &'a str,
+}
+
+/// Deals out `rows`, which are in the order of `runs`.
+pub(super) fn by_run<'a>(runs: &'a [RunOutcome], rows: &'a [SampleRow], paths: &Paths) -> Vec<Drawn<'a>> {
+    let mut rest = rows;
+    let mut deal = |run| {
+        let (own, others) = rest.split_at(images(run).count());
+        rest = others;
+        Drawn {
+            run,
+            rows: own,
+            adapter: paths.adapter(run),
+        }
     };
-    rows_of_run(run, paths).map(shot).collect()
+    runs.iter().map(&mut deal).collect()
+}
+
+impl Drawn<'_> {
+    /// The images, ordered by prompt and sample.
+    pub(super) fn shots(&self) -> impl Iterator<Item = Shot<'_>> {
+        self.rows.iter().map(|row| Shot {
+            row,
+            run: self.run,
+            adapter: &self.adapter,
+        })
+    }
 }
 
 impl Shot<'_> {
