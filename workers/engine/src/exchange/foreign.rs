@@ -87,11 +87,7 @@ impl Foreign {
 
     /// The facts in its header that an adapter keeps.
     pub(super) fn facts(&self) -> BTreeMap<String, String> {
-        let kept = self
-            .header
-            .iter()
-            .filter(|(key, _)| KEPT.iter().any(|prefix| key.starts_with(prefix)));
-        kept.map(|(key, value)| (key.clone(), value.clone())).collect()
+        kept(self.header.clone())
     }
 
     /// An error about this file.
@@ -143,6 +139,12 @@ impl Foreign {
         }
         Ok(tensors)
     }
+}
+
+/// The facts of a header that an adapter keeps.
+pub(super) fn kept(mut header: BTreeMap<String, String>) -> BTreeMap<String, String> {
+    header.retain(|key, _| KEPT.iter().any(|prefix| key.starts_with(prefix)));
+    header
 }
 
 /// The names of some files, for messages.

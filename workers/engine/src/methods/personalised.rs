@@ -228,16 +228,25 @@ fn sums(
 /// # Errors
 /// The difference is missing or has another shape.
 pub(crate) fn sum(base: &Tensor, difference: Option<&Tensor>, name: &str) -> crate::Result<Tensor> {
-    let difference = difference.ok_or_else(|| missing_tensor(name.to_owned()))?;
-    if difference.dims() != base.dims() {
-        return Err(Error::ForeignAdapter {
-            tensor: name.to_owned(),
-            reason: format!("its shape is {:?}, expected {:?}", difference.dims(), base.dims()),
-        }
-        .into());
-    }
-    let trained = (base.to_dtype(DType::F32)? + difference)?;
+    let trained = (base.to_dtype(DType::F32)? + fitting(base, difference, name)?)?;
     Ok(trained.to_dtype(base.dtype())?)
+}
+
+/// The difference of this name, if it is there and has the shape of the base model's tensor.
+pub(crate) fn fitting<'a>(
+    base: &Tensor,
+    difference: Option<&'a Tensor>,
+    name: &str,
+) -> crate::Result<&'a Tensor> {
+    let difference = difference.ok_or_else(|| missing_tensor(name.to_owned()))?;
+    if difference.dims() == base.dims() {
+        return Ok(difference);
+    }
+    Err(Error::ForeignAdapter {
+        tensor: name.to_owned(),
+        reason: format!("its shape is {:?}, expected {:?}", difference.dims(), base.dims()),
+    }
+    .into())
 }
 
 fn missing_tensor(tensor: String) -> crate::Error {

@@ -8,6 +8,7 @@ use candle_core::{DType, Device, Tensor};
 use super::{Network, TEXT_FOLDER, UNET_FOLDER, tensors};
 use crate::base_model::BaseModel;
 use crate::exchange::draft::{Draft, Facts, Imported};
+use crate::exchange::foreign::kept;
 use crate::exchange::{Error, Method};
 use crate::methods::custom_diffusion::UNET;
 
@@ -121,9 +122,5 @@ impl Rounding {
 
 /// What the header of the trained U-Net says of the adapter it was rebuilt from, if it was.
 fn facts_of(path: &Path) -> BTreeMap<String, String> {
-    let facts = crate::weights::metadata(path).unwrap_or_default();
-    facts
-        .into_iter()
-        .filter(|(key, _)| key.starts_with("vico.") || key.starts_with("modelspec."))
-        .collect()
+    kept(crate::weights::metadata(path).unwrap_or_default())
 }

@@ -8,7 +8,7 @@ mod import;
 
 pub use import::import;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{BufWriter, Write as _};
 use std::path::Path;
@@ -20,7 +20,7 @@ use crate::adapter::Adapter;
 use crate::base_model::BaseModel;
 use crate::methods::custom_diffusion::UNET;
 use crate::methods::dreambooth::TEXT;
-use crate::methods::personalised::sum;
+use crate::methods::personalised::{fitting, sum};
 use crate::tensor_file;
 
 /// What ends the names of weights. In a network's folder and beside the networks they are not copied.
@@ -69,32 +69,31 @@ pub fn export(adapter: &Adapter, base: &Path, out: &Path) -> crate::Result<()> {
 
 fn rebuild(adapter: &Adapter, base: &Path, to: &Path) -> crate::Result<()> {
     let model = BaseModel::load(base, None, &Device::Cpu)?;
-    let mut differences = adapter.tensors().clone();
-    let trains_text = differences.keys().any(|name| name.starts_with(TEXT));
+    let mut foreign: BTreeSet<&String> = adapter.tensors().keys().collect();
+    let trains_text = foreign.iter().any(|name| name.starts_with(TEXT));
     let replaced = [Some(UNET_FOLDER), trains_text.then_some(TEXT_FOLDER)];
     let replaced: Vec<Network> = replaced.into_iter().flatten().collect();
     // What does not fit is told before gigabytes are copied.
     for network in &replaced {
         for (name, tensor) in tensors(&model, network) {
             let name = format!("{}{name}", network.prefix);
-            sum(tensor, differences.get(&name), &name)?;
+            fitting(tensor, adapter.tensors().get(&name), &name)?;
+            foreign.remove(&name);
         }
+    }
+    if let Some(name) = foreign.first() {
+        return Err(Error::Adapter {
+            method: Method::Dreambooth,
+            reason: format!("`{name}` is no part of the U-Net or the text encoder"),
+        }
+        .into());
     }
     copy(base, to, 0, &|folder| {
         replaced.iter().any(|network| base.join(network.folder) == folder)
     })?;
-    for network in &replaced {
-        write(adapter, &model, network, to)?;
-        differences.retain(|name, _| !name.starts_with(network.prefix));
-    }
-    match differences.into_keys().next() {
-        None => Ok(()),
-        Some(name) => Err(Error::Adapter {
-            method: Method::Dreambooth,
-            reason: format!("`{name}` is no part of the U-Net or the text encoder"),
-        }
-        .into()),
-    }
+    replaced
+        .iter()
+        .try_for_each(|network| write(adapter, &model, network, to))
 }
 
 fn tensors<'a>(model: &'a BaseModel, network: &Network) -> &'a BTreeMap<String, Tensor> {
