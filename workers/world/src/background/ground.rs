@@ -35,15 +35,8 @@ pub(super) fn wooden_floor(p: Point, look: &Look) -> Rgb {
 
 /// Dull red bricks; the mortar is dark, since light mortar is taken for snow or for marks.
 pub(super) fn brick_wall(p: Point, look: &Look) -> Rgb {
-    let (x, y) = (p.x + look.shift.0, p.y + look.shift.1);
-    let row = (y / 8.0).floor();
-    let x = if (row as i32).rem_euclid(2) == 1 {
-        x + 8.0
-    } else {
-        x
-    };
-    let column = (x / 16.0).floor();
-    if y - row * 8.0 < 1.0 || x - column * 16.0 < 1.0 {
+    let (p, column, row) = staggered(p, look, at(16.0, 8.0));
+    if p.y - row * 8.0 < 1.0 || p.x - column * 16.0 < 1.0 {
         return Rgb::new(72, 58, 56);
     }
     let tone = cell_noise(look.seed, column as i32, row as i32);
@@ -52,20 +45,22 @@ pub(super) fn brick_wall(p: Point, look: &Look) -> Rgb {
 
 /// Grey stones in staggered rows.
 pub(super) fn cobblestone(p: Point, look: &Look) -> Rgb {
-    let (x, y) = (p.x + look.shift.0, p.y + look.shift.1);
-    let row = (y / 9.0).floor();
-    let x = if (row as i32).rem_euclid(2) == 1 {
-        x + 6.0
-    } else {
-        x
-    };
-    let column = (x / 12.0).floor();
+    let (p, column, row) = staggered(p, look, at(12.0, 9.0));
     let middle = at((column + 0.5) * 12.0, (row + 0.5) * 9.0);
-    if !ellipse(at(x, y), middle, at(5.9, 4.5)) {
+    if !ellipse(p, middle, at(5.9, 4.5)) {
         return Rgb::new(76, 78, 86);
     }
     let tone = cell_noise(look.seed, column as i32, row as i32);
     Rgb::new(132, 134, 140).scaled(0.92 + 0.14 * tone)
+}
+
+/// Stones of one size, every other row moved by half a stone: the moved point, and its stone's column and row.
+fn staggered(p: Point, look: &Look, stone: Point) -> (Point, f32, f32) {
+    let (x, y) = (p.x + look.shift.0, p.y + look.shift.1);
+    let row = (y / stone.y).floor();
+    let odd = (row as i32).rem_euclid(2) == 1;
+    let x = if odd { x + stone.x / 2.0 } else { x };
+    (at(x, y), (x / stone.x).floor(), row)
 }
 
 /// Slanting ripples.
