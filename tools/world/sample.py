@@ -19,7 +19,7 @@ class Base:
     """A base model in the diffusers layout, in single precision."""
 
     def __init__(self, folder: Path):
-        single = {"torch_dtype": torch.float32}
+        single = {"dtype": torch.float32}
         self.tokenizer = CLIPTokenizer.from_pretrained(folder / "tokenizer")
         self.text = CLIPTextModel.from_pretrained(folder / "text_encoder", **single).eval()
         self.unet = UNet2DConditionModel.from_pretrained(folder / "unet", **single).eval()

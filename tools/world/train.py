@@ -123,9 +123,11 @@ def main() -> None:
     options.add_argument("--tokenizer", type=Path, required=True, help="CLIP's tokenizer.json")
     options.add_argument("--out", type=Path, required=True)
     options.add_argument("--steps", type=int, help="at most this many steps a stage, for a smoke test")
-    training = Training(options.parse_args())
-    torch.set_num_threads(2)
-    torch.manual_seed(0)
+    options.add_argument("--only", help="one stage by its name; VAE, CLIP and DINO can be trained side by side")
+    options.add_argument("--threads", type=int, default=2)
+    given = options.parse_args()
+    training = Training(given)
+    torch.set_num_threads(given.threads)
     stages = [
         (training.cut_tokenizer, training.clip / "vocab.json"),
         (training.train_vae, training.base / "vae"),
@@ -135,8 +137,9 @@ def main() -> None:
         (training.judge, training.out / "samples"),
     ]
     for stage, output in stages:
-        if not output.exists():
+        if not output.exists() and given.only in (None, stage.__name__):
             say(stage.__name__)
+            torch.manual_seed(0)
             stage()
     say("done")
 
