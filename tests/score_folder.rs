@@ -52,6 +52,8 @@ impl Sweep {
         let lines = text
             .lines()
             .map(|line| serde_json::from_str::<Value>(line).unwrap());
+        // Pictures of the bare class word have no prompt.
+        let lines = lines.filter(|line| line.get("prompt_index").is_some());
         lines
             .map(|line| {
                 let place = (
@@ -69,8 +71,39 @@ impl Sweep {
     }
 }
 
+/// Whole runs have their values in the leaderboard; of one concept, its mean is the run's own value.
+impl Sweep {
+    fn totals_inside(&self) -> BTreeMap<String, u64> {
+        let text = std::fs::read_to_string(self.results.join("leaderboard.json")).unwrap();
+        let board: Value = serde_json::from_str(&text).unwrap();
+        let columns = board["columns"].as_array().unwrap().iter();
+        let cells = board["rows"][0]["cells"].as_array().unwrap();
+        let values = columns.zip(cells).map(|(column, cell)| {
+            (
+                column["name"].as_str().unwrap().to_owned(),
+                cell["mean"].as_f64().unwrap().to_bits(),
+            )
+        });
+        let of_images = self.inside().into_values().next().unwrap();
+        let totals: BTreeMap<_, _> = values.filter(|(name, _)| !of_images.contains_key(name)).collect();
+        assert!(totals.contains_key("health/prior_preservation"), "{totals:?}");
+        totals
+    }
+}
+
 fn bits((name, value): (&String, &Value)) -> (String, u64) {
     (name.clone(), value.as_f64().unwrap().to_bits())
+}
+
+/// The values of the only run as a whole.
+fn totals(ended: Ended) -> BTreeMap<String, u64> {
+    let answer: Value = serde_json::from_str(&ended.well().stdout).unwrap();
+    answer[0]["totals"]
+        .as_object()
+        .unwrap()
+        .iter()
+        .map(bits)
+        .collect()
 }
 
 /// The rows of the only run.
@@ -97,6 +130,10 @@ fn a_folder_gets_the_numbers_of_its_sweep() {
     // Three metrics each, but for two protocols without DINO here, and two of health.
     assert_eq!(inside[&(1, 1)].len(), 3 * 7 - 2 + 2);
     assert_eq!(rows(sweep.score(&sweep.results, &protocols)), inside);
+    assert_eq!(
+        totals(sweep.score(&sweep.results, &protocols)),
+        sweep.totals_inside()
+    );
 
     // The same pictures in another tool's layout: prompts in words, so `bench-v1` reads the same text.
     let other = sweep.folder.path().join("other");

@@ -67,8 +67,10 @@ fn expected_outputs(inputs: &JobInputs) -> Vec<String> {
             let samples = inputs.sampling.images_per_prompt as usize;
             let prompts = 0..inputs.prompts.len();
             let images = prompts.flat_map(|prompt| (0..samples).map(move |sample| (prompt, sample)));
+            let of_class = (0..inputs.sampling.prior_images as usize).map(output_names::prior_image);
             images
                 .map(|(prompt, sample)| output_names::image(prompt, sample))
+                .chain(of_class)
                 .collect()
         }
         JobInputs::Score(_) => vec![output_names::SCORES.to_owned()],

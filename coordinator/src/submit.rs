@@ -157,7 +157,7 @@ fn models(inputs: &JobInputs) -> Vec<vico::digest::Digest> {
         JobInputs::ClassImages(inputs) => [inputs.base.identity].into(),
         JobInputs::Train(inputs) => [inputs.base.identity].into(),
         JobInputs::Sample(inputs) => [inputs.base.identity].into(),
-        JobInputs::Score(inputs) => [inputs.evaluators.clip.identity, inputs.evaluators.dino.identity].into(),
+        JobInputs::Score(inputs) => inputs.evaluators.models().map(|model| model.identity).collect(),
     };
     models.into_iter().collect()
 }

@@ -43,5 +43,6 @@ pub fn custom_concept101(paths: &[String], prompts: &str) -> Result<Vec<Shown>, 
         concept: String::new(),
         class: None,
         prompts: prompts.collect(),
+        prior: Vec::new(),
     }])
 }

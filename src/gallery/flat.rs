@@ -21,5 +21,6 @@ pub fn flat(paths: &[String], prompt: &str) -> Result<Vec<Shown>, Error> {
             prompt: prompt.to_owned(),
             images,
         }],
+        prior: Vec::new(),
     }])
 }

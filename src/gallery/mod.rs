@@ -21,6 +21,8 @@ pub struct Shown {
     pub class: Option<String>,
     /// Prompts in order.
     pub prompts: Vec<ShownPrompt>,
+    /// Paths of the pictures of the bare class word, where the layout has any.
+    pub prior: Vec<String>,
 }
 
 /// The pictures of one prompt.

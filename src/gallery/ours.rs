@@ -15,17 +15,21 @@ struct Line {
     concept: String,
     class: String,
     train_seed: u64,
-    prompt_index: u32,
     sample: u32,
-    pattern: String,
+    /// Absent for images of the bare class word.
+    prompt_index: Option<u32>,
+    pattern: Option<String>,
 }
+
+/// Prompt and sample; images without a prompt come last.
+type Place = (bool, Option<u32>, u32);
 
 /// One entry per run: method, matrix point, train seed and concept.
 ///
 /// # Errors
 /// A line is not of the form that this version writes, or there is none.
 pub fn ours(metadata: &str) -> Result<Vec<Shown>, Error> {
-    let mut runs: BTreeMap<(String, String), BTreeMap<(u32, u32), Line>> = BTreeMap::new();
+    let mut runs: BTreeMap<(String, String), BTreeMap<Place, Line>> = BTreeMap::new();
     for (number, text) in metadata
         .lines()
         .enumerate()
@@ -37,7 +41,7 @@ pub fn ours(metadata: &str) -> Result<Vec<Shown>, Error> {
             reason: error.to_string(),
         })?;
         let run = (line.name(), line.concept.clone());
-        let place = (line.prompt_index, line.sample);
+        let place = (line.prompt_index.is_none(), line.prompt_index, line.sample);
         runs.entry(run).or_default().insert(place, line);
     }
     if runs.is_empty() {
@@ -61,16 +65,21 @@ impl Line {
     }
 }
 
-fn shown(method: String, concept: String, lines: BTreeMap<(u32, u32), Line>) -> Shown {
+fn shown(method: String, concept: String, lines: BTreeMap<Place, Line>) -> Shown {
     let class = lines.values().next().map(|line| line.class.clone());
     let mut prompts: Vec<(u32, ShownPrompt)> = Vec::new();
-    for ((prompt, _), line) in lines {
+    let mut prior = Vec::new();
+    for line in lines.into_values() {
+        let Some(prompt) = line.prompt_index else {
+            prior.push(line.file_name);
+            continue;
+        };
         match prompts.last_mut() {
             Some((last, shown)) if *last == prompt => shown.images.push(line.file_name),
             _ => prompts.push((
                 prompt,
                 ShownPrompt {
-                    prompt: line.pattern,
+                    prompt: line.pattern.unwrap_or_default(),
                     images: vec![line.file_name],
                 },
             )),
@@ -81,5 +90,6 @@ fn shown(method: String, concept: String, lines: BTreeMap<(u32, u32), Line>) -> 
         concept,
         class,
         prompts: prompts.into_iter().map(|(_, shown)| shown).collect(),
+        prior,
     }
 }

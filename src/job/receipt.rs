@@ -68,6 +68,11 @@ pub mod output_names {
         format!("class/{number:04}.png")
     }
 
+    /// The image (from 0) of the bare class word that a sample job makes.
+    pub fn prior_image(number: usize) -> String {
+        format!("prior/s{number}.png")
+    }
+
     /// The image of a prompt (from 0) and a sample (from 0) that a sample job makes.
     pub fn image(prompt: usize, sample: usize) -> String {
         format!("p{prompt:02}/s{sample}.png")

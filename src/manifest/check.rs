@@ -133,6 +133,7 @@ fn sampling(raw: &RawManifest) -> SamplingSpec {
         guidance: sampling.guidance,
         size: sampling.size,
         images_per_prompt: sampling.images_per_prompt,
+        prior_images: sampling.prior_images,
         negative_prompt: sampling.negative_prompt.clone(),
         seed: sampling.seeds.base,
     }
@@ -157,6 +158,9 @@ fn metrics(raw: &RawMetrics, found: &mut Vec<Finding>) -> Option<Metrics> {
     };
     let clip = model("clip", &raw.clip, "CLIP model");
     let dino = model("dino", &raw.dino, "DINO model");
+    if let Some(lpips) = &raw.lpips {
+        check_location(lpips, &path.key("lpips"), found);
+    }
     let mut protocols: Vec<String> = raw
         .protocols
         .iter()
@@ -168,6 +172,7 @@ fn metrics(raw: &RawMetrics, found: &mut Vec<Finding>) -> Option<Metrics> {
         protocols,
         clip: clip?,
         dino: dino?,
+        lpips: raw.lpips.clone(),
     })
 }
 

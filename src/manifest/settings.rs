@@ -195,6 +195,8 @@ pub struct Metrics {
     pub clip: String,
     /// Location of the DINO model's folder.
     pub dino: String,
+    /// Location of the folder of LPIPS's weights, where it is to be measured.
+    pub lpips: Option<String>,
 }
 
 /// What jobs of each stage need of their worker.

@@ -23,6 +23,7 @@ pub(super) fn adapter_bytes(method: &MethodSpec) -> u64 {
         // Keys and values of the text cross-attention.
         MethodSpec::CustomDiffusion(_) => 2 * TEXT_WIDTH * WIDTHS + TEXT_WIDTH,
         MethodSpec::Lora(settings) => low_rank(settings),
+        MethodSpec::BaseModel(_) => 0,
     };
     4 * numbers
 }

@@ -9,7 +9,7 @@ use super::{Plan, PlannedJob, Resolved, Run};
 use crate::digest::Digest;
 use crate::ids::{ConceptId, InvalidId, JobKey, MethodId, SweepId};
 use crate::manifest::{Errors, Finding, Kind, Manifest, Origin, Path, Point};
-use crate::spec::{JobSpec, MethodSpec, PromptSpec, ReferencePolicy};
+use crate::spec::{JobSpec, MethodSpec, PromptSpec, ReferencePolicy, SamplingSpec};
 
 /// More runs than this are taken for a mistake.
 const MAX_RUNS: usize = 50_000;
@@ -131,7 +131,7 @@ impl Walk<'_> {
             return;
         }
         let prompts = self.lookup.prompts(settings, concept.kind);
-        self.check_images(&prompts, settings.sampling.images_per_prompt);
+        self.check_images(&prompts, &settings.sampling);
         let parts = Parts {
             settings,
             models,
@@ -140,7 +140,7 @@ impl Walk<'_> {
             prompts: &prompts,
         };
         let class_images = parts.class_images().map(|job| self.add(job));
-        let train = self.add(parts.train(class_images));
+        let train = parts.train(class_images).map(|job| self.add(job));
         let sample = self.add(parts.sample(train));
         let score = parts.score(sample).map(|job| self.add(job));
         let (method, concept) = (id.clone(), concept.inputs.id.clone());
@@ -161,8 +161,8 @@ impl Walk<'_> {
         key
     }
 
-    fn check_images(&mut self, prompts: &[PromptSpec], per_prompt: u32) {
-        let images = prompts.len() as u64 * u64::from(per_prompt);
+    fn check_images(&mut self, prompts: &[PromptSpec], sampling: &SamplingSpec) {
+        let images = sampling.images_of(prompts.len());
         if images > MAX_IMAGES {
             let path = Path::of(&["sampling", "images_per_prompt"]);
             let message = format!("one job would draw {images} images; at most {MAX_IMAGES} make sense");

@@ -40,7 +40,11 @@ impl Parts<'_> {
         Some(self.keyed(inputs, self.base_source(), &self.settings.resources.class_images))
     }
 
-    pub(super) fn train(&self, class_images: Option<JobKey>) -> Keyed {
+    /// `None` for a method that learns nothing.
+    pub(super) fn train(&self, class_images: Option<JobKey>) -> Option<Keyed> {
+        if !self.method.is_trained() {
+            return None;
+        }
         let inputs = JobInputs::Train(TrainInputs {
             algorithm: algorithm::TRAIN,
             base: self.models.base.clone(),
@@ -50,10 +54,10 @@ impl Parts<'_> {
             size: self.settings.sampling.size,
             seed: self.settings.train_seed,
         });
-        self.keyed(inputs, self.base_source(), &self.settings.resources.train)
+        Some(self.keyed(inputs, self.base_source(), &self.settings.resources.train))
     }
 
-    pub(super) fn sample(&self, train: JobKey) -> Keyed {
+    pub(super) fn sample(&self, train: Option<JobKey>) -> Keyed {
         let inputs = JobInputs::Sample(SampleInputs {
             algorithm: algorithm::SAMPLE,
             base: self.models.base.clone(),
@@ -69,18 +73,20 @@ impl Parts<'_> {
     /// `None` where nothing is measured.
     pub(super) fn score(&self, sample: JobKey) -> Option<Keyed> {
         let metrics = self.settings.metrics.as_ref()?;
-        let (evaluators, [clip, dino]) = self.models.evaluators.as_ref()?;
+        let (evaluators, sources) = self.models.evaluators.as_ref()?;
         let inputs = JobInputs::Score(ScoreInputs {
             algorithm: algorithm::SCORE,
             sample,
             concept: self.concept.clone(),
             prompts: self.prompts.to_vec(),
             images_per_prompt: self.settings.sampling.images_per_prompt,
+            prior_images: self.settings.sampling.prior_images,
             evaluators: evaluators.clone(),
             protocols: metrics.protocols.clone(),
         });
-        let sources = [(evaluators.clip.identity, clip), (evaluators.dino.identity, dino)];
-        Some(self.keyed(inputs, sources.to_vec(), &self.settings.resources.score))
+        let identities = evaluators.models().map(|model| model.identity);
+        let sources = identities.zip(sources).collect();
+        Some(self.keyed(inputs, sources, &self.settings.resources.score))
     }
 
     fn base_source(&self) -> Vec<(Digest, &ModelSource)> {

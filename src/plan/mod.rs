@@ -63,8 +63,9 @@ pub struct Run {
     /// The job that draws class images, for a method with a prior loss.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub class_images: Option<JobKey>,
-    /// The job that trains.
-    pub train: JobKey,
+    /// The job that trains, for a method that learns.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub train: Option<JobKey>,
     /// The job that draws.
     pub sample: JobKey,
     /// The job that measures; `None` where nothing is measured.
@@ -76,7 +77,7 @@ impl Run {
     pub fn jobs(&self) -> impl Iterator<Item = (Stage, JobKey)> {
         let jobs = [
             (Stage::ClassImages, self.class_images),
-            (Stage::Train, Some(self.train)),
+            (Stage::Train, self.train),
             (Stage::Sample, Some(self.sample)),
             (Stage::Score, self.score),
         ];

@@ -44,13 +44,22 @@ pub(super) fn of_images(images: &Images, origin: &Origin) -> Vec<Need> {
 /// The models of some settings.
 pub(super) struct ModelNeeds {
     pub base: Need,
-    /// CLIP and DINO.
-    pub evaluators: Option<(Need, Need)>,
+    pub evaluators: Option<EvaluatorNeeds>,
+}
+
+/// The networks that measure.
+pub(super) struct EvaluatorNeeds {
+    pub clip: Need,
+    pub dino: Need,
+    pub lpips: Option<Need>,
 }
 
 impl ModelNeeds {
     fn all(self) -> impl Iterator<Item = Need> {
-        let evaluators = self.evaluators.into_iter().flat_map(|(clip, dino)| [clip, dino]);
+        let evaluators = self
+            .evaluators
+            .into_iter()
+            .flat_map(|needs| [needs.clip, needs.dino].into_iter().chain(needs.lpips));
         std::iter::once(self.base).chain(evaluators)
     }
 }
@@ -68,11 +77,13 @@ pub(super) fn of_models(settings: &Settings, origin: &Origin) -> ModelNeeds {
             role: ModelRole::Base,
             variant: base.variant.clone(),
         },
-        evaluators: settings.metrics.as_ref().map(|metrics| {
-            (
-                evaluator(&metrics.clip, ModelRole::Clip),
-                evaluator(&metrics.dino, ModelRole::Dino),
-            )
+        evaluators: settings.metrics.as_ref().map(|metrics| EvaluatorNeeds {
+            clip: evaluator(&metrics.clip, ModelRole::Clip),
+            dino: evaluator(&metrics.dino, ModelRole::Dino),
+            lpips: metrics
+                .lpips
+                .as_ref()
+                .map(|lpips| evaluator(lpips, ModelRole::Lpips)),
         }),
     }
 }

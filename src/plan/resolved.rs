@@ -49,6 +49,8 @@ pub enum ModelRole {
     Clip,
     /// DINO.
     Dino,
+    /// LPIPS.
+    Lpips,
 }
 
 /// One file outside the manifest.

@@ -104,9 +104,7 @@ fn images(inputs: &JobInputs, stage: Stage) -> u64 {
     match inputs {
         _ if inputs.stage() != stage => 0,
         JobInputs::ClassImages(inputs) => u64::from(inputs.count),
-        JobInputs::Sample(inputs) => {
-            inputs.prompts.len() as u64 * u64::from(inputs.sampling.images_per_prompt)
-        }
+        JobInputs::Sample(inputs) => inputs.sampling.images_of(inputs.prompts.len()),
         JobInputs::Train(_) | JobInputs::Score(_) => 0,
     }
 }

@@ -51,6 +51,7 @@ pub(crate) fn run(method: &str, concept: &str, value: impl Fn(u32, u32) -> Optio
                 size: 500,
             },
         }],
+        is_trained: true,
         is_measured: true,
         class_images: None,
         train: Some(receipt(

@@ -12,6 +12,7 @@ mod markdown;
 mod page;
 mod parquet;
 mod paths;
+mod promptwise;
 mod samples;
 
 use std::collections::BTreeMap;
@@ -53,6 +54,8 @@ pub struct RunOutcome {
     pub base: Option<Digest>,
     /// The concept's photos, in the order of their names.
     pub references: Vec<Photo>,
+    /// Whether the method learns anything, and so has a train job.
+    pub is_trained: bool,
     /// Whether a score job was asked for.
     pub is_measured: bool,
     /// Receipt of the job that drew the class images.
@@ -150,8 +153,12 @@ pub fn results(sweep: &SweepId, runs: &[RunOutcome], record: &Record) -> Result<
         ),
         ("samples.parquet".to_owned(), parquet::samples(&rows, &metrics)?),
         (
+            "cells.parquet".to_owned(),
+            parquet::cells(&promptwise::cells(runs), &metrics)?,
+        ),
+        (
             "metadata.jsonl".to_owned(),
-            samples::metadata(&rows)?.into_bytes(),
+            samples::metadata(&rows, runs, &paths)?.into_bytes(),
         ),
         (
             page::PATH.to_owned(),
@@ -176,6 +183,9 @@ fn copies(runs: &[RunOutcome], paths: &Paths) -> BTreeMap<String, BlobRef> {
         }
         for (number, photo) in run.references.iter().enumerate() {
             copies.insert(Paths::reference(run, number), photo.blob.clone());
+        }
+        for (number, image) in samples::prior_images(run) {
+            copies.insert(paths.prior_image(run, number), image.clone());
         }
         for (prompt, sample, image) in samples::images(run) {
             copies.insert(paths.image(run, prompt, sample), image.clone());

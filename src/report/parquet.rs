@@ -1,7 +1,7 @@
-//! `samples.parquet`: the columns of `samples.csv`, typed; what was not measured is null.
+//! `samples.parquet` and `cells.parquet`: typed columns; what was not measured is null.
 //!
-//! Written column by column with parquet's own writer: the arrow crates would be a second library of tables for nine
-//! columns and some floats.
+//! Written column by column with parquet's own writer: the arrow crates would be a second library of tables for some
+//! columns of text and floats.
 
 use std::sync::Arc;
 
@@ -13,98 +13,135 @@ use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::types::{Type, TypePtr};
 
 use crate::report::SampleRow;
+use crate::report::promptwise::PromptCell;
 
 /// A table that parquet would not take.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The library's own word.
-    #[error("samples.parquet could not be written")]
+    #[error("a parquet file could not be written")]
     Write(#[from] ParquetError),
     /// The schema and the data disagree about the number of columns.
-    #[error("samples.parquet has no column `{0}`")]
+    #[error("a parquet file has no column `{0}`")]
     NoColumn(String),
 }
 
-type RowGroup<'a> = SerializedRowGroupWriter<'a, Vec<u8>>;
-
-/// The file, with one column per metric behind the fixed ones.
+/// `samples.parquet`: the columns of `samples.csv`, with one per metric behind the fixed ones.
 pub(super) fn samples(rows: &[SampleRow], metrics: &[String]) -> Result<Vec<u8>, Error> {
-    let properties = Arc::new(WriterProperties::builder().build());
-    let mut writer = SerializedFileWriter::new(Vec::new(), schema(metrics)?, properties)?;
-    let mut group = writer.next_row_group()?;
-    text(&mut group, "method", rows, |row| row.method.clone())?;
-    text(&mut group, "point", rows, |row| row.point.clone())?;
-    text(&mut group, "concept", rows, |row| row.concept.clone())?;
-    let seeds: Vec<i64> = rows.iter().map(|row| row.train_seed as i64).collect();
-    column::<Int64Type>(&mut group, "train_seed", &seeds, None)?;
-    let prompts: Vec<i32> = rows.iter().map(|row| row.prompt_index as i32).collect();
-    column::<Int32Type>(&mut group, "prompt_index", &prompts, None)?;
-    let positions: Vec<i32> = rows.iter().map(|row| row.sample as i32).collect();
-    column::<Int32Type>(&mut group, "sample", &positions, None)?;
-    text(&mut group, "prompt", rows, |row| row.prompt.clone())?;
-    text(&mut group, "file_name", rows, |row| row.file_name.clone())?;
-    text(&mut group, "blake3", rows, |row| row.digest.to_string())?;
+    let mut table = Table::default();
+    table.text("method", rows, |row| &row.method);
+    table.text("point", rows, |row| &row.point);
+    table.text("concept", rows, |row| &row.concept);
+    table.long("train_seed", rows, |row| row.train_seed as i64);
+    table.int("prompt_index", rows, |row| row.prompt_index as i32);
+    table.int("sample", rows, |row| row.sample as i32);
+    table.text("prompt", rows, |row| &row.prompt);
+    table.text("file_name", rows, |row| &row.file_name);
+    table.text("blake3", rows, |row| row.digest.to_string());
     for metric in metrics {
-        optional(&mut group, metric, rows)?;
+        table.optional(metric, rows, |row| row.values.get(metric).copied());
     }
-    group.close()?;
-    Ok(writer.into_inner()?)
+    table.file("samples")
 }
 
-fn schema(metrics: &[String]) -> Result<TypePtr, ParquetError> {
-    let mut fields = vec![
-        field("method", Physical::BYTE_ARRAY)?,
-        field("point", Physical::BYTE_ARRAY)?,
-        field("concept", Physical::BYTE_ARRAY)?,
-        field("train_seed", Physical::INT64)?,
-        field("prompt_index", Physical::INT32)?,
-        field("sample", Physical::INT32)?,
-        field("prompt", Physical::BYTE_ARRAY)?,
-        field("file_name", Physical::BYTE_ARRAY)?,
-        field("blake3", Physical::BYTE_ARRAY)?,
-    ];
+/// `cells.parquet`: one row per run and prompt, with the means over its samples.
+pub(super) fn cells(rows: &[PromptCell], metrics: &[String]) -> Result<Vec<u8>, Error> {
+    let mut table = Table::default();
+    table.text("method", rows, |row| &row.method);
+    table.text("point", rows, |row| &row.point);
+    table.text("concept", rows, |row| &row.concept);
+    table.long("train_seed", rows, |row| row.train_seed as i64);
+    table.int("prompt_index", rows, |row| row.prompt_index as i32);
+    table.text("pattern", rows, |row| &row.pattern);
+    table.int("images", rows, |row| row.images as i32);
+    table.int("images_scored", rows, |row| row.images_scored as i32);
     for metric in metrics {
-        let metric = Type::primitive_type_builder(metric, Physical::DOUBLE);
-        fields.push(Arc::new(metric.with_repetition(Repetition::OPTIONAL).build()?));
+        table.optional(metric, rows, |row| row.means.get(metric).copied());
     }
-    Ok(Arc::new(
-        Type::group_type_builder("samples").with_fields(fields).build()?,
-    ))
+    table.file("cells")
 }
 
-fn field(name: &str, physical: Physical) -> Result<TypePtr, ParquetError> {
-    let logical = (physical == Physical::BYTE_ARRAY).then_some(LogicalType::String);
-    let field = Type::primitive_type_builder(name, physical).with_repetition(Repetition::REQUIRED);
-    Ok(Arc::new(field.with_logical_type(logical).build()?))
+/// Columns in order.
+#[derive(Default)]
+struct Table(Vec<(String, Column)>);
+
+enum Column {
+    Text(Vec<ByteArray>),
+    Int(Vec<i32>),
+    Long(Vec<i64>),
+    /// The values there are, and for each row whether it has one.
+    Optional(Vec<f64>, Vec<i16>),
 }
 
-fn text(
-    group: &mut RowGroup<'_>,
-    name: &str,
-    rows: &[SampleRow],
-    value: impl Fn(&SampleRow) -> String,
-) -> Result<(), Error> {
-    let values: Vec<ByteArray> = rows
-        .iter()
-        .map(|row| ByteArray::from(value(row).into_bytes()))
-        .collect();
-    column::<ByteArrayType>(group, name, &values, None)
+impl Table {
+    fn text<'a, R, T: AsRef<str>>(&mut self, name: &str, rows: &'a [R], value: impl Fn(&'a R) -> T) {
+        let values = rows.iter().map(|row| ByteArray::from(value(row).as_ref()));
+        self.0.push((name.to_owned(), Column::Text(values.collect())));
+    }
+
+    fn int<R>(&mut self, name: &str, rows: &[R], value: impl Fn(&R) -> i32) {
+        let values = rows.iter().map(value).collect();
+        self.0.push((name.to_owned(), Column::Int(values)));
+    }
+
+    fn long<R>(&mut self, name: &str, rows: &[R], value: impl Fn(&R) -> i64) {
+        let values = rows.iter().map(value).collect();
+        self.0.push((name.to_owned(), Column::Long(values)));
+    }
+
+    fn optional<R>(&mut self, name: &str, rows: &[R], value: impl Fn(&R) -> Option<f64>) {
+        let present = rows.iter().map(|row| i16::from(value(row).is_some())).collect();
+        let values = rows.iter().filter_map(value).collect();
+        self.0.push((name.to_owned(), Column::Optional(values, present)));
+    }
+
+    /// The file's bytes.
+    fn file(self, name: &str) -> Result<Vec<u8>, Error> {
+        let properties = Arc::new(WriterProperties::builder().build());
+        let mut writer = SerializedFileWriter::new(Vec::new(), self.schema(name)?, properties)?;
+        let mut group = writer.next_row_group()?;
+        for (name, column) in &self.0 {
+            match column {
+                Column::Text(values) => write::<ByteArrayType>(&mut group, name, values, None)?,
+                Column::Int(values) => write::<Int32Type>(&mut group, name, values, None)?,
+                Column::Long(values) => write::<Int64Type>(&mut group, name, values, None)?,
+                Column::Optional(values, present) => {
+                    write::<DoubleType>(&mut group, name, values, Some(present))?;
+                }
+            }
+        }
+        group.close()?;
+        Ok(writer.into_inner()?)
+    }
+
+    fn schema(&self, name: &str) -> Result<TypePtr, ParquetError> {
+        let fields = self.0.iter().map(|(name, column)| column.field(name));
+        let fields = fields.collect::<Result<_, _>>()?;
+        Ok(Arc::new(
+            Type::group_type_builder(name).with_fields(fields).build()?,
+        ))
+    }
 }
 
-fn optional(group: &mut RowGroup<'_>, metric: &str, rows: &[SampleRow]) -> Result<(), Error> {
-    let values: Vec<f64> = rows
-        .iter()
-        .filter_map(|row| row.values.get(metric).copied())
-        .collect();
-    let present: Vec<i16> = rows
-        .iter()
-        .map(|row| i16::from(row.values.contains_key(metric)))
-        .collect();
-    column::<DoubleType>(group, metric, &values, Some(&present))
+impl Column {
+    fn field(&self, name: &str) -> Result<TypePtr, ParquetError> {
+        let (physical, repetition, logical) = match self {
+            Self::Text(_) => (
+                Physical::BYTE_ARRAY,
+                Repetition::REQUIRED,
+                Some(LogicalType::String),
+            ),
+            Self::Int(_) => (Physical::INT32, Repetition::REQUIRED, None),
+            Self::Long(_) => (Physical::INT64, Repetition::REQUIRED, None),
+            Self::Optional(..) => (Physical::DOUBLE, Repetition::OPTIONAL, None),
+        };
+        let field = Type::primitive_type_builder(name, physical).with_repetition(repetition);
+        Ok(Arc::new(field.with_logical_type(logical).build()?))
+    }
 }
 
-fn column<T: DataType>(
-    group: &mut RowGroup<'_>,
+fn write<T: DataType>(
+    group: &mut SerializedRowGroupWriter<'_, Vec<u8>>,
     name: &str,
     values: &[T::T],
     present: Option<&[i16]>,

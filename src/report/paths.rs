@@ -24,6 +24,12 @@ impl Paths {
         format!("images/{}/{}/{image}", self.variant(run), run.concept)
     }
 
+    /// `images/vico@steps=300/barn/prior/s3.png`.
+    pub(super) fn prior_image(&self, run: &RunOutcome, number: usize) -> String {
+        let image = output_names::prior_image(number);
+        format!("images/{}/{}/{image}", self.variant(run), run.concept)
+    }
+
     /// `adapters/vico@steps=300/barn.safetensors`.
     pub(super) fn adapter(&self, run: &RunOutcome) -> String {
         format!("adapters/{}/{}.safetensors", self.variant(run), run.concept)

@@ -9,6 +9,7 @@ use crate::job::{BlobRef, output_names};
 use crate::report::RunOutcome;
 use crate::report::paths::Paths;
 use crate::score::ScoreTable;
+use crate::spec::prior_prompt;
 
 /// One image with everything that was measured on it.
 #[derive(Clone, Debug, PartialEq)]
@@ -61,6 +62,14 @@ pub(super) fn images(run: &RunOutcome) -> impl Iterator<Item = (usize, usize, &B
     })
 }
 
+/// The images of the bare class word that were made, by number.
+pub(super) fn prior_images(run: &RunOutcome) -> impl Iterator<Item = (usize, &BlobRef)> {
+    let made = run.sample.iter().map(|receipt| &receipt.outputs);
+    made.flat_map(|outputs| {
+        (0..).map_while(|number| Some((number, outputs.get(&output_names::prior_image(number))?)))
+    })
+}
+
 /// All images that were made, ordered by run, prompt and sample.
 pub(super) fn rows(runs: &[RunOutcome], paths: &Paths) -> Vec<SampleRow> {
     runs.iter().flat_map(|run| rows_of_run(run, paths)).collect()
@@ -96,14 +105,36 @@ fn values_by_position(table: Option<&ScoreTable>) -> BTreeMap<(u32, u32), &BTree
         .collect()
 }
 
-/// `metadata.jsonl` as Hugging Face's *imagefolder* reads it: one object a line, `file_name` names the image.
-pub(super) fn metadata(rows: &[SampleRow]) -> Result<String, serde_json::Error> {
+/// `metadata.jsonl` as Hugging Face's *imagefolder* reads it: one object a line, `file_name` names the image. Images of the
+/// bare class word come last; they have no prompt of the set, and so no `prompt_index` and no `pattern`.
+pub(super) fn metadata(
+    rows: &[SampleRow],
+    runs: &[RunOutcome],
+    paths: &Paths,
+) -> Result<String, serde_json::Error> {
+    let of_class = runs.iter().flat_map(|run| prior_entries(run, paths));
     let mut text = String::new();
-    for row in rows {
-        text.push_str(&serde_json::to_string(&metadata_entry(row))?);
+    for entry in rows.iter().map(metadata_entry).chain(of_class) {
+        text.push_str(&serde_json::to_string(&entry)?);
         text.push('\n');
     }
     Ok(text)
+}
+
+fn prior_entries(run: &RunOutcome, paths: &Paths) -> impl Iterator<Item = Map<String, Value>> {
+    prior_images(run).map(|(number, image)| {
+        Map::from_iter([
+            ("file_name".to_owned(), paths.prior_image(run, number).into()),
+            ("prompt".to_owned(), prior_prompt(&run.class).into()),
+            ("method".to_owned(), run.method.to_string().into()),
+            ("point".to_owned(), run.point.clone().into()),
+            ("concept".to_owned(), run.concept.to_string().into()),
+            ("class".to_owned(), run.class.clone().into()),
+            ("train_seed".to_owned(), run.train_seed.into()),
+            ("sample".to_owned(), number.into()),
+            ("blake3".to_owned(), image.digest.to_string().into()),
+        ])
+    })
 }
 
 fn metadata_entry(row: &SampleRow) -> Map<String, Value> {

@@ -112,6 +112,7 @@ fn the_results_tree_holds_every_image_and_adapter_once() {
     assert_eq!(
         documents,
         [
+            "cells.parquet",
             "leaderboard.csv",
             "leaderboard.json",
             "leaderboard.md",
@@ -230,28 +231,67 @@ fn train_seeds_spread_within_their_concept() {
     assert_eq!(alone.rows[0].cells[0].seed_sd, None);
 }
 
+/// The rows of a parquet file.
+fn table(file: &[u8]) -> Vec<BTreeMap<String, Field>> {
+    let reader = SerializedFileReader::new(bytes::Bytes::copy_from_slice(file)).unwrap();
+    let cells = |row: parquet::record::Row| {
+        let cells = row.get_column_iter();
+        cells.map(|(name, value)| (name.clone(), value.clone())).collect()
+    };
+    let rows = reader.get_row_iter(None).unwrap();
+    rows.map(|row| cells(row.unwrap())).collect()
+}
+
 #[test]
 fn parquet_and_csv_tell_the_same() {
     let scores = |prompt: u32, sample: u32| (sample == 0).then(|| 0.25 + f64::from(prompt) / 8.0);
     let runs = [run("vico", "barn", scores)];
     let tree = results(&"hello-3fa81c20".parse().unwrap(), &runs).unwrap();
-    let reader =
-        SerializedFileReader::new(bytes::Bytes::from(tree.documents["samples.parquet"].clone())).unwrap();
-    let rows: Vec<BTreeMap<String, Field>> = reader
-        .get_row_iter(None)
-        .unwrap()
-        .map(|row| {
-            row.unwrap()
-                .get_column_iter()
-                .map(|(name, value)| (name.clone(), value.clone()))
-                .collect()
-        })
-        .collect();
+    let rows = table(&tree.documents["samples.parquet"]);
     assert_eq!(rows.len(), 4);
     assert_eq!(rows[3]["prompt"], Field::Str("a \"red\" *, old".to_owned()));
     assert_eq!(rows[2]["bench-v1/dino_i"], Field::Double(0.375));
     assert_eq!(rows[3]["bench-v1/dino_i"], Field::Null);
     assert_eq!(rows[0].len(), 9 + metric_names(&runs).len());
+}
+
+/// Two samples a prompt: one row with their mean, over what was measured.
+#[test]
+fn cells_are_means_over_samples() {
+    let scores = |prompt: u32, sample: u32| match (prompt, sample) {
+        (0, _) => Some(0.25 + f64::from(sample) / 2.0),
+        (_, 0) => Some(0.75),
+        _ => None,
+    };
+    let mut unscored = run("vico", "dog", constant(0.5));
+    unscored.scores = None;
+    let runs = [run("vico", "barn", scores), unscored];
+    let tree = results(&"hello-3fa81c20".parse().unwrap(), &runs).unwrap();
+    let rows = table(&tree.documents["cells.parquet"]);
+    let column = |name: &str| rows.iter().map(|row| row[name].clone()).collect::<Vec<_>>();
+    assert_eq!(
+        column("bench-v1/dino_i"),
+        [Field::Double(0.5), Field::Double(0.75), Field::Null, Field::Null]
+    );
+    assert_eq!(column("images"), [2, 2, 2, 2].map(Field::Int));
+    assert_eq!(column("images_scored"), [2, 1, 0, 0].map(Field::Int));
+    assert_eq!(rows[1]["pattern"], Field::Str("a \"red\" {}, old".to_owned()));
+    assert_eq!(rows[3]["concept"], Field::Str("dog".to_owned()));
+}
+
+/// Images of the bare class word lie beside the others and are told apart.
+#[test]
+fn images_of_the_class_word_are_published() {
+    let mut run = run("vico", "barn", constant(0.5));
+    let outputs = &mut run.sample.as_mut().unwrap().outputs;
+    let blob = outputs["p00/s0.png"].clone();
+    outputs.insert("prior/s0.png".to_owned(), blob.clone());
+    let tree = results(&"hello-3fa81c20".parse().unwrap(), &[run]).unwrap();
+    assert_eq!(tree.copies["images/vico/barn/prior/s0.png"], blob);
+    let metadata = String::from_utf8(tree.documents["metadata.jsonl"].clone()).unwrap();
+    let last: serde_json::Value = serde_json::from_str(metadata.lines().last().unwrap()).unwrap();
+    assert_eq!(last["prompt"], "a photo of a house");
+    assert_eq!(last.get("prompt_index"), None);
 }
 
 /// The page of a sweep with a failure, a hostile prompt and a missing image.

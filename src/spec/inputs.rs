@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::digest::Digest;
 use crate::ids::{ConceptId, JobKey};
 use crate::job::Stage;
+use crate::spec::sampling::is_zero;
 use crate::spec::{MethodSpec, PromptSpec, SamplingSpec};
 
 /// Everything a job's result depends on.
@@ -42,7 +43,7 @@ impl JobInputs {
         match self {
             Self::ClassImages(_) => Vec::new(),
             Self::Train(inputs) => inputs.class_images.into_iter().collect(),
-            Self::Sample(inputs) => vec![inputs.train],
+            Self::Sample(inputs) => inputs.train.into_iter().collect(),
             Self::Score(inputs) => vec![inputs.sample],
         }
     }
@@ -131,8 +132,9 @@ pub struct SampleInputs {
     pub algorithm: u32,
     /// The base model.
     pub base: ModelInputs,
-    /// The job that made the adapter.
-    pub train: JobKey,
+    /// The job that made the adapter; `None` where the base model draws as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub train: Option<JobKey>,
     /// The concept; its images because ViCo samples with one of them in view.
     pub concept: ConceptInputs,
     /// How `{}` in prompts is filled and which reference is shown.
@@ -150,6 +152,16 @@ pub struct EvaluatorInputs {
     pub clip: ModelInputs,
     /// DINO.
     pub dino: ModelInputs,
+    /// LPIPS, where its weights are given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lpips: Option<ModelInputs>,
+}
+
+impl EvaluatorInputs {
+    /// All of them.
+    pub fn models(&self) -> impl Iterator<Item = &ModelInputs> {
+        [&self.clip, &self.dino].into_iter().chain(&self.lpips)
+    }
 }
 
 /// What measuring depends on.
@@ -165,6 +177,9 @@ pub struct ScoreInputs {
     pub prompts: Vec<PromptSpec>,
     /// Images per prompt.
     pub images_per_prompt: u32,
+    /// Images of the bare class word.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub prior_images: u32,
     /// The networks.
     pub evaluators: EvaluatorInputs,
     /// Names of the metric protocols, e.g. `bench-v1`.

@@ -12,10 +12,10 @@ pub use inputs::{
     ScoreInputs, TrainInputs,
 };
 pub use method::{
-    CustomDiffusionSettings, DreamboothSettings, LoraSettings, LoraTarget, MethodName, MethodSpec,
-    PriorSettings, ReferencePolicy, TextualInversionSettings, VicoSettings,
+    BaseModelSettings, CustomDiffusionSettings, DreamboothSettings, LoraSettings, LoraTarget, MethodName,
+    MethodSpec, PriorSettings, ReferencePolicy, TextualInversionSettings, VicoSettings,
 };
-pub use sampling::{PromptSpec, SamplingSpec};
+pub use sampling::{PromptSpec, SamplingSpec, prior_prompt};
 pub use sources::{FileSource, JobSpec, ModelSource, Sources};
 
 /// Versions of the algorithms behind each stage. Raising one re-runs that stage and what depends on it.

@@ -53,9 +53,11 @@ fn inputs() -> JobInputs {
         },
         prompts: Vec::new(),
         images_per_prompt: 1,
+        prior_images: 0,
         evaluators: EvaluatorInputs {
             clip: model.clone(),
             dino: model,
+            lpips: None,
         },
         protocols: vec!["bench-v1".to_owned()],
     })

@@ -9,7 +9,7 @@ use vico::gallery::{self, Shown};
 use vico::score::ScoreTable;
 use vico::store::{self, Folder};
 use vico_worker::engine::NamedBytes;
-use vico_worker::engine::candle::{FolderScorer, Subject};
+use vico_worker::engine::candle::{EvaluatorDirs, FolderScorer, Subject};
 
 use crate::cli::exit::{Error, Result};
 use crate::cli::output::{self, Output};
@@ -36,6 +36,9 @@ pub(super) struct Score {
     /// Folder of DINO
     #[arg(long)]
     dino: PathBuf,
+    /// Folder of LPIPS's weights, to measure how much pictures of a prompt differ
+    #[arg(long)]
+    lpips: Option<PathBuf>,
     /// A protocol to measure by; can be given several times
     #[arg(long = "protocol", default_value = "bench-v1", value_name = "PROTOCOL")]
     protocols: Vec<String>,
@@ -72,8 +75,14 @@ impl Score {
     pub(super) async fn execute(self, out: Output) -> Result {
         let folder = Folder::open(&self.images).await?;
         let runs = self.runs(&folder).await?;
-        let scorer = FolderScorer::open(&self.clip, &self.dino, &self.protocols)
-            .map_err(Error::refused("nothing was scored"))?;
+        let dirs = EvaluatorDirs {
+            clip: &self.clip,
+            tokenizer: &self.clip,
+            dino: &self.dino,
+            lpips: self.lpips.as_deref(),
+        };
+        let scorer =
+            FolderScorer::open(&dirs, &self.protocols).map_err(Error::refused("nothing was scored"))?;
         let references = Folder::open(&self.refs).await?;
         let mut scored = Vec::with_capacity(runs.len());
         for run in runs {
@@ -125,10 +134,12 @@ impl Score {
         for shown in &run.prompts {
             images.push(read(folder, &shown.images).await?);
         }
+        let prior = read(folder, &run.prior).await?;
         let subject = Subject {
             class,
             prompts: &prompts,
             references: &references,
+            prior: &prior,
         };
         let scored = scorer.score(subject, |prompt| Ok(std::mem::take(&mut images[prompt])));
         scored.map_err(Error::refused("nothing was scored"))

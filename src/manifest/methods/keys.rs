@@ -9,7 +9,10 @@ use crate::manifest::raw::RawMethod;
 use crate::spec::MethodName::{self, CustomDiffusion, Dreambooth, Lora, TextualInversion, Vico};
 
 /// Keys that only some methods take, with those that do. All other keys are everybody's.
-pub(super) const TAKEN_BY: [(&[&str], &[MethodName]); 16] = [
+pub(super) const TAKEN_BY: [(&[&str], &[MethodName]); 19] = [
+    (&["steps"], &ALL_THAT_LEARN),
+    (&["batch"], &ALL_THAT_LEARN),
+    (&["weight_decay"], &ALL_THAT_LEARN),
     (&["lr", "embedding"], &[Vico, TextualInversion, CustomDiffusion]),
     (&["lr", "image_attention"], &[Vico]),
     (&["lr", "unet"], &[Dreambooth]),
@@ -27,6 +30,7 @@ pub(super) const TAKEN_BY: [(&[&str], &[MethodName]); 16] = [
     (&["alpha"], &[Lora]),
     (&["targets"], &[Lora]),
 ];
+const ALL_THAT_LEARN: [MethodName; 5] = [Vico, TextualInversion, Dreambooth, CustomDiffusion, Lora];
 /// As [`TAKEN_BY`], for the prior loss.
 pub(super) const PRIOR_TAKEN_BY: &[MethodName] = &[Dreambooth, CustomDiffusion, Lora];
 
@@ -60,7 +64,7 @@ mod tests {
     /// A key of one method alone that this table forgets would be taken in by all, and ignored.
     #[test]
     fn every_key_of_the_schema_is_everybodys_or_in_the_table() {
-        const EVERYBODYS: [&str; 5] = ["method", "subject", "steps", "batch", "weight_decay"];
+        const EVERYBODYS: [&str; 2] = ["method", "subject"];
         let schema = crate::manifest::schema();
         let keys = |part: &str, before: &str| -> BTreeSet<String> {
             let keys = schema["$defs"][part]["properties"]

@@ -5,8 +5,8 @@ use crate::manifest::finding::Finding;
 use crate::manifest::path::Path;
 use crate::manifest::raw::{RawMethod, RawPrior};
 use crate::spec::{
-    CustomDiffusionSettings, DreamboothSettings, LoraSettings, MethodName, MethodSpec, PriorSettings,
-    ReferencePolicy, TextualInversionSettings, VicoSettings,
+    BaseModelSettings, CustomDiffusionSettings, DreamboothSettings, LoraSettings, MethodName, MethodSpec,
+    PriorSettings, ReferencePolicy, TextualInversionSettings, VicoSettings,
 };
 
 pub(super) fn settings(
@@ -21,6 +21,7 @@ pub(super) fn settings(
         MethodName::Dreambooth => MethodSpec::Dreambooth(dreambooth(raw, path, found)),
         MethodName::CustomDiffusion => MethodSpec::CustomDiffusion(custom_diffusion(raw, path, found)),
         MethodName::Lora => MethodSpec::Lora(lora(raw, path, found)),
+        MethodName::BaseModel => MethodSpec::BaseModel(base_model(raw)),
     }
 }
 
@@ -113,6 +114,13 @@ fn lora(raw: &RawMethod, path: &Path, found: &mut Vec<Finding>) -> LoraSettings 
         weight_decay: raw.weight_decay.unwrap_or(default.weight_decay),
         max_grad_norm: raw.max_grad_norm.unwrap_or(default.max_grad_norm),
         prior: prior(raw.prior.as_ref(), default.prior.as_ref(), path, found),
+    }
+}
+
+fn base_model(raw: &RawMethod) -> BaseModelSettings {
+    let default = BaseModelSettings::default();
+    BaseModelSettings {
+        subject: raw.subject.clone().unwrap_or(default.subject),
     }
 }
 

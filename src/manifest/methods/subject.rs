@@ -11,9 +11,12 @@ pub(super) fn check(spec: &MethodSpec, path: &Path, found: &mut Vec<Finding>) {
     let subject = spec.subject();
     let learns_a_word = match spec {
         MethodSpec::Vico(_) | MethodSpec::TextualInversion(_) | MethodSpec::CustomDiffusion(_) => true,
-        MethodSpec::Dreambooth(_) | MethodSpec::Lora(_) => false,
+        MethodSpec::Dreambooth(_) | MethodSpec::Lora(_) | MethodSpec::BaseModel(_) => false,
     };
-    let (fills, help) = if learns_a_word || subject.contains("{token}") {
+    let (fills, help) = if let MethodSpec::BaseModel(_) = spec {
+        let help = "write words that the base model knows: \"{class}\"";
+        (is_plain(subject), help)
+    } else if learns_a_word || subject.contains("{token}") {
         let help =
             "write `{token}` once, with blanks around it, and `{class}` if you like: \"{token} {class}\"";
         (has_one_token(subject), help)

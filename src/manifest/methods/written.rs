@@ -17,6 +17,9 @@ pub(crate) fn write_out(raw: &mut RawMethod) {
         MethodSpec::Dreambooth(settings) => dreambooth(raw, settings),
         MethodSpec::CustomDiffusion(settings) => custom_diffusion(raw, settings),
         MethodSpec::Lora(settings) => lora(raw, settings),
+        MethodSpec::BaseModel(settings) => {
+            raw.subject.get_or_insert(settings.subject);
+        }
     }
 }
 

@@ -10,11 +10,12 @@ use crate::spec::{LoraTarget, ReferencePolicy};
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RawMethod {
-    /// The method.
-    #[schemars(extend("enum" = ["vico", "textual_inversion", "dreambooth", "custom_diffusion", "lora"]))]
+    /// The method; `base_model` learns nothing and draws the concept by its class word, to compare the others with.
+    #[schemars(extend("enum" = ["vico", "textual_inversion", "dreambooth", "custom_diffusion", "lora", "base_model"]))]
     pub method: String,
     /// What `{}` in prompts becomes; `{token}` is the placeholder, `{class}` the class word. Without: `{token}` for
-    /// vico and textual_inversion, `{token} {class}` for custom_diffusion, `sks {class}` for dreambooth and lora.
+    /// vico and textual_inversion, `{token} {class}` for custom_diffusion, `sks {class}` for dreambooth and lora,
+    /// `{class}` for base_model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
     pub subject: Option<String>,

@@ -15,6 +15,9 @@ pub(crate) struct RawMetrics {
     /// Folder of the DINO model (ViT-S/16 in published protocols).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dino: Option<String>,
+    /// Folder with LPIPS's weights, `model.safetensors`; with them `health/diversity_lpips` is measured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lpips: Option<String>,
 }
 
 impl Default for RawMetrics {
@@ -23,6 +26,7 @@ impl Default for RawMetrics {
             protocols: vec![Protocol::BenchV1, Protocol::Vico2023],
             clip: None,
             dino: None,
+            lpips: None,
         }
     }
 }

@@ -33,6 +33,10 @@ pub(crate) struct RawSampling {
     /// Images drawn for each prompt.
     #[schemars(range(min = 1, max = 10000))]
     pub images_per_prompt: u32,
+    /// Images that each personalised model draws of `a photo of a {class}`, without the concept: what prior preservation
+    /// (`health/prior_preservation`) is measured on. 0 for none.
+    #[schemars(range(max = 10000))]
+    pub prior_images: u32,
     /// Seeds of the starting noise.
     pub seeds: RawSeeds,
     /// The text of the unconditional half.
@@ -48,6 +52,7 @@ impl Default for RawSampling {
             guidance: 7.5,
             size: 512,
             images_per_prompt: 8,
+            prior_images: 0,
             seeds: RawSeeds::default(),
             negative_prompt: String::new(),
         }

@@ -84,6 +84,8 @@ reports! {
     a_prior_for_a_method_without_one: with(VICO, "{method: textual_inversion, prior: {weight: 1}}");
     a_subject_of_nothing: with(VICO, "{method: dreambooth, subject: \"\"}");
     a_subject_with_a_slot_of_another_program: with(VICO, "{method: lora, subject: \"sks {name}\"}");
+    a_base_model_that_is_to_be_trained: with(VICO, "{method: base_model, steps: 50}");
+    a_base_model_that_is_to_draw_a_new_word: with(VICO, "{method: base_model, subject: \"{token} {class}\"}");
     a_new_word_that_no_subject_names: with(VICO, "{method: custom_diffusion, subject: \"sks {class}\"}");
     a_learning_rate_of_what_is_frozen: with(VICO, "{method: dreambooth, text_encoder: false, lr: {text_encoder: 1e-6}}");
     a_class_prompt_with_a_slot: with(VICO, "{method: dreambooth, prior: {prompt: \"a photo of a {}\"}}");

@@ -32,7 +32,8 @@ pub(super) struct Found {
 pub(super) struct Models {
     pub base: ModelInputs,
     pub base_source: ModelSource,
-    pub evaluators: Option<(EvaluatorInputs, [ModelSource; 2])>,
+    /// With their sources, in the order of [`EvaluatorInputs::models`].
+    pub evaluators: Option<(EvaluatorInputs, Vec<ModelSource>)>,
 }
 
 impl<'a> Lookup<'a> {

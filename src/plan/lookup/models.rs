@@ -3,7 +3,7 @@
 use super::{Lookup, Models};
 use crate::manifest::{Finding, Kind, Path, Settings};
 use crate::plan::Need;
-use crate::plan::needs::of_models;
+use crate::plan::needs::{EvaluatorNeeds, of_models};
 use crate::spec::{EvaluatorInputs, ModelInputs, ModelSource};
 
 impl Lookup<'_> {
@@ -14,17 +14,28 @@ impl Lookup<'_> {
             self.model(&needs.base, settings.base.variant.as_ref(), &["base", "model"])?;
         let evaluators = match needs.evaluators {
             None => None,
-            Some((clip, dino)) => {
-                let (clip, clip_source) = self.model(&clip, None, &["metrics", "clip"])?;
-                let (dino, dino_source) = self.model(&dino, None, &["metrics", "dino"])?;
-                Some((EvaluatorInputs { clip, dino }, [clip_source, dino_source]))
-            }
+            Some(needs) => Some(self.evaluators(&needs)?),
         };
         Some(Models {
             base,
             base_source,
             evaluators,
         })
+    }
+
+    fn evaluators(&mut self, needs: &EvaluatorNeeds) -> Option<(EvaluatorInputs, Vec<ModelSource>)> {
+        let (clip, clip_source) = self.model(&needs.clip, None, &["metrics", "clip"])?;
+        let (dino, dino_source) = self.model(&needs.dino, None, &["metrics", "dino"])?;
+        let mut sources = vec![clip_source, dino_source];
+        let lpips = match &needs.lpips {
+            None => None,
+            Some(need) => {
+                let (lpips, source) = self.model(need, None, &["metrics", "lpips"])?;
+                sources.push(source);
+                Some(lpips)
+            }
+        };
+        Some((EvaluatorInputs { clip, dino, lpips }, sources))
     }
 
     fn model(

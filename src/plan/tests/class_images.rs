@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{changed_stages, diff, json, planned, with};
+use super::{changed_stages, diff, json, planned, trained, with};
 use crate::job::Stage;
 
 /// Methods that need class images, and some that do not.
@@ -39,7 +39,7 @@ fn class_images_are_drawn_once_for_all_who_need_them() {
         let needs = matches!(run.method.as_str(), "db" | "cd");
         assert_eq!(run.class_images.is_some(), needs, "{}", run.method);
         let upstream: Vec<_> = run.class_images.into_iter().collect();
-        assert_eq!(plan.jobs[&run.train].upstream, upstream);
+        assert_eq!(plan.jobs[&trained(run)].upstream, upstream);
     }
     let labels: BTreeSet<&str> = drawn.iter().map(|key| plan.jobs[key].label.as_str()).collect();
     let expected = [

@@ -37,7 +37,7 @@ pub(super) fn section(runs: &[RunOutcome], record: &Record) -> Markup {
 
 /// What a run lacks first, in the order of its stages.
 fn first_missing(run: &RunOutcome) -> Option<&'static str> {
-    if run.train.is_none() {
+    if run.is_trained && run.train.is_none() {
         Some("adapter")
     } else if run.sample.is_none() {
         Some("images")

@@ -12,7 +12,9 @@ document.addEventListener("click", (event) => {
   put(".facts", shot.dataset.facts);
   put("pre", shot.dataset.scores);
   dialog.querySelector("a.file").href = shot.href;
-  dialog.querySelector("a.adapter").href = shot.dataset.adapter;
+  const adapter = dialog.querySelector("a.adapter");
+  adapter.parentElement.hidden = !shot.dataset.adapter;
+  adapter.href = shot.dataset.adapter ?? "";
   dialog.showModal();
 });
 // A click on a heading sorts its column, the next click the other way.

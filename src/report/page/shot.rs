@@ -11,7 +11,8 @@ use crate::report::{RunOutcome, SampleRow};
 pub(super) struct Drawn<'a> {
     pub(super) run: &'a RunOutcome,
     rows: &'a [SampleRow],
-    adapter: String,
+    /// Absent where nothing was trained.
+    adapter: Option<String>,
 }
 
 /// An image that was drawn.
@@ -19,7 +20,7 @@ pub(super) struct Drawn<'a> {
 pub(super) struct Shot<'a> {
     pub(super) row: &'a SampleRow,
     pub(super) run: &'a RunOutcome,
-    adapter: &'a str,
+    adapter: Option<&'a str>,
 }
 
 /// Deals out `rows`, which are in the order of `runs`.
@@ -31,7 +32,7 @@ pub(super) fn by_run<'a>(runs: &'a [RunOutcome], rows: &'a [SampleRow], paths: &
         Drawn {
             run,
             rows: own,
-            adapter: paths.adapter(run),
+            adapter: run.is_trained.then(|| format!("{UP}{}", paths.adapter(run))),
         }
     };
     runs.iter().map(&mut deal).collect()
@@ -43,7 +44,7 @@ impl Drawn<'_> {
         self.rows.iter().map(|row| Shot {
             row,
             run: self.run,
-            adapter: &self.adapter,
+            adapter: self.adapter.as_deref(),
         })
     }
 }
@@ -54,7 +55,7 @@ impl Shot<'_> {
         let file = format!("{UP}{}", self.row.file_name);
         html! {
             a.shot href=(file) data-title=(self.title()) data-prompt=(self.row.prompt) data-facts=(self.facts())
-                data-scores=(self.scores()) data-adapter={ (UP) (self.adapter) } {
+                data-scores=(self.scores()) data-adapter=[self.adapter] {
                 img src=(file) alt=(self.row.prompt) loading="lazy";
             }
         }
@@ -93,7 +94,7 @@ pub(super) fn enlarged() -> Markup {
                 p.prompt {}
                 p.facts {}
                 pre {}
-                p { a.file { "image" } " · " a.adapter { "adapter" } }
+                p { a.file { "image" } span { " · " a.adapter { "adapter" } } }
                 form method="dialog" { button { "close" } }
             }
         }

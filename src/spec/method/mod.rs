@@ -1,5 +1,6 @@
 //! Methods and their effective settings. Nothing is scaled behind the user's back.
 
+mod base_model;
 mod custom_diffusion;
 mod dreambooth;
 mod lora;
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ConceptInputs;
 
+pub use base_model::BaseModelSettings;
 pub use custom_diffusion::CustomDiffusionSettings;
 pub use dreambooth::DreamboothSettings;
 pub use lora::{LoraSettings, LoraTarget};
@@ -33,16 +35,19 @@ pub enum MethodName {
     CustomDiffusion,
     /// DreamBooth with low-rank updates.
     Lora,
+    /// The base model as it is.
+    BaseModel,
 }
 
 impl MethodName {
     /// All methods, in the order in which messages list them.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Vico,
         Self::TextualInversion,
         Self::Dreambooth,
         Self::CustomDiffusion,
         Self::Lora,
+        Self::BaseModel,
     ];
 
     /// The word used in manifests, captions and messages.
@@ -53,6 +58,7 @@ impl MethodName {
             Self::Dreambooth => "dreambooth",
             Self::CustomDiffusion => "custom_diffusion",
             Self::Lora => "lora",
+            Self::BaseModel => "base_model",
         }
     }
 }
@@ -77,6 +83,8 @@ pub enum MethodSpec {
     CustomDiffusion(CustomDiffusionSettings),
     /// DreamBooth's training with low-rank updates (arXiv 2106.09685).
     Lora(LoraSettings),
+    /// The base model with the concept in words, to compare the others with; it has no train job.
+    BaseModel(BaseModelSettings),
 }
 
 impl MethodSpec {
@@ -88,6 +96,7 @@ impl MethodSpec {
             Self::Dreambooth(_) => MethodName::Dreambooth,
             Self::CustomDiffusion(_) => MethodName::CustomDiffusion,
             Self::Lora(_) => MethodName::Lora,
+            Self::BaseModel(_) => MethodName::BaseModel,
         }
     }
 
@@ -104,6 +113,7 @@ impl MethodSpec {
             Self::Dreambooth(settings) => &settings.subject,
             Self::CustomDiffusion(settings) => &settings.subject,
             Self::Lora(settings) => &settings.subject,
+            Self::BaseModel(settings) => &settings.subject,
         }
     }
 
@@ -114,7 +124,12 @@ impl MethodSpec {
             .replace("{class}", &concept.class)
     }
 
-    /// Train steps.
+    /// Whether there is anything to train.
+    pub fn is_trained(&self) -> bool {
+        !matches!(self, Self::BaseModel(_))
+    }
+
+    /// Train steps; 0 where nothing is trained.
     pub fn steps(&self) -> u32 {
         match self {
             Self::Vico(settings) => settings.steps,
@@ -122,13 +137,14 @@ impl MethodSpec {
             Self::Dreambooth(settings) => settings.steps,
             Self::CustomDiffusion(settings) => settings.steps,
             Self::Lora(settings) => settings.steps,
+            Self::BaseModel(_) => 0,
         }
     }
 
     /// The prior loss and its class images; `None` where there is none.
     pub fn prior(&self) -> Option<&PriorSettings> {
         match self {
-            Self::Vico(_) | Self::TextualInversion(_) => None,
+            Self::Vico(_) | Self::TextualInversion(_) | Self::BaseModel(_) => None,
             Self::Dreambooth(settings) => settings.prior.as_ref(),
             Self::CustomDiffusion(settings) => settings.prior.as_ref(),
             Self::Lora(settings) => settings.prior.as_ref(),

@@ -41,6 +41,12 @@ pub(super) fn files_of(role: ModelRole) -> ModelFiles {
             tokenizers: &[&[]],
             alone: &[],
         },
+        // There is one AlexNet, and so nothing to configure.
+        ModelRole::Lpips => ModelFiles {
+            networks: &[],
+            tokenizers: &[&[]],
+            alone: &["model.safetensors"],
+        },
     }
 }
 

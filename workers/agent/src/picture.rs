@@ -23,8 +23,9 @@ pub struct Caption {
     pub method: String,
     /// The concept.
     pub concept: ConceptId,
-    /// Position of the prompt, from 0.
-    pub prompt_index: u32,
+    /// Position of the prompt, from 0; absent where the image shows the bare class word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prompt_index: Option<u32>,
     /// Position of the image among those of its prompt, from 0.
     pub sample: u32,
     /// The prompt as the text encoder saw it.
@@ -33,8 +34,9 @@ pub struct Caption {
     pub negative_prompt: String,
     /// Base of the noise keys; the image's own noise is keyed by concept, prompt and sample besides.
     pub seed: u64,
-    /// Digest of the adapter file.
-    pub adapter: Digest,
+    /// Digest of the adapter file; absent where the base model drew as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adapter: Option<Digest>,
     /// Identity of the base model.
     pub base: Digest,
     /// `ddim`.
@@ -147,12 +149,12 @@ mod tests {
             job: JobKey(Digest::of(b"job")),
             method: "vico".to_owned(),
             concept: "barn".parse().unwrap(),
-            prompt_index: 7,
+            prompt_index: Some(7),
             sample: 3,
             prompt: prompt.to_owned(),
             negative_prompt: "blurry".to_owned(),
             seed: 42,
-            adapter: Digest::of(b"adapter"),
+            adapter: Some(Digest::of(b"adapter")),
             base: Digest::of(b"base"),
             sampler: "ddim".to_owned(),
             steps: 50,

@@ -92,19 +92,25 @@ impl Pantry<'_> {
             return Ok(Vec::new());
         };
         let made = self.outputs(job, Stage::ClassImages).await?;
-        let images = made.keys().map(|name| self.output(&made, name.clone()));
-        let images = images.collect::<Vec<_>>();
-        stream::iter(images).buffered(AT_ONCE).try_collect().await
+        self.named_outputs(&made, made.keys().cloned()).await
     }
 
     async fn sample(&self, inputs: &SampleInputs) -> Result<SampleWork, Failure> {
-        let made = self.outputs(inputs.train, Stage::Train).await?;
+        let adapter = match inputs.train {
+            Some(train) => Some(self.adapter(train).await?),
+            None => None,
+        };
         Ok(SampleWork {
             inputs: inputs.clone(),
             base: self.model(&inputs.base).await?,
             references: self.references(&inputs.concept).await?,
-            adapter: self.output(&made, output_names::ADAPTER.to_owned()).await?,
+            adapter,
         })
+    }
+
+    async fn adapter(&self, train: JobKey) -> Result<NamedBytes, Failure> {
+        let made = self.outputs(train, Stage::Train).await?;
+        self.output(&made, output_names::ADAPTER.to_owned()).await
     }
 
     async fn score(&self, inputs: &ScoreInputs) -> Result<ScoreWork, Failure> {
@@ -112,14 +118,29 @@ impl Pantry<'_> {
         let per_prompt = inputs.images_per_prompt as usize;
         let names = (0..inputs.prompts.len())
             .flat_map(|prompt| (0..per_prompt).map(move |sample| output_names::image(prompt, sample)));
-        let images = names.map(|name| self.output(&made, name)).collect::<Vec<_>>();
+        let prior_names = (0..inputs.prior_images as usize).map(output_names::prior_image);
         Ok(ScoreWork {
             inputs: inputs.clone(),
             clip: self.model(&inputs.evaluators.clip).await?,
             dino: self.model(&inputs.evaluators.dino).await?,
+            lpips: match &inputs.evaluators.lpips {
+                Some(lpips) => Some(self.model(lpips).await?),
+                None => None,
+            },
             references: self.references(&inputs.concept).await?,
-            images: stream::iter(images).buffered(AT_ONCE).try_collect().await?,
+            images: self.named_outputs(&made, names).await?,
+            prior_images: self.named_outputs(&made, prior_names).await?,
         })
+    }
+
+    /// Some of what a job has made, in the order of `names`.
+    async fn named_outputs(
+        &self,
+        made: &BTreeMap<String, BlobRef>,
+        names: impl Iterator<Item = String>,
+    ) -> Result<Vec<NamedBytes>, Failure> {
+        let files = names.map(|name| self.output(made, name)).collect::<Vec<_>>();
+        stream::iter(files).buffered(AT_ONCE).try_collect().await
     }
 
     async fn model(&self, model: &ModelInputs) -> Result<ModelFolder, Failure> {

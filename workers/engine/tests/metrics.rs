@@ -9,7 +9,8 @@ use candle_core::{Device, Tensor};
 use vico_engine::image::{Limits, Rgb8, decode};
 use vico_engine::metrics::{
     ClipView, DinoView, Duplicates, Error, EvaluatorDirs, Evaluators, Features, ImageFeatures, Metric,
-    Protocol, Scores, Views, cosines, diversity, is_first_choice, real_vs_real, score_images, share_above,
+    Protocol, Scores, Views, cosines, diversity, is_first_choice, mean_cosine, real_vs_real, score_images,
+    share_above,
 };
 use vico_engine::models::vit::{Vit, VitConfig};
 use vico_engine::weights::{Weights, read_config};
@@ -33,6 +34,7 @@ fn evaluators() -> Evaluators {
         clip: &clip,
         tokenizer: &tokenizer,
         dino: &dino,
+        lpips: None,
     };
     Evaluators::load(&dirs, &Device::Cpu).unwrap()
 }
@@ -410,6 +412,10 @@ fn health_has_known_answers() {
         1.0 + 1.0 / 3.0,
     );
     assert_eq!(diversity(&features(&[1., 0.])).unwrap(), None);
+    // Cosines with (1, 0): 1, 0 and -1; with (0, 2): 0, 1 and 0.
+    let (three, two) = (features(&[3., 0., 0., 1., -1., 0.]), features(&[1., 0., 0., 2.]));
+    close(mean_cosine(&three, &two).unwrap(), 1.0 / 6.0);
+    assert_eq!(mean_cosine(&three, &features(&[])).unwrap(), None);
     assert!(is_first_choice(&[0.1, 0.3, 0.2], 1));
     assert!(!is_first_choice(&[0.1, 0.3, 0.3], 1), "a tie is no win");
     assert_eq!(share_above(&[0.1, 0.5, 0.9, 0.95], 0.6), Some(0.5));

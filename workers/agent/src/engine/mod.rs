@@ -120,8 +120,8 @@ pub struct SampleWork {
     pub base: ModelFolder,
     /// The concept's photos as files, in the order of the inputs.
     pub references: Vec<NamedBytes>,
-    /// The adapter file.
-    pub adapter: NamedBytes,
+    /// The adapter file; `None` where the base model draws as it is.
+    pub adapter: Option<NamedBytes>,
 }
 
 /// All that scoring reads.
@@ -133,8 +133,12 @@ pub struct ScoreWork {
     pub clip: ModelFolder,
     /// DINO's folder.
     pub dino: ModelFolder,
+    /// LPIPS's folder, where it is asked for.
+    pub lpips: Option<ModelFolder>,
     /// The concept's photos as files, in the order of the inputs.
     pub references: Vec<NamedBytes>,
     /// The images as PNG files, ordered by prompt, then sample.
     pub images: Vec<NamedBytes>,
+    /// The images of the bare class word; usually none.
+    pub prior_images: Vec<NamedBytes>,
 }

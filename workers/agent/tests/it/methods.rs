@@ -3,8 +3,9 @@
 use vico::ids::JobKey;
 use vico::job::{Stage, output_names};
 use vico::spec::{
-    CustomDiffusionSettings, DreamboothSettings, JobInputs, LoraSettings, MethodSpec, PriorSettings,
-    PromptSpec, SampleInputs, SamplingSpec, Sources, TextualInversionSettings, TrainInputs, algorithm,
+    BaseModelSettings, CustomDiffusionSettings, DreamboothSettings, JobInputs, LoraSettings, MethodSpec,
+    PriorSettings, PromptSpec, SampleInputs, SamplingSpec, Sources, TextualInversionSettings, TrainInputs,
+    algorithm,
 };
 
 use crate::pipeline::{SIZE, caption, class_images_job, done, read, real_engine};
@@ -70,7 +71,7 @@ async fn train_job(bench: &Bench, method: &MethodSpec, class_images: JobKey) -> 
     bench.put_job(JobInputs::Train(inputs), sources(), 0).await
 }
 
-async fn sample_job(bench: &Bench, method: &MethodSpec, train: JobKey) -> JobKey {
+async fn sample_job(bench: &Bench, method: &MethodSpec, train: Option<JobKey>) -> JobKey {
     let inputs = SampleInputs {
         algorithm: algorithm::SAMPLE,
         base: tiny::base().0,
@@ -84,6 +85,7 @@ async fn sample_job(bench: &Bench, method: &MethodSpec, train: JobKey) -> JobKey
             guidance: 7.5,
             size: SIZE,
             images_per_prompt: 1,
+            prior_images: 0,
             negative_prompt: String::new(),
             seed: 11,
         },
@@ -100,14 +102,37 @@ async fn every_method_learns_from_photos_and_draws_with_what_it_learned() {
     for (method, prompt) in methods() {
         let train = train_job(&bench, &method, class_images).await;
         let trained = done(&bench, train, Stage::Train).await;
-        let sampled = done(&bench, sample_job(&bench, &method, train).await, Stage::Sample).await;
+        let sampled = done(
+            &bench,
+            sample_job(&bench, &method, Some(train)).await,
+            Stage::Sample,
+        )
+        .await;
         let caption = caption(&read(&bench, &sampled, &output_names::image(0, 0)).await);
         assert_eq!(
             (caption.method.as_str(), caption.prompt.as_str()),
             (method.name(), prompt)
         );
-        assert_eq!(caption.adapter, trained.outputs[output_names::ADAPTER].digest);
+        assert_eq!(
+            caption.adapter,
+            Some(trained.outputs[output_names::ADAPTER].digest)
+        );
     }
+    worker.stop().await;
+}
+
+/// The row that all others are compared with: no training, the class word in the prompt, and no adapter in the caption.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_base_model_draws_without_an_adapter() {
+    let bench = Bench::new().await;
+    let worker = bench.start("w1", &real_engine());
+    let method = MethodSpec::BaseModel(BaseModelSettings::default());
+    let sampled = done(&bench, sample_job(&bench, &method, None).await, Stage::Sample).await;
+    let caption = caption(&read(&bench, &sampled, &output_names::image(0, 0)).await);
+    assert_eq!(
+        (caption.prompt.as_str(), caption.adapter),
+        ("a barn in the snow", None)
+    );
     worker.stop().await;
 }
 

@@ -47,7 +47,7 @@ async fn sample_job(bench: &Bench, train: JobKey) -> JobKey {
     let inputs = SampleInputs {
         algorithm: algorithm::SAMPLE,
         base,
-        train,
+        train: Some(train),
         concept: concept(tiny::photos(bench).await),
         method: MethodSpec::Vico(settings(3, 2)),
         prompts: prompts(),
@@ -57,6 +57,7 @@ async fn sample_job(bench: &Bench, train: JobKey) -> JobKey {
             guidance: 7.5,
             size: SIZE,
             images_per_prompt: 3,
+            prior_images: 2,
             negative_prompt: String::new(),
             seed: 11,
         },
@@ -66,14 +67,23 @@ async fn sample_job(bench: &Bench, train: JobKey) -> JobKey {
 
 async fn score_job(bench: &Bench, sample: JobKey) -> JobKey {
     let ((clip, clip_source), (dino, dino_source)) = (tiny::clip(bench), tiny::dino());
-    let models = [(clip.identity, clip_source), (dino.identity, dino_source)].into();
+    let (lpips, lpips_source) = tiny::lpips(bench);
+    let sources = [clip_source, dino_source, lpips_source];
+    let evaluators = EvaluatorInputs {
+        clip,
+        dino,
+        lpips: Some(lpips),
+    };
+    let identities = evaluators.models().map(|model| model.identity);
+    let models = identities.zip(sources).collect();
     let inputs = ScoreInputs {
         algorithm: algorithm::SCORE,
         sample,
         concept: concept(tiny::photos(bench).await),
         prompts: prompts(),
         images_per_prompt: 3,
-        evaluators: EvaluatorInputs { clip, dino },
+        prior_images: 2,
+        evaluators,
         protocols: vec!["bench-v1".to_owned(), "vico-2023".to_owned()],
     };
     bench
@@ -154,13 +164,25 @@ async fn photos_become_an_adapter_images_and_scores() {
     let scored = done(&bench, score_job(&bench, sample).await, Stage::Score).await;
     worker.stop().await;
 
-    assert_eq!(sampled.outputs.len(), 6);
+    let of_prompts = sampled
+        .outputs
+        .keys()
+        .filter(|name| name.starts_with('p') && !name.starts_with("prior/"));
+    assert_eq!((of_prompts.count(), sampled.outputs.len()), (6, 8));
+    let of_class = self::caption(&read(&bench, &sampled, &output_names::prior_image(1)).await);
+    assert_eq!(
+        (of_class.prompt.as_str(), of_class.prompt_index),
+        ("a photo of a barn", None)
+    );
     let caption = caption(&read(&bench, &sampled, &output_names::image(1, 2)).await);
     assert_eq!(
         (caption.job, caption.prompt.as_str(), caption.sample),
         (sample, "a red *", 2)
     );
-    assert_eq!(caption.adapter, trained.outputs[output_names::ADAPTER].digest);
+    assert_eq!(
+        caption.adapter,
+        Some(trained.outputs[output_names::ADAPTER].digest)
+    );
 
     let table: ScoreTable =
         serde_json::from_slice(&read(&bench, &scored, output_names::SCORES).await).unwrap();
@@ -177,7 +199,9 @@ async fn photos_become_an_adapter_images_and_scores() {
         "above_oracle",
         "copy_score",
         "diversity_dino",
+        "diversity_lpips",
         "duplicates",
+        "prior_preservation",
         "r_precision",
     ];
     let health = health.map(|name| format!("health/{name}"));
@@ -199,7 +223,9 @@ async fn photos_become_an_adapter_images_and_scores() {
         "samples of one prompt differ"
     );
     assert_eq!(table.totals["health/duplicates"].to_bits(), 0.0_f64.to_bits());
-    assert_eq!(table.totals.len(), 7);
+    assert!((-1.0..=1.0).contains(&table.totals["health/prior_preservation"]));
+    assert!(table.totals["health/diversity_lpips"] > 0.0);
+    assert_eq!(table.totals.len(), 9);
 }
 
 /// Another worker, or the same one after it ran out of memory: every image has its own noise.

@@ -1,4 +1,4 @@
-//! The two networks that score pictures.
+//! The networks that score pictures.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::path::Path;
 use candle_core::{Device, Tensor};
 
 use super::preprocess::{ClipView, DinoView, clip_pixels, dino_pixels};
-use super::{Features, ImageFeatures, Metric, Protocol};
+use super::{Features, ImageFeatures, Lpips, Metric, Protocol};
 use crate::image::Rgb8;
 use crate::models::clip::{Clip, ClipConfig};
 use crate::models::vit::{Vit, VitConfig};
@@ -22,20 +22,23 @@ pub struct EvaluatorDirs<'a> {
     pub tokenizer: &'a Path,
     /// `facebook/dino-vits16`: `config.json` and weights.
     pub dino: &'a Path,
+    /// `model.safetensors` with the state of `lpips.LPIPS(net="alex")`, where LPIPS is asked for.
+    pub lpips: Option<&'a Path>,
 }
 
-/// CLIP and DINO, ready to turn pictures and texts into features.
+/// CLIP and DINO, ready to turn pictures and texts into features, and LPIPS if its weights are given.
 pub struct Evaluators {
     clip: Clip,
     tokenizer: ClipTokenizer,
     dino: Vit,
+    lpips: Option<Lpips>,
     device: Device,
     clip_digest: String,
     dino_digest: String,
 }
 
 impl Evaluators {
-    /// Loads both networks; every tensor of their files must be used.
+    /// Loads the networks; every tensor of their files must be used.
     pub fn load(dirs: &EvaluatorDirs<'_>, device: &Device) -> Result<Self> {
         let clip_weights = weights::Weights::open(dirs.clip, None, device)?;
         let clip = Clip::load(&weights::read_config::<ClipConfig>(dirs.clip)?, &clip_weights)?;
@@ -47,6 +50,7 @@ impl Evaluators {
             clip,
             tokenizer: ClipTokenizer::from_dir(dirs.tokenizer)?,
             dino,
+            lpips: dirs.lpips.map(|dir| Lpips::load(dir, device)).transpose()?,
             device: device.clone(),
             clip_digest: weights::digest(dirs.clip, None)?,
             dino_digest: weights::digest(dirs.dino, None)?,
@@ -88,6 +92,11 @@ impl Evaluators {
             rows.push(&self.dino.forward(&pixels)?)?;
         }
         Ok(rows.finish(self.dino.width())?)
+    }
+
+    /// LPIPS, where its weights were given.
+    pub fn lpips(&self) -> Option<&Lpips> {
+        self.lpips.as_ref()
     }
 
     /// What a protocol can measure with these networks.

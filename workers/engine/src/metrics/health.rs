@@ -17,6 +17,17 @@ pub fn diversity(pictures: &Features) -> Result<Option<f64>, Error> {
     Ok(Some(1.0 - sum / (count * (count - 1) / 2) as f64))
 }
 
+/// Mean cosine over all pairs of a picture of one set and one of the other, by DINO: with pictures of the bare class word
+/// and real photos of the concept, DreamBooth's PRES (arXiv 2208.12242, section 4.1). `None` of nothing.
+pub fn mean_cosine(pictures: &Features, references: &Features) -> Result<Option<f64>, Error> {
+    let pairs = pictures.len() * references.len();
+    if pairs == 0 {
+        return Ok(None);
+    }
+    let sum: f64 = cosines(pictures, references)?.iter().flatten().sum();
+    Ok(Some(sum / pairs as f64))
+}
+
 /// Whether the text `own` is closest to the picture among all texts of the run, by CLIP (R-precision at 1). A tie with
 /// another text is no win.
 pub fn is_first_choice(with_texts: &[f64], own: usize) -> bool {

@@ -7,17 +7,21 @@
 //! * [`Evaluators`] turn pictures and texts into [`Features`], one picture at a time, so that a feature never
 //!   depends on what else was in a batch;
 //! * scores are pure functions of features, in f64.
+//!
+//! [`Lpips`] is a distance between pictures, for how much samples of a prompt differ.
 
 mod evaluators;
 mod features;
 mod health;
+mod lpips;
 mod preprocess;
 mod protocol;
 mod score;
 
 pub use evaluators::{EvaluatorDirs, Evaluators, Views};
 pub use features::{Features, ImageFeatures, cosines};
-pub use health::{Duplicates, diversity, is_first_choice, share_above};
+pub use health::{Duplicates, diversity, is_first_choice, mean_cosine, share_above};
+pub use lpips::{Appearance, Lpips};
 pub use preprocess::{ClipView, DinoView, clip_pixels, dino_pixels};
 pub use protocol::{Metric, Protocol, References, UnknownProtocol};
 pub use score::{Oracle, Scores, real_vs_real, score_images};

@@ -3,6 +3,7 @@
 //!
 //! Every model keeps the weight names of its publisher, so a file is read without a mapping table.
 
+pub mod alexnet;
 pub mod clip;
 pub mod clip_text;
 pub mod encoder;

@@ -26,19 +26,18 @@ pub(super) enum Artist<'a> {
 
 impl<'a> Artist<'a> {
     pub(super) fn open(base: &'a BaseModel, work: &'a SampleWork) -> Result<Self, Failure> {
-        let adapter = Adapter::from_bytes(&work.adapter.bytes, base.device())
-            .map_err(|error| failure("reading the adapter", error.into()))?;
         match &work.inputs.method {
+            MethodSpec::BaseModel(_) => Ok(Self::Personalised(Box::new(Personalised::base(base)))),
             MethodSpec::Vico(settings) => Ok(Self::Vico {
                 base,
-                adapter,
+                adapter: adapter(base, work)?,
                 settings,
                 references: pictures(&work.references)?,
             }),
             MethodSpec::TextualInversion(_)
             | MethodSpec::Dreambooth(_)
             | MethodSpec::CustomDiffusion(_)
-            | MethodSpec::Lora(_) => Personalised::open(base, &adapter)
+            | MethodSpec::Lora(_) => Personalised::open(base, &adapter(base, work)?)
                 .map(|personalised| Self::Personalised(Box::new(personalised)))
                 .map_err(|error| failure("reading the adapter", error)),
         }
@@ -69,6 +68,16 @@ impl<'a> Artist<'a> {
             Err(error) => Err(failure(&format!("sampling prompt {number}"), error)),
         }
     }
+}
+
+/// The adapter of a method that learns.
+fn adapter(base: &BaseModel, work: &SampleWork) -> Result<Adapter, Failure> {
+    let file = work.adapter.as_ref().ok_or_else(|| Failure {
+        class: FailureClass::InvalidInput,
+        message: format!("the job names no training for {}", work.inputs.method.name()),
+    })?;
+    Adapter::from_bytes(&file.bytes, base.device())
+        .map_err(|error| failure("reading the adapter", error.into()))
 }
 
 /// The photo that ViCo looks at for a prompt.

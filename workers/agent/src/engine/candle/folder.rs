@@ -1,7 +1,5 @@
 //! Scores for pictures that lie in a folder: the same table, by the same code, as a score job makes of a run.
 
-use std::path::Path;
-
 use candle_core::Device;
 use vico::job::Failure;
 use vico::score::ScoreTable;
@@ -12,7 +10,7 @@ use super::scoring::Scoring;
 use super::{failure, pictures, score};
 use crate::engine::NamedBytes;
 
-/// Two networks and the protocols to measure by.
+/// The networks and the protocols to measure by.
 pub struct FolderScorer {
     evaluators: Evaluators,
     protocols: Vec<Protocol>,
@@ -27,21 +25,18 @@ pub struct Subject<'a> {
     pub prompts: &'a [String],
     /// The concept's photos as files, in the order of their names.
     pub references: &'a [NamedBytes],
+    /// Pictures of the bare class word as files; usually none.
+    pub prior: &'a [NamedBytes],
 }
 
 impl FolderScorer {
-    /// Loads CLIP and DINO from their folders, on the CPU.
+    /// Loads the networks from their folders, on the CPU.
     ///
     /// # Errors
     /// A protocol is not known, or a folder is not what it should be.
-    pub fn open(clip: &Path, dino: &Path, protocols: &[String]) -> Result<Self, Failure> {
-        let dirs = EvaluatorDirs {
-            clip,
-            tokenizer: clip,
-            dino,
-        };
+    pub fn open(dirs: &EvaluatorDirs<'_>, protocols: &[String]) -> Result<Self, Failure> {
         let protocols = score::protocols(protocols)?;
-        let evaluators = Evaluators::load(&dirs, &Device::Cpu);
+        let evaluators = Evaluators::load(dirs, &Device::Cpu);
         Ok(Self {
             evaluators: evaluators.map_err(|error| failure("loading the evaluators", error))?,
             protocols,
@@ -66,6 +61,8 @@ impl FolderScorer {
             let scored = scoring.prompt(prompt, &drawn);
             scored.map_err(|error| failure(&format!("scoring prompt {prompt}"), error))?;
         }
+        let scored = scoring.prior(&pictures(subject.prior)?);
+        scored.map_err(|error| failure("scoring the pictures of the class word", error))?;
         Ok(scoring.finish())
     }
 }

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use vico::score::{ScoreRow, ScoreTable};
 use vico_engine::image::Rgb8;
 use vico_engine::metrics::{
-    Duplicates, ImageFeatures, Metric, Oracle, Scores, diversity, is_first_choice, share_above,
+    Duplicates, ImageFeatures, Lpips, Metric, Oracle, Scores, diversity, is_first_choice, mean_cosine,
+    share_above,
 };
 
 /// Cosine with the closest reference, by DINO.
@@ -14,40 +15,62 @@ const COPY: &str = "health/copy_score";
 const R_PRECISION: &str = "health/r_precision";
 /// 1 − mean DINO cosine between samples of a prompt, mean over prompts.
 const DIVERSITY: &str = "health/diversity_dino";
+/// Mean LPIPS between samples of a prompt, mean over prompts (DreamBooth's DIV).
+const DIVERSITY_LPIPS: &str = "health/diversity_lpips";
 /// Share of images closer to a reference than references are to each other on average.
 const ABOVE_ORACLE: &str = "health/above_oracle";
+/// Mean DINO cosine of images of the bare class word with the references: the lower, the less the class has become the
+/// concept.
+const PRIOR: &str = "health/prior_preservation";
 /// Images with exactly the pixels of an earlier one.
 const DUPLICATES: &str = "health/duplicates";
 
 /// A run's health so far.
-pub(super) struct Health {
+pub(super) struct Health<'a> {
+    lpips: Option<&'a Lpips>,
     /// Mean DINO cosine of the references among themselves.
     oracle: Option<f64>,
     prompts: usize,
     signatures: BTreeMap<&'static str, String>,
     copies: Vec<f64>,
     diversities: Vec<f64>,
+    diversities_lpips: Vec<f64>,
     duplicates: Duplicates,
+    prior: Option<f64>,
 }
 
-impl Health {
+impl<'a> Health<'a> {
     /// `signature` gives that of a metric under the protocol whose features are used.
-    pub(super) fn new(oracle: Option<Oracle>, prompts: usize, signature: impl Fn(Metric) -> String) -> Self {
+    pub(super) fn new(
+        (oracle, lpips): (Option<Oracle>, Option<&'a Lpips>),
+        prompts: usize,
+        signature: impl Fn(Metric) -> String,
+    ) -> Self {
         let of = |metric, rule: &str| format!("{}|health:{rule}.1", signature(metric));
-        let signatures = BTreeMap::from([
+        let mut signatures = BTreeMap::from([
             (COPY, of(Metric::DinoI, "maxref")),
             (R_PRECISION, of(Metric::ClipT, "top1.otherprompts")),
             (DIVERSITY, of(Metric::DinoI, "1-meanpair")),
             (ABOVE_ORACLE, of(Metric::DinoI, "maxref>oracle")),
+            (PRIOR, of(Metric::DinoI, "classword.meanpair")),
             (DUPLICATES, "health:samepixels.1".to_owned()),
         ]);
+        if let Some(lpips) = lpips {
+            let model = lpips.digest().get(..12).unwrap_or(lpips.digest());
+            let signature =
+                format!("m:lpips-alex@b3:{model}|pre:native|agg:pair>prompt|health:meanpair.1|img:png");
+            signatures.insert(DIVERSITY_LPIPS, signature);
+        }
         Self {
+            lpips,
             oracle: oracle.and_then(|oracle| oracle.dino_i),
             prompts,
             signatures,
             copies: Vec::new(),
             diversities: Vec::new(),
+            diversities_lpips: Vec::new(),
             duplicates: Duplicates::default(),
+            prior: None,
         }
     }
 
@@ -76,20 +99,35 @@ impl Health {
         if let Some(dino) = &features.dino {
             self.diversities.extend(diversity(dino)?);
         }
+        if let Some(lpips) = self.lpips {
+            self.diversities_lpips.extend(lpips.diversity(images)?);
+        }
         for image in images {
             self.duplicates.add(image);
         }
         Ok(())
     }
 
+    /// What images of the bare class word are to the references.
+    pub(super) fn prior(
+        &mut self,
+        features: &ImageFeatures,
+        references: &ImageFeatures,
+    ) -> vico_engine::Result<()> {
+        if let (Some(images), Some(references)) = (&features.dino, &references.dino) {
+            self.prior = mean_cosine(images, references)?;
+        }
+        Ok(())
+    }
+
     /// Adds the totals, and the signatures of what is there.
     pub(super) fn finish(self, table: &mut ScoreTable) {
-        let count = self.diversities.len() as f64;
-        let diversity = (count > 0.0).then(|| self.diversities.iter().sum::<f64>() / count);
         let above = self.oracle.and_then(|oracle| share_above(&self.copies, oracle));
         let totals = [
-            (DIVERSITY, diversity),
+            (DIVERSITY, average(&self.diversities)),
+            (DIVERSITY_LPIPS, average(&self.diversities_lpips)),
             (ABOVE_ORACLE, above),
+            (PRIOR, self.prior),
             (DUPLICATES, Some(self.duplicates.count() as f64)),
         ];
         for (name, value) in totals {
@@ -104,4 +142,9 @@ impl Health {
             }
         }
     }
+}
+
+/// `None` of nothing.
+fn average(values: &[f64]) -> Option<f64> {
+    (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
 }

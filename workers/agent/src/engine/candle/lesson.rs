@@ -53,6 +53,12 @@ impl Lesson<'_> {
                 custom_diffusion::train(base, &self.custom_diffusion(settings), pictures, resume, watch)
             }
             MethodSpec::Lora(settings) => lora::train(base, &self.lora(settings), pictures, resume, watch),
+            MethodSpec::BaseModel(_) => Err(methods::Error::Setting {
+                name: "the method of a train job",
+                expected: "one that learns".to_owned(),
+                got: self.inputs.method.name().to_owned(),
+            }
+            .into()),
         }
     }
 

@@ -1,9 +1,10 @@
 //! The real engine: maps what a job asks for to `vico_engine`, and keeps models loaded between jobs.
 //!
-//! The base model and the pair of evaluators used last stay in memory; a job that needs others makes them go first, so
+//! The base model and the evaluators used last stay in memory; a job that needs others makes them go first, so
 //! that never two of a kind are held.
 
 mod artist;
+mod captions;
 mod class_images;
 mod classify;
 pub mod exchange;
@@ -21,13 +22,14 @@ use vico::job::{Failure, FailureClass};
 use vico::spec::{EvaluatorInputs, ModelInputs, algorithm};
 use vico_engine::base_model::BaseModel;
 use vico_engine::image::{Limits, Rgb8, decode};
-use vico_engine::metrics::{EvaluatorDirs, Evaluators};
+use vico_engine::metrics::Evaluators;
 
 use super::{Ended, Engine, ModelFolder, NamedBytes, ScoreWork, StageWork, Watch, Work};
 use crate::device::ComputeDevice;
 use classify::failure;
 
 pub use folder::{FolderScorer, Subject};
+pub use vico_engine::metrics::EvaluatorDirs;
 
 /// See the module.
 pub struct CandleEngine {
@@ -87,11 +89,12 @@ impl CandleEngine {
             .is_none_or(|(models, _)| models != wanted)
         {
             self.evaluators = None;
-            watch.log("loading CLIP and DINO");
+            watch.log("loading the networks that measure");
             let dirs = EvaluatorDirs {
                 clip: &work.clip.path,
                 tokenizer: &work.clip.path,
                 dino: &work.dino.path,
+                lpips: work.lpips.as_ref().map(|folder| folder.path.as_path()),
             };
             let loaded = Evaluators::load(&dirs, &self.device);
             let loaded = loaded.map_err(|error| failure("loading the evaluators", error))?;
@@ -138,7 +141,7 @@ impl Engine for CandleEngine {
         let evaluators = self
             .evaluators
             .iter()
-            .flat_map(|(models, _)| [models.clip.identity, models.dino.identity]);
+            .flat_map(|(models, _)| models.models().map(|model| model.identity));
         base.chain(evaluators).collect()
     }
 }

@@ -29,6 +29,9 @@ pub(super) fn score(evaluators: &Evaluators, work: &ScoreWork, watch: &mut Watch
             .map_err(|error| failure(&format!("scoring prompt {prompt}"), error))?;
         watch.progress(scored as u64, of, format!("prompt {} scored", prompt + 1));
     }
+    scoring
+        .prior(&pictures(&work.prior_images)?)
+        .map_err(|error| failure("scoring the images of the class word", error))?;
     let bytes = serde_json::to_vec(&scoring.finish()).map_err(|error| Failure {
         class: FailureClass::Internal,
         message: format!("writing the scores: {error}"),

@@ -18,7 +18,7 @@ use super::health::Health;
 pub(super) struct Scoring<'a> {
     evaluators: &'a Evaluators,
     protocols: Vec<Measured>,
-    health: Option<Health>,
+    health: Option<Health<'a>>,
     table: ScoreTable,
 }
 
@@ -64,7 +64,8 @@ impl<'a> Scoring<'a> {
             scoring.sign(&measured, oracle);
             if protocol == Protocol::BenchV1 {
                 let signature = |metric| evaluators.signature(protocol, metric);
-                scoring.health = Some(Health::new(oracle, prompts.len(), signature));
+                let lpips = evaluators.lpips();
+                scoring.health = Some(Health::new((oracle, lpips), prompts.len(), signature));
             }
             scoring.protocols.push(measured);
         }
@@ -117,6 +118,22 @@ impl<'a> Scoring<'a> {
         }
         self.table.rows.append(&mut rows);
         Ok(self.table.rows.len())
+    }
+
+    /// Compares images of the bare class word with the references (DreamBooth's PRES, section 4.1); none is no number.
+    pub(super) fn prior(&mut self, images: &[Rgb8]) -> vico_engine::Result<()> {
+        let of_bench = |measured: &&Measured| measured.protocol == Protocol::BenchV1;
+        let (Some(measured), Some(health)) = (self.protocols.iter().find(of_bench), &mut self.health) else {
+            return Ok(());
+        };
+        if images.is_empty() {
+            return Ok(());
+        }
+        let features = self.evaluators.images(&[measured.protocol], images)?;
+        for features in &features {
+            health.prior(features, &measured.references)?;
+        }
+        Ok(())
     }
 
     /// The table with what only the whole run shows.

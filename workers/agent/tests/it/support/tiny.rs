@@ -54,6 +54,47 @@ pub fn dino() -> (ModelInputs, ModelSource) {
     )
 }
 
+/// LPIPS's network at its own size, there is no other, with weights of no meaning.
+pub fn lpips(bench: &Bench) -> (ModelInputs, ModelSource) {
+    let convolutions = [
+        ("slice1.0", [64, 3, 11, 11]),
+        ("slice2.3", [192, 64, 5, 5]),
+        ("slice3.6", [384, 192, 3, 3]),
+        ("slice4.8", [256, 384, 3, 3]),
+        ("slice5.10", [256, 256, 3, 3]),
+    ];
+    let mut shapes = Vec::new();
+    for (number, (name, shape)) in convolutions.into_iter().enumerate() {
+        shapes.push((format!("net.{name}.weight"), shape.to_vec()));
+        shapes.push((format!("net.{name}.bias"), vec![shape[0]]));
+        shapes.push((format!("lin{number}.model.1.weight"), vec![1, shape[0], 1, 1]));
+    }
+    let folder = bench.dir.path().join("lpips");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("model.safetensors"), waves(&shapes)).unwrap();
+    model(&folder, &["model.safetensors"])
+}
+
+/// A safetensors file of small positive and, but for LPIPS's counts, negative numbers.
+fn waves(shapes: &[(String, Vec<usize>)]) -> Vec<u8> {
+    let (mut header, mut data) = (serde_json::Map::new(), Vec::new());
+    for (name, shape) in shapes {
+        let start = data.len();
+        for number in 0..shape.iter().product::<usize>() {
+            let wave = (number as f32).sin() / 20.0;
+            let value = if name.starts_with("lin") { wave.abs() } else { wave };
+            data.extend(value.to_le_bytes());
+        }
+        let entry = serde_json::json!({"dtype": "F32", "shape": shape, "data_offsets": [start, data.len()]});
+        header.insert(name.clone(), entry);
+    }
+    let header = serde_json::to_vec(&header).unwrap();
+    let mut file = (header.len() as u64).to_le_bytes().to_vec();
+    file.extend(header);
+    file.extend(data);
+    file
+}
+
 /// Three photos in the bucket.
 pub async fn photos(bench: &Bench) -> Vec<ImageInput> {
     let mut images = Vec::new();

@@ -57,6 +57,7 @@ pub(crate) fn check(dir: &Path, ledger: &mut Ledger) -> Result<()> {
         clip: &clip,
         tokenizer: &tokenizer,
         dino: &dino,
+        lpips: None,
     };
     let evaluators = Evaluators::load(&dirs, &Device::Cpu)?;
     let photos = file["photos"].as_array().context("photos")?;
