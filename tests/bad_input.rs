@@ -164,6 +164,70 @@ fn a_text_file_named_jpg() {
     assert_told(&bench.vico("run"), 2, &["notes.jpg", "neither JPEG nor PNG"]);
 }
 
+/// A photo of the engine's tests, among the photos of the concept.
+fn with_photo(fixture: &str) -> Bench {
+    let bench = Bench::new();
+    let photos = Path::new(env!("CARGO_MANIFEST_DIR")).join("workers/engine/tests/fixtures/images");
+    std::fs::copy(photos.join(fixture), bench.path("photos").join(fixture)).unwrap();
+    bench
+}
+
+#[test]
+fn a_photo_for_printers() {
+    let bench = with_photo("cmyk.jpg");
+    assert_told(
+        &bench.vico("run"),
+        3,
+        &["invalid_input", "cmyk.jpg", "CMYK", "convert"],
+    );
+}
+
+/// Turned by its EXIF tag, 16 bits deep, transparent or without colours: the picture that people see is taken.
+#[test]
+fn unusual_photos_are_taken_as_people_see_them() {
+    for fixture in ["exif6.jpg", "rgb16.png", "grey16.png", "alpha.png", "grey.jpg"] {
+        with_photo(fixture).vico("run").well();
+    }
+}
+
+#[test]
+fn a_photo_that_was_half_written() {
+    let bench = with_photo("rgb16.png");
+    let path = bench.path("photos/rgb16.png");
+    let whole = std::fs::read(&path).unwrap();
+    std::fs::write(&path, &whole[..whole.len() / 2]).unwrap();
+    assert_told(&bench.vico("run"), 3, &["invalid_input", "rgb16.png"]);
+}
+
+#[test]
+fn two_concepts_of_the_same_photos() {
+    let bench = Bench::new();
+    copy_folder(&bench.path("photos"), &bench.path("again"));
+    bench.replace(
+        "concepts:\n",
+        "concepts:\n  twin: {images: again/, class: toy, init: duck}\n",
+    );
+    assert_told(
+        &bench.vico("run"),
+        2,
+        &["have the same images", "twin", "remove one of them"],
+    );
+}
+
+#[test]
+fn an_empty_prompt() {
+    let bench = Bench::new();
+    bench.replace("a {} in the jungle", " ");
+    assert_told(&bench.vico("run"), 2, &["the prompt is empty"]);
+}
+
+#[test]
+fn a_prompt_without_a_slot() {
+    let bench = Bench::new();
+    bench.replace("a {} in the jungle", "a duck in the jungle");
+    assert_told(&bench.vico("run"), 2, &["the prompt has no `{}`"]);
+}
+
 #[test]
 fn an_image_too_large_to_be_decoded() {
     let bench = Bench::new();

@@ -39,8 +39,13 @@ impl Sweep {
     }
 
     fn score(&self, images: &Path, more: &[&str]) -> Ended {
-        let [photos, clip, dino] = ["photos", "clip", "dino"].map(|name| self.path(name));
-        let mut args = vec!["score", "--images", images.to_str().unwrap(), "--refs", &photos];
+        let photos = self.path("photos");
+        self.score_without_photos(images, &[more, &["--refs", &photos]].concat())
+    }
+
+    fn score_without_photos(&self, images: &Path, more: &[&str]) -> Ended {
+        let [clip, dino] = ["clip", "dino"].map(|name| self.path(name));
+        let mut args = vec!["score", "--images", images.to_str().unwrap()];
         args.extend(["--clip", &clip, "--dino", &dino, "-o", "json"]);
         args.extend(more);
         vico_coord(&Vec::new(), &args)
@@ -157,6 +162,84 @@ fn a_folder_gets_the_numbers_of_its_sweep() {
     }
     let of_prompt_0 = |table: &BTreeMap<(u64, u64), BTreeMap<String, u64>>| table[&(0, 0)]["bench-v1/clip_t"];
     assert_eq!(of_prompt_0(&outside), of_prompt_0(&inside));
+}
+
+/// A folder with a copy of each picture of the sweep.
+fn arranged(sweep: &Sweep, name: &str, place: impl Fn(u64, u64) -> String) -> PathBuf {
+    let folder = sweep.folder.path().join(name);
+    for (prompt, sample) in sweep.inside().into_keys() {
+        let picture = format!("images/textual_inversion/duck_toy/p{prompt:02}/s{sample}.png");
+        let to = folder.join(place(prompt, sample));
+        std::fs::create_dir_all(to.parent().unwrap()).unwrap();
+        std::fs::copy(sweep.results.join(picture), to).unwrap();
+    }
+    folder
+}
+
+/// Whole sentences instead of prompts with a slot, and a single photo that lies beside every picture.
+#[test]
+fn dreambench_plus_folders_bring_their_own_photo() {
+    let sweep = Sweep::run();
+    let inside = sweep.inside();
+    let folder = arranged(&sweep, "plus", |prompt, sample| {
+        format!("tgt_image/toy/07/{prompt}_{sample}.png")
+    });
+    let mut photos: Vec<PathBuf> = std::fs::read_dir(sweep.folder.path().join("photos"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    photos.sort();
+    for part in ["src_image/toy/07", "text/toy/07"] {
+        std::fs::create_dir_all(folder.join(part)).unwrap();
+    }
+    let words = ["a toy in the jungle", "a red toy"];
+    for (prompt, sample) in inside.keys() {
+        let name = format!("toy/07/{prompt}_{sample}");
+        std::fs::copy(&photos[0], folder.join(format!("src_image/{name}.jpg"))).unwrap();
+        std::fs::write(folder.join(format!("text/{name}.txt")), words[*prompt as usize]).unwrap();
+    }
+    let more = ["--layout", "dreambench++", "--protocol", "dreambench-plus"];
+    let outside = rows(sweep.score_without_photos(&folder, &more));
+    assert_eq!(outside.len(), 4);
+    for (place, metrics) in &outside {
+        for (name, value) in metrics {
+            assert_eq!(*value, inside[place][name], "{name} of {place:?}");
+        }
+    }
+    std::fs::copy(&photos[1], folder.join("src_image/toy/07/1_1.jpg")).unwrap();
+    let mixed = sweep.score_without_photos(&folder, &more);
+    assert_eq!(mixed.code, 2);
+    assert!(
+        mixed.stderr.contains("src_image/toy/07/1_1.jpg is another photo"),
+        "{}",
+        mixed.stderr
+    );
+}
+
+#[test]
+fn dreammatcher_folders_get_the_numbers_of_the_sweep() {
+    let sweep = Sweep::run();
+    let inside = sweep.inside();
+    let folder = arranged(&sweep, "matcher", |prompt, sample| {
+        format!("duck_toy/output/ours/prompt_{prompt}/samples/{sample}.png")
+    });
+    std::fs::write(sweep.path("prompts.txt"), "a {} in the jungle\na red {}  \n").unwrap();
+    let prompts = sweep.path("prompts.txt");
+    let more = ["--layout", "dreammatcher", "--prompts", &prompts];
+    let protocols = ["--protocol", "vico-2023", "--protocol", "bench-v1"];
+    let outside = rows(sweep.score(&folder, &[more.as_slice(), &protocols].concat()));
+    assert_eq!(outside.len(), 4);
+    for (place, metrics) in &outside {
+        for (name, value) in metrics {
+            assert_eq!(*value, inside[place][name], "{name} of {place:?}");
+        }
+    }
+    let own_lists = sweep.score(&folder, &["--layout", "dreammatcher"]);
+    assert_eq!(own_lists.code, 2);
+    let said = "duck_toy/output/ours: prompt 2 (from 0) has no pictures";
+    assert!(own_lists.stderr.contains(said), "{}", own_lists.stderr);
+    let no_photos = sweep.score_without_photos(&folder, &more);
+    assert!(no_photos.stderr.contains("--refs"), "{}", no_photos.stderr);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Error, Shown, ShownPrompt, is_picture};
+use super::{Error, References, Shown, ShownPrompt, is_picture};
 
 /// The pictures of one concept. Prompts are taken as they stand (official `customconcept101/evaluate.py`); pictures of equal
 /// prompts belong together.
@@ -44,5 +44,6 @@ pub fn custom_concept101(paths: &[String], prompts: &str) -> Result<Vec<Shown>, 
         class: None,
         prompts: prompts.collect(),
         prior: Vec::new(),
+        references: References::Folder(String::new()),
     }])
 }

@@ -1,6 +1,6 @@
 //! Pictures of one prompt directly in a folder.
 
-use super::{Error, Shown, ShownPrompt, is_picture};
+use super::{Error, References, Shown, ShownPrompt, is_picture};
 
 /// `*.png` and `*.jpg` directly in the folder, all of `prompt`.
 ///
@@ -22,5 +22,6 @@ pub fn flat(paths: &[String], prompt: &str) -> Result<Vec<Shown>, Error> {
             images,
         }],
         prior: Vec::new(),
+        references: References::Folder(String::new()),
     }])
 }

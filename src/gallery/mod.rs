@@ -3,10 +3,14 @@
 //! Pure: the caller lists files and reads documents.
 
 mod custom_concept101;
+mod dreambench_plus;
+mod dreammatcher;
 mod flat;
 mod ours;
 
 pub use custom_concept101::custom_concept101;
+pub use dreambench_plus::dreambench_plus;
+pub use dreammatcher::{PromptLists, dreammatcher};
 pub use flat::flat;
 pub use ours::ours;
 
@@ -23,6 +27,17 @@ pub struct Shown {
     pub prompts: Vec<ShownPrompt>,
     /// Paths of the pictures of the bare class word, where the layout has any.
     pub prior: Vec<String>,
+    /// Where its photos are.
+    pub references: References,
+}
+
+/// Where the photos of a concept are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum References {
+    /// In the folder of this name among the reference photos, or among them itself if there is no such folder.
+    Folder(String),
+    /// Among the pictures: these files, which are copies of a single photo.
+    Copies(Vec<String>),
 }
 
 /// The pictures of one prompt.
@@ -55,6 +70,32 @@ pub enum Error {
     NoPrompt {
         /// The picture's path.
         picture: String,
+    },
+    /// A picture without something that must lie beside it.
+    #[error("{picture} has no {missing} of the same name")]
+    Alone {
+        /// The picture's path.
+        picture: String,
+        /// What is missing, and where.
+        missing: &'static str,
+    },
+    /// A folder of no concept of the benchmark.
+    #[error("`{concept}` is no concept of this benchmark, which has {known}")]
+    UnknownConcept {
+        /// The folder.
+        concept: String,
+        /// All there are.
+        known: String,
+    },
+    /// Pictures and prompt list do not fit.
+    #[error("{folder}: prompt {number} (from 0) {wrong}")]
+    PromptNumber {
+        /// The folder.
+        folder: String,
+        /// The prompt.
+        number: usize,
+        /// What is wrong with it.
+        wrong: &'static str,
     },
     /// A prompt without its picture.
     #[error("prompts.json names {stem}, and there is no such picture in samples/")]

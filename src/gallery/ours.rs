@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::{Error, Shown, ShownPrompt};
+use super::{Error, References, Shown, ShownPrompt};
 
 /// What is read of a line.
 #[derive(Deserialize)]
@@ -85,11 +85,13 @@ fn shown(method: String, concept: String, lines: BTreeMap<Place, Line>) -> Shown
             )),
         }
     }
+    let references = References::Folder(concept.clone());
     Shown {
         method,
         concept,
         class,
         prompts: prompts.into_iter().map(|(_, shown)| shown).collect(),
         prior,
+        references,
     }
 }

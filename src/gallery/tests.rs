@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use super::*;
 
 fn paths(names: &[&str]) -> Vec<String> {
@@ -82,4 +84,91 @@ fn our_results_are_one_entry_per_run() {
         "{error}"
     );
     assert!(matches!(ours("\n"), Err(Error::Empty(_))));
+}
+
+#[test]
+fn dreambench_plus_pairs_pictures_with_captions_and_references() {
+    let names = ["live/00/0_0", "live/00/10_0", "live/00/2_0", "object/07/0_0"];
+    let mut files: Vec<String> = Vec::new();
+    for name in names {
+        files.extend([format!("tgt_image/{name}.jpg"), format!("src_image/{name}.jpg")]);
+    }
+    let texts: BTreeMap<String, String> = names
+        .iter()
+        .map(|name| (format!("text/{name}.txt"), format!("a caption of {name}\n")))
+        .collect();
+    let found = dreambench_plus(&files, &texts).unwrap();
+    assert_eq!(found.len(), 2);
+    let live = &found[0];
+    assert_eq!((live.concept.as_str(), live.class.as_deref()), ("live/00", None));
+    let prompts: Vec<&str> = live.prompts.iter().map(|shown| shown.prompt.as_str()).collect();
+    let expected = ["live/00/0_0", "live/00/2_0", "live/00/10_0"].map(|name| format!("a caption of {name}"));
+    assert_eq!(prompts, expected, "by number, not by letter");
+    assert!(matches!(&live.references, References::Copies(copies) if copies.len() == 3));
+
+    let error = dreambench_plus(&files[..7], &texts).unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "tgt_image/object/07/0_0.jpg has no reference in src_image/ of the same name"
+    );
+    let error = dreambench_plus(&files, &BTreeMap::new()).unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "tgt_image/live/00/0_0.jpg has no caption in text/ of the same name"
+    );
+    assert!(matches!(dreambench_plus(&[], &texts), Err(Error::Empty(_))));
+}
+
+#[test]
+fn dreammatcher_numbers_its_prompts() {
+    let lists =
+        |count: usize| -> Vec<String> { (0..count).map(|number| format!("a {{}} {number}")).collect() };
+    let (live, object) = (lists(1), lists(2));
+    let lists = PromptLists {
+        live: &live,
+        object: &object,
+    };
+    let files = paths(&[
+        "red_vase/output/ours/prompt_0/b.jpg",
+        "red_vase/output/ours/prompt_0/a.jpg",
+        "red_vase/output/ours/prompt_1/grid.jpg",
+        "red_vase/output/ours/prompt_1/samples/0.jpg",
+        "red_vase/output/ours/metrics.txt",
+        "fat_dog/output/baseline/prompt_0/0.png",
+    ]);
+    let found = dreammatcher(&files, lists).unwrap();
+    let names: Vec<_> = found
+        .iter()
+        .map(|shown| (shown.method.as_str(), shown.concept.as_str()))
+        .collect();
+    assert_eq!(names, [("baseline", "fat_dog"), ("ours", "red_vase")]);
+    let vase = &found[1];
+    assert_eq!(
+        (vase.class.as_deref(), &vase.references),
+        (Some("vase"), &References::Folder("vase".to_owned()))
+    );
+    assert_eq!(
+        vase.prompts[0].images,
+        files[..2].iter().rev().cloned().collect::<Vec<_>>()
+    );
+    assert_eq!(
+        vase.prompts[1].images,
+        files[3..4],
+        "what lies beside samples/ is no sample"
+    );
+
+    let refused = |names: &[&str]| dreammatcher(&paths(names), lists).unwrap_err().to_string();
+    let one = refused(&["red_vase/output/ours/prompt_1/a.jpg"]);
+    assert_eq!(one, "red_vase/output/ours: prompt 0 (from 0) has no pictures");
+    let beyond = refused(&[
+        "fat_dog/output/ours/prompt_0/a.jpg",
+        "fat_dog/output/ours/prompt_1/a.jpg",
+    ]);
+    assert_eq!(
+        beyond,
+        "fat_dog/output/ours: prompt 1 (from 0) is not in the prompt list"
+    );
+    let stranger = refused(&["blue_cow/output/ours/prompt_0/a.jpg"]);
+    assert!(stranger.starts_with("`blue_cow` is no concept of this benchmark, which has alarm_clock"));
+    assert!(refused(&["notes.txt"]).starts_with("no pictures: "));
 }

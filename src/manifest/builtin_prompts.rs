@@ -24,8 +24,8 @@ pub(crate) fn names() -> [&'static str; 4] {
     LISTS.map(|(name, _)| name)
 }
 
-/// The prompts of a list.
-pub(crate) fn find(name: &str) -> Option<Vec<PromptSpec>> {
+/// The prompts of a built-in list such as `vico/live`, each with its `{}`.
+pub fn find(name: &str) -> Option<Vec<PromptSpec>> {
     let (_, text) = LISTS.into_iter().find(|(known, _)| *known == name)?;
     Some(
         super::prompts::lines(text)

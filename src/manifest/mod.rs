@@ -41,6 +41,7 @@ mod units;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+pub use builtin_prompts::find as builtin_prompts;
 pub use error::{Errors, Kind, Place, Problem};
 pub use location::{InvalidOrigin, Origin};
 pub use settings::{

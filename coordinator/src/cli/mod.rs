@@ -16,6 +16,7 @@ mod exit;
 mod export;
 #[cfg(feature = "local")]
 mod import;
+mod layout;
 mod logging;
 mod logs;
 mod ls;

@@ -2,21 +2,20 @@
 
 use std::path::PathBuf;
 
-use anyhow::Context as _;
-use clap::{Args, ValueEnum};
+use clap::Args;
 use serde::Serialize;
-use vico::gallery::{self, Shown};
+use vico::gallery::{References, Shown};
 use vico::score::ScoreTable;
-use vico::store::{self, Folder};
+use vico::store::Folder;
 use vico_worker::engine::NamedBytes;
 use vico_worker::engine::candle::{EvaluatorDirs, FolderScorer, Subject};
 
 use crate::cli::exit::{Error, Result};
+use crate::cli::layout::Arrangement;
 use crate::cli::output::{self, Output};
 
 /// Larger files are taken for a mistake.
 const MAX_PICTURE: u64 = 256 << 20;
-const MAX_DOCUMENT: u64 = 1 << 30;
 
 /// Measures pictures in a folder, whatever tool made them.
 #[derive(Debug, Args)]
@@ -24,12 +23,11 @@ pub(super) struct Score {
     /// Folder of the pictures, a path or a bucket's URL
     #[arg(long)]
     images: String,
-    /// Folder of the reference photos: the photos themselves, or one folder for each concept
+    /// Folder of the reference photos: the photos themselves, or one folder for each concept; dreambench++ brings its own
     #[arg(long)]
-    refs: String,
-    /// How the pictures lie there
-    #[arg(long, value_enum, default_value_t)]
-    layout: Layout,
+    refs: Option<String>,
+    #[command(flatten)]
+    arrangement: Arrangement,
     /// Folder of CLIP with its tokenizer
     #[arg(long)]
     clip: PathBuf,
@@ -45,21 +43,6 @@ pub(super) struct Score {
     /// The concept's class word, where the layout does not say it
     #[arg(long)]
     class_word: Option<String>,
-    /// The prompt of a flat folder, with `{}` in the concept's place
-    #[arg(long)]
-    prompt: Option<String>,
-}
-
-/// How pictures lie in a folder.
-#[derive(Clone, Copy, Debug, Default, ValueEnum)]
-enum Layout {
-    /// results/SWEEP as this program writes it
-    #[default]
-    Ours,
-    /// Pictures of one prompt, directly in the folder
-    Flat,
-    /// samples/ and prompts.json, as Custom Diffusion's evaluation wants them
-    Customconcept101,
 }
 
 /// One run's scores.
@@ -74,7 +57,7 @@ struct Scored {
 impl Score {
     pub(super) async fn execute(self, out: Output) -> Result {
         let folder = Folder::open(&self.images).await?;
-        let runs = self.runs(&folder).await?;
+        let runs = self.arrangement.runs(&folder).await?;
         let dirs = EvaluatorDirs {
             clip: &self.clip,
             tokenizer: &self.clip,
@@ -83,10 +66,13 @@ impl Score {
         };
         let scorer =
             FolderScorer::open(&dirs, &self.protocols).map_err(Error::refused("nothing was scored"))?;
-        let references = Folder::open(&self.refs).await?;
+        let references = match &self.refs {
+            Some(refs) => Some(Folder::open(refs).await?),
+            None => None,
+        };
         let mut scored = Vec::with_capacity(runs.len());
         for run in runs {
-            let table = self.score(&scorer, &run, (&folder, &references)).await?;
+            let table = self.score(&scorer, &run, (&folder, references.as_ref())).await?;
             let Shown { method, concept, .. } = run;
             scored.push(Scored {
                 method,
@@ -97,38 +83,32 @@ impl Score {
         show(out, &scored)
     }
 
-    async fn runs(&self, folder: &Folder) -> Result<Vec<Shown>> {
-        let files = folder.files().await?;
-        let paths: Vec<String> = files.into_iter().map(|file| file.path).collect();
-        let found = match self.layout {
-            Layout::Ours => gallery::ours(&document(folder, "metadata.jsonl").await?),
-            Layout::Customconcept101 => {
-                gallery::custom_concept101(&paths, &document(folder, "prompts.json").await?)
-            }
-            Layout::Flat => {
-                let prompt = self.prompt.as_deref().ok_or_else(|| {
-                    let hint = "name it: `--prompt \"a {} in the snow\"`";
-                    Error::usage("a flat folder does not say what was asked for", hint)
-                })?;
-                gallery::flat(&paths, prompt)
-            }
-        };
-        found.map_err(|error| {
-            let hint = "`--layout` says how the pictures lie there";
-            Error::usage(format!("{}: {error}", folder.url()), hint)
-        })
-    }
-
     async fn score(
         &self,
         scorer: &FolderScorer,
         run: &Shown,
-        (folder, references): (&Folder, &Folder),
+        (folder, references): (&Folder, Option<&Folder>),
     ) -> Result<ScoreTable> {
         let class = self.class_word.as_ref().or(run.class.as_ref());
-        let class = class
-            .ok_or_else(|| Error::usage("the class word is not known", "name it: `--class-word dog`"))?;
-        let references = photos(references, &run.concept).await?;
+        let class = match class {
+            Some(class) => class.as_str(),
+            // Prompts that are whole sentences need none.
+            None if run.prompts.iter().all(|shown| !shown.prompt.contains("{}")) => "",
+            None => {
+                return Err(Error::usage(
+                    "the class word is not known",
+                    "name it: `--class-word dog`",
+                ));
+            }
+        };
+        let references = match (&run.references, references) {
+            (References::Copies(copies), _) => vec![single(read(folder, copies).await?)?],
+            (References::Folder(name), Some(references)) => photos(references, name).await?,
+            (References::Folder(_), None) => {
+                let hint = "name their folder: `--refs DIR`";
+                return Err(Error::usage("the reference photos are not known", hint));
+            }
+        };
         let prompts: Vec<String> = run.prompts.iter().map(|shown| shown.prompt.clone()).collect();
         let mut images = Vec::with_capacity(run.prompts.len());
         for shown in &run.prompts {
@@ -146,19 +126,6 @@ impl Score {
     }
 }
 
-/// A text beside the pictures.
-async fn document(folder: &Folder, name: &str) -> Result<String> {
-    let bytes = match folder.read(name, MAX_DOCUMENT).await {
-        Err(missing @ store::Error::NotFound { .. }) => {
-            let hint = "`--layout` says how the pictures lie there";
-            return Err(Error::usage(missing.to_string(), hint));
-        }
-        read => read?,
-    };
-    let text = String::from_utf8(bytes.to_vec());
-    Ok(text.with_context(|| format!("{}/{name} is no UTF-8 text", folder.url()))?)
-}
-
 async fn read(folder: &Folder, paths: &[String]) -> Result<Vec<NamedBytes>> {
     let mut files = Vec::with_capacity(paths.len());
     for path in paths {
@@ -167,6 +134,24 @@ async fn read(folder: &Folder, paths: &[String]) -> Result<Vec<NamedBytes>> {
         files.push(NamedBytes { name, bytes });
     }
     Ok(files)
+}
+
+/// The photo that all of these are copies of.
+fn single(copies: Vec<NamedBytes>) -> Result<NamedBytes> {
+    let mut copies = copies.into_iter();
+    let first = copies
+        .next()
+        .ok_or_else(|| Error::usage("there is no reference photo", "put it beside the pictures"))?;
+    match copies.find(|copy| copy.bytes != first.bytes) {
+        None => Ok(first),
+        Some(other) => {
+            let message = format!("{} is another photo than {}", other.name, first.name);
+            Err(Error::usage(
+                message,
+                "a folder holds the pictures of one reference photo",
+            ))
+        }
+    }
 }
 
 /// The photos of a concept: in the folder of its name if there is one, else in the folder itself.
