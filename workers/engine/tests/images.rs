@@ -10,7 +10,9 @@ use proptest::prelude::*;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use vico_engine::image::resample::{Filter, resize, short_side_crop};
-use vico_engine::image::{Error, Exif, Limits, Rgb8, decode, decode_with, from_tensor, to_unit_range};
+use vico_engine::image::{
+    Error, Exif, Limits, Rgb8, decode, decode_with, from_tensor, is_turned, to_unit_range,
+};
 
 fn fixtures(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -169,6 +171,18 @@ fn exif_orientation_is_applied_unless_asked_not_to() {
         assert!(difference(upright.data(), pillow.data()).1 <= 5, "{name}");
         let stored = decode_with(&read(&format!("images/{name}")), &Limits::default(), Exif::Ignore).unwrap();
         assert_eq!((stored.width(), stored.height()), (48, 32), "{name}");
+        assert_eq!(
+            is_turned(&read(&format!("images/{name}"))),
+            orientation > 1,
+            "{name}"
+        );
+    }
+    for never in [
+        read("images/rgb16.png"),
+        read("images/vase_00.jpg"),
+        b"text".to_vec(),
+    ] {
+        assert!(!is_turned(&never));
     }
 }
 

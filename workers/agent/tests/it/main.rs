@@ -3,6 +3,7 @@
 #![expect(unreachable_pub, reason = "modules of a test binary")]
 
 mod methods;
+mod photos;
 mod pipeline;
 mod session;
 mod support;

@@ -41,8 +41,9 @@ pub enum Exif {
 
 /// Decodes a PNG or JPEG, by content, and turns it upright.
 ///
-/// Grey becomes RGB; alpha is dropped and 16-bit samples keep their high byte, as Pillow's `convert("RGB")` does;
-/// CMYK is an error, as is a file that ends early.
+/// Grey becomes RGB; alpha is dropped and 16-bit samples keep their high byte, as Pillow's `convert("RGB")` does, but for
+/// 16-bit grey, of which Pillow 13 makes white wherever a sample is above 255. CMYK is an error, as is a file that
+/// ends early.
 /// JPEG decoders differ in the last bits: against libjpeg-turbo (Pillow) 7 % of a photo's bytes differ, by 4 at most.
 pub fn decode(file: &[u8], limits: &Limits) -> Result<Rgb8, Error> {
     decode_with(file, limits, Exif::Apply)
@@ -73,6 +74,13 @@ pub fn decode_with(file: &[u8], limits: &Limits, exif: Exif) -> Result<Rgb8, Err
     let mut picture = DynamicImage::from_decoder(decoder).map_err(decode_error)?;
     picture.apply_orientation(orientation);
     to_rgb(&picture)
+}
+
+/// Whether [`decode`] turns or mirrors this picture, because its EXIF tag says that it was stored otherwise than it was seen.
+/// A file that cannot be read is not turned; what is wrong with it, [`decode`] says.
+pub fn is_turned(file: &[u8]) -> bool {
+    let orientation = open(file).ok().and_then(|mut decoder| decoder.orientation().ok());
+    orientation.is_some_and(|orientation| orientation != Orientation::NoTransforms)
 }
 
 fn open(file: &[u8]) -> Result<impl ImageDecoder + '_, Error> {

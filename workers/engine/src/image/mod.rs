@@ -8,7 +8,7 @@ mod tensor;
 
 use std::ops::RangeInclusive;
 
-pub use decode::{Exif, Limits, decode, decode_with};
+pub use decode::{Exif, Limits, decode, decode_with, is_turned};
 pub use rgb::Rgb8;
 pub(crate) use tensor::planes;
 pub use tensor::{from_tensor, to_unit_range};

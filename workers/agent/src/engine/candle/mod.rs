@@ -21,7 +21,7 @@ use vico::digest::Digest;
 use vico::job::{Failure, FailureClass};
 use vico::spec::{EvaluatorInputs, ModelInputs, algorithm};
 use vico_engine::base_model::BaseModel;
-use vico_engine::image::{Limits, Rgb8, decode};
+use vico_engine::image::{Limits, Rgb8, decode, is_turned};
 use vico_engine::metrics::Evaluators;
 
 use super::{Ended, Engine, ModelFolder, NamedBytes, ScoreWork, StageWork, Watch, Work};
@@ -163,4 +163,13 @@ fn pictures(files: &[NamedBytes]) -> Result<Vec<Rgb8>, Failure> {
         decoded.map_err(|error| failure(&format!("reading `{}`", file.name), error.into()))
     };
     files.iter().map(picture).collect()
+}
+
+/// Pictures of a concept's photos, with a line in the log for each that is turned: Pillow and the published scripts take it as
+/// it is stored, so that numbers made with them are of another picture.
+fn photos(files: &[NamedBytes], watch: &Watch) -> Result<Vec<Rgb8>, Failure> {
+    for file in files.iter().filter(|file| is_turned(&file.bytes)) {
+        watch.log(format!("`{}` is turned as its EXIF tag says", file.name));
+    }
+    pictures(files)
 }

@@ -4,12 +4,12 @@ use vico::job::{Failure, FailureClass, output_names};
 use vico_engine::metrics::{Evaluators, Protocol, UnknownProtocol};
 
 use super::scoring::Scoring;
-use super::{failure, pictures};
+use super::{failure, photos, pictures};
 use crate::engine::{Ended, ScoreWork, Watch};
 
 pub(super) fn score(evaluators: &Evaluators, work: &ScoreWork, watch: &mut Watch) -> Result<Ended, Failure> {
     let protocols = protocols(&work.inputs.protocols)?;
-    let references = pictures(&work.references)?;
+    let references = photos(&work.references, watch)?;
     let prompts = work.inputs.prompts.iter().map(|prompt| prompt.0.clone());
     let mut scoring = Scoring::new(
         evaluators,

@@ -6,7 +6,7 @@ use vico_engine::methods::Next;
 use vico_engine::methods::training::{self, TrainReport, TrainingState};
 
 use super::lesson::Lesson;
-use super::{Memory, failure, pictures};
+use super::{Memory, failure, photos, pictures};
 use crate::engine::{Checkpoint, Ended, Interrupt, TrainWork, Watch};
 
 pub(super) fn train(
@@ -15,7 +15,7 @@ pub(super) fn train(
     memory: Memory,
     watch: &mut Watch,
 ) -> Result<Ended, Failure> {
-    let references = pictures(&work.references)?;
+    let references = photos(&work.references, watch)?;
     let class_images = pictures(&work.class_images)?;
     let resume = resume(work, watch);
     let mut looker_on = LookerOn {
