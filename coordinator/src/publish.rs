@@ -7,7 +7,7 @@ use vico::job::{Receipt, output_names};
 use vico::plan::{Plan, Run};
 use vico::report::{self, FailedJob, Photo, Record, RunOutcome};
 use vico::score::ScoreTable;
-use vico::spec::{JobInputs, SampleInputs};
+use vico::spec::{JobInputs, SampleInputs, prior_prompt};
 use vico::store::{self, Content, ResultFile, Store};
 
 /// Results that could not be written.
@@ -80,6 +80,9 @@ async fn outcome(
             .unwrap_or_default(),
         patterns: drawn.map(patterns).unwrap_or_default(),
         prompts: drawn.map(filled_prompts).unwrap_or_default(),
+        prior_prompt: drawn
+            .map(|inputs| prior_prompt(&inputs.concept.class))
+            .unwrap_or_default(),
         images_per_prompt: drawn.map_or(0, |inputs| inputs.sampling.images_per_prompt),
         sample_seed: drawn.map_or(0, |inputs| inputs.sampling.seed),
         base: drawn.map(|inputs| inputs.base.identity),
@@ -132,6 +135,6 @@ fn filled_prompts(inputs: &SampleInputs) -> Vec<String> {
     inputs
         .prompts
         .iter()
-        .map(|prompt| prompt.fill(&subject))
+        .map(|prompt| prompt.fill(&subject, &inputs.concept.placeholder))
         .collect()
 }

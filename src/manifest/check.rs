@@ -24,6 +24,9 @@ pub(crate) fn settings(raw: &RawManifest, found: &mut Vec<Finding>) -> Settings 
     let concepts = check_concepts::concepts(raw, found);
     let concepts_from = check_concepts::concepts_from(raw, found);
     let prompt_sets = by_id(&raw.prompt_sets, "prompt_sets", found, prompt_set);
+    if raw.prompt_sets.is_empty() {
+        check_concepts::prompt_sets_are_not_needed(&concepts, concepts_from.as_ref(), found);
+    }
     check_concepts::every_concept_has_prompts(&concepts, concepts_from.as_ref(), &prompt_sets, found);
     check_location(&raw.base.model, &Path::of(&["base", "model"]), found);
     Settings {

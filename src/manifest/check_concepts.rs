@@ -160,15 +160,34 @@ pub(crate) fn concepts_from(raw: &RawManifest, found: &mut Vec<Finding>) -> Opti
     let path = Path::of(&["concepts_from"]);
     check_location(&from.uri, &path.key("uri"), found);
     check_word(from.init.as_ref(), &path.key("init"), found);
+    for (word, init) in &from.inits {
+        check_word(Some(init), &path.key("inits").key(word), found);
+    }
     let defaults = &raw.concept_defaults;
     Some(ConceptsFrom {
         layout: from.layout,
         uri: location::join(&raw.storage.inputs, &from.uri),
         class: from.class.clone().or_else(|| defaults.class.clone()),
         initializer: from.init.clone().or_else(|| defaults.init.clone()),
+        initializers: from.inits.clone(),
         placeholder: defaults.placeholder.clone(),
         kind: from.kind.or(defaults.kind),
     })
+}
+
+/// Without prompt sets, every concept must bring prompts of its own.
+pub(crate) fn prompt_sets_are_not_needed(
+    concepts: &BTreeMap<ConceptId, Concept>,
+    from: Option<&ConceptsFrom>,
+    found: &mut Vec<Finding>,
+) {
+    let bring_none = from.is_some_and(|from| from.prompt_folder().is_none());
+    if bring_none || !concepts.is_empty() {
+        let path = Path::of(&["prompt_sets"]);
+        let finding = Finding::new(&path, Kind::MissingKey, "the manifest has no prompt sets");
+        let help = "list prompts under `prompt_sets`, or take built-in ones: `p: {builtin: vico/object}`";
+        found.push(finding.at_key().help(help));
+    }
 }
 
 /// A concept that no prompt is for would never be drawn.
@@ -178,6 +197,7 @@ pub(crate) fn every_concept_has_prompts(
     sets: &BTreeMap<PromptSetId, PromptSet>,
     found: &mut Vec<Finding>,
 ) {
+    let from = from.filter(|from| from.prompt_folder().is_none());
     let mut check = |kind: Option<ConceptKind>, path: &Path, what: &str| {
         if sets.is_empty() || sets.values().any(|set| set.kind.is_none() || set.kind == kind) {
             return;

@@ -1,4 +1,4 @@
-//! What a prompt must look like: words with one free-standing `{}` where the subject goes.
+//! What a prompt must look like: words with one `{}` where the subject goes.
 
 /// Why a prompt cannot be used, and what to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,18 +58,15 @@ fn squeezed(prompt: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// The tokenizer joins a placeholder such as `*` with the character next to it into another token.
+/// Signs may stand beside the slot, and an ending behind it (`{}s`): [`crate::spec::PromptSpec::fill`] takes care of the
+/// tokenizer. A word that ends in the subject is none.
 fn check_free(prompt: &str, at: usize) -> Result<(), Unusable> {
-    let before = prompt[..at].chars().next_back().filter(|c| !c.is_whitespace());
-    let after = prompt[at + 2..].chars().next().filter(|c| !c.is_whitespace());
-    match before.or(after) {
-        None => Ok(()),
-        Some(neighbour) => Err(Unusable {
+    match prompt[..at].chars().next_back() {
+        Some(neighbour) if neighbour.is_alphanumeric() => Err(Unusable {
             message: "`{}` does not stand free".to_owned(),
-            help: format!(
-                "put a blank between `{{}}` and `{neighbour}`: the tokenizer would join them into another word"
-            ),
+            help: format!("put a blank between `{neighbour}` and `{{}}`"),
         }),
+        _ => Ok(()),
     }
 }
 
@@ -87,12 +84,14 @@ mod tests {
     fn one_free_slot_is_wanted() {
         assert_eq!(check("a {} in the jungle"), Ok(()));
         assert_eq!(check("{} swimming"), Ok(()));
+        for prompt in ["a {}.", "{}, in oil", "a pair of {}es", "(\"{}\")"] {
+            assert_eq!(check(prompt), Ok(()), "{prompt}");
+        }
         let wrong = [
             "",
             " ",
             "a cat",
             "a {} and a {}",
-            "a {}.",
             "a S* on the beach",
             "a {0} {1} in the snow",
             "a{} x",

@@ -136,6 +136,10 @@ pub enum FolderLayout {
     Folders,
     /// DreamBench's `dataset/`: the same, with the classes in `prompts_and_classes.txt`; cats and dogs live.
     Dreambench,
+    /// CustomConcept101 as its repository has it, with the photos in `benchmark_dataset/`: `dataset.json` names folder,
+    /// class and prompt file of each concept. Folders that it does not name are left alone.
+    #[serde(rename = "customconcept101")]
+    CustomConcept101,
 }
 
 /// A folder whose folders are concepts, named as they are.
@@ -147,8 +151,10 @@ pub struct ConceptsFrom {
     pub uri: String,
     /// `None`: what the layout says, else the folder's name in words, `brown_dog2` → `brown dog`.
     pub class: Option<String>,
-    /// `None`: the last word of the class.
+    /// `None`: what `initializers` has for the last word of the class, else that word itself.
     pub initializer: Option<String>,
+    /// Words that classes' last words are replaced by, because they are no single CLIP tokens.
+    pub initializers: BTreeMap<String, String>,
     /// The new word.
     pub placeholder: String,
     /// Whether they live; `None`: what the layout says.
@@ -156,15 +162,33 @@ pub struct ConceptsFrom {
 }
 
 impl ConceptsFrom {
+    /// Location of the folder whose folders hold the photos.
+    pub fn photos(&self) -> String {
+        match self.layout {
+            FolderLayout::Folders | FolderLayout::Dreambench => self.uri.clone(),
+            FolderLayout::CustomConcept101 => self.inside("benchmark_dataset"),
+        }
+    }
+
     /// Location of the text file with the classes, where the layout has one.
     pub fn class_list(&self) -> Option<String> {
         match self.layout {
             FolderLayout::Folders => None,
-            FolderLayout::Dreambench => Some(format!(
-                "{}/prompts_and_classes.txt",
-                self.uri.trim_end_matches('/')
-            )),
+            FolderLayout::Dreambench => Some(self.inside("prompts_and_classes.txt")),
+            FolderLayout::CustomConcept101 => Some(self.inside("dataset.json")),
         }
+    }
+
+    /// Location of the folder with each concept's own prompts, where the layout has them.
+    pub fn prompt_folder(&self) -> Option<String> {
+        match self.layout {
+            FolderLayout::Folders | FolderLayout::Dreambench => None,
+            FolderLayout::CustomConcept101 => Some(self.inside("prompts")),
+        }
+    }
+
+    fn inside(&self, name: &str) -> String {
+        format!("{}/{name}", self.uri.trim_end_matches('/'))
     }
 }
 

@@ -130,7 +130,10 @@ impl Walk<'_> {
         if !self.seen.insert(run) {
             return;
         }
-        let prompts = self.lookup.prompts(settings, concept.kind);
+        let prompts = match &concept.prompts {
+            Some(own) => own.clone(),
+            None => self.lookup.prompts(settings, concept.kind),
+        };
         self.check_images(&prompts, &settings.sampling);
         let parts = Parts {
             settings,

@@ -19,7 +19,9 @@ fn collect(settings: &Settings, origin: &Origin, needs: &mut BTreeSet<Need>) {
         needs.extend(of_images(&concept.images, origin));
     }
     if let Some(from) = &settings.concepts_from {
-        needs.insert(Need::ConceptFolders(origin.url(&from.uri)));
+        needs.insert(Need::ConceptFolders(origin.url(&from.photos())));
+        let prompts = from.prompt_folder();
+        needs.extend(prompts.map(|folder| Need::PromptFolder(origin.url(&folder))));
         needs.extend(from.class_list().map(|list| Need::PromptFile(origin.url(&list))));
     }
     for set in settings.prompt_sets.values() {

@@ -16,6 +16,8 @@ pub enum Need {
     ConceptFolders(String),
     /// This text file.
     PromptFile(String),
+    /// Every `.txt` file right in this folder.
+    PromptFolder(String),
     /// This model's folder.
     Model {
         /// The folder.
@@ -35,6 +37,7 @@ impl Need {
             | Self::ImageFile(url)
             | Self::ConceptFolders(url)
             | Self::PromptFile(url)
+            | Self::PromptFolder(url)
             | Self::Model { url, .. } => url,
         }
     }
@@ -73,6 +76,8 @@ pub struct Resolved {
     pub concepts: BTreeMap<String, BTreeMap<String, Vec<ResolvedFile>>>,
     /// [`Need::PromptFile`]: the text.
     pub prompts: BTreeMap<String, String>,
+    /// [`Need::PromptFolder`]: texts by the name of their file.
+    pub prompt_folders: BTreeMap<String, BTreeMap<String, String>>,
     /// [`Need::Model`], by the whole need: a variant has other files at the same URL.
     pub models: BTreeMap<Need, ModelSource>,
 }

@@ -2,6 +2,7 @@
 
 mod base_model;
 mod class_images;
+mod custom_concept101;
 mod dreambench;
 mod shipped;
 
@@ -55,6 +56,17 @@ fn world(manifest: &Manifest) -> Resolved {
         match &need {
             Need::ImageFolder(_) => drop(resolved.images.insert(url.clone(), images(&url, 3))),
             Need::ImageFile(_) => drop(resolved.images.insert(url.clone(), images(&url, 1))),
+            Need::ConceptFolders(_) if url.ends_with("/benchmark_dataset") => {
+                resolved.concepts.insert(url, custom_concept101::folders(101));
+            }
+            Need::PromptFile(_) if url.ends_with("/dataset.json") => {
+                resolved.prompts.insert(url, custom_concept101::list(101));
+            }
+            Need::PromptFolder(_) => {
+                resolved
+                    .prompt_folders
+                    .insert(url, custom_concept101::prompts(20));
+            }
             Need::ConceptFolders(_) => {
                 let folders = ["brown_dog2", "red-teapot"].map(|name| (name.to_owned(), images(name, 2)));
                 resolved.concepts.insert(url, BTreeMap::from(folders));

@@ -41,6 +41,7 @@ pub(crate) fn run(method: &str, concept: &str, value: impl Fn(u32, u32) -> Optio
         class: "house".to_owned(),
         patterns: vec!["a {} in the snow".to_owned(), "a \"red\" {}, old".to_owned()],
         prompts: vec!["a * in the snow".to_owned(), "a \"red\" *, old".to_owned()],
+        prior_prompt: "a photo of a house".to_owned(),
         images_per_prompt: 2,
         sample_seed: 3,
         base: Some(Digest::of(b"base")),

@@ -46,6 +46,8 @@ pub struct RunOutcome {
     pub patterns: Vec<String>,
     /// Prompts as sampled, with the subject filled in.
     pub prompts: Vec<String>,
+    /// What images of the bare class word were drawn from.
+    pub prior_prompt: String,
     /// Images asked for per prompt.
     pub images_per_prompt: u32,
     /// Base of every starting noise.

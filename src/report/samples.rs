@@ -9,7 +9,6 @@ use crate::job::{BlobRef, output_names};
 use crate::report::RunOutcome;
 use crate::report::paths::Paths;
 use crate::score::ScoreTable;
-use crate::spec::prior_prompt;
 
 /// One image with everything that was measured on it.
 #[derive(Clone, Debug, PartialEq)]
@@ -125,7 +124,7 @@ fn prior_entries(run: &RunOutcome, paths: &Paths) -> impl Iterator<Item = Map<St
     prior_images(run).map(|(number, image)| {
         Map::from_iter([
             ("file_name".to_owned(), paths.prior_image(run, number).into()),
-            ("prompt".to_owned(), prior_prompt(&run.class).into()),
+            ("prompt".to_owned(), run.prior_prompt.clone().into()),
             ("method".to_owned(), run.method.to_string().into()),
             ("point".to_owned(), run.point.clone().into()),
             ("concept".to_owned(), run.concept.to_string().into()),

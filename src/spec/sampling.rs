@@ -8,10 +8,32 @@ use serde::{Deserialize, Serialize};
 pub struct PromptSpec(pub String);
 
 impl PromptSpec {
-    /// The prompt with `{}` replaced by `subject`.
-    pub fn fill(&self, subject: &str) -> String {
-        self.0.replace("{}", subject)
+    /// The prompt with the subject of a method in place of `{}`.
+    ///
+    /// CLIP's tokenizer takes a run of signs for one word, and a run of letters: in `a photo of *.` there is no `*`. A blank
+    /// keeps a placeholder from its neighbours. A class word stays joined, `{}es` is `dishes`.
+    pub fn fill(&self, subject: &str, placeholder: &str) -> String {
+        let Some((before, after)) = self.0.split_once("{}") else {
+            return self.0.clone();
+        };
+        let parted = |word: Option<&str>, edge: Option<char>, neighbour: Option<char>| match (edge, neighbour)
+        {
+            (Some(edge), Some(neighbour)) if join(edge, neighbour, word == Some(placeholder)) => " ",
+            _ => "",
+        };
+        let mut words = subject.split_whitespace();
+        let (first, last) = (words.clone().next(), words.next_back());
+        let left = parted(first, subject.chars().next(), before.chars().next_back());
+        let right = parted(last, subject.chars().next_back(), after.chars().next());
+        format!("{before}{left}{subject}{right}{after}")
     }
+}
+
+/// Whether the tokenizer would make one word of a subject's last character and its neighbour, and should not.
+fn join(edge: char, neighbour: char, is_placeholder: bool) -> bool {
+    let is_sign = |c: char| !c.is_alphanumeric() && !c.is_whitespace();
+    let letters = edge.is_alphanumeric() && neighbour.is_alphanumeric();
+    (is_sign(edge) && is_sign(neighbour)) || (letters && is_placeholder)
 }
 
 /// What is drawn for [`SamplingSpec::prior_images`], with the class word filled in: the base model's words for any
@@ -53,5 +75,26 @@ impl SamplingSpec {
     /// Images over all of this many prompts, and of the class word.
     pub fn images_of(&self, prompts: usize) -> u64 {
         prompts as u64 * u64::from(self.images_per_prompt) + u64::from(self.prior_images)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_placeholder_is_kept_from_its_neighbours() {
+        let filled = |prompt: &str, subject: &str, placeholder: &str| {
+            PromptSpec(prompt.to_owned()).fill(subject, placeholder)
+        };
+        assert_eq!(filled("a {} in the snow", "*", "*"), "a * in the snow");
+        assert_eq!(filled("photo of a {}.", "*", "*"), "photo of a * .");
+        assert_eq!(filled("a \"{}\", red", "*", "*"), "a \" * \", red");
+        assert_eq!(filled("{}'s hat", "*", "*"), "* 's hat");
+        assert_eq!(filled("a pair of {}es", "*", "*"), "a pair of *es");
+        assert_eq!(filled("a pair of {}es", "sks", "sks"), "a pair of sks es");
+        // Class words are words like any other.
+        assert_eq!(filled("a pair of {}es", "* dish", "*"), "a pair of * dishes");
+        assert_eq!(filled("photo of a {}.", "sks dog", "*"), "photo of a sks dog.");
     }
 }

@@ -39,9 +39,10 @@ pub(super) struct Arrangement {
     /// The prompt of a flat folder, with `{}` in the concept's place
     #[arg(long)]
     prompt: Option<String>,
-    /// The lines that dreammatcher's prompt numbers count, from 0, if not the benchmark's own
+    /// The lines that dreammatcher's prompt numbers count, from 0, if not the benchmark's own; given twice, the first is for
+    /// animals and the second for things
     #[arg(long, value_name = "FILE")]
-    prompts: Option<PathBuf>,
+    prompts: Vec<PathBuf>,
 }
 
 impl Arrangement {
@@ -74,16 +75,23 @@ impl Arrangement {
         })
     }
 
-    /// Prompts for animals and for things: the benchmark's own, or one file for both.
+    /// Prompts for animals and for things: the benchmark's own, or those of the files.
     fn prompt_lists(&self) -> Result<[Vec<String>; 2]> {
-        if let Some(file) = &self.prompts {
-            let lines = lines(file)?;
-            return Ok([lines.clone(), lines]);
+        match self.prompts.as_slice() {
+            [] => Ok(["vico/live", "vico/object"].map(|name| {
+                let prompts = builtin_prompts(name).unwrap_or_default().into_iter();
+                prompts.map(|prompt| prompt.0).collect()
+            })),
+            [both] => {
+                let lines = lines(both)?;
+                Ok([lines.clone(), lines])
+            }
+            [live, object] => Ok([lines(live)?, lines(object)?]),
+            more => {
+                let message = format!("{} prompt files, and there are two kinds of concepts", more.len());
+                Err(Error::usage(message, "give `--prompts` once or twice"))
+            }
         }
-        Ok(["vico/live", "vico/object"].map(|name| {
-            let prompts = builtin_prompts(name).unwrap_or_default().into_iter();
-            prompts.map(|prompt| prompt.0).collect()
-        }))
     }
 }
 

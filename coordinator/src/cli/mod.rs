@@ -16,6 +16,7 @@ mod exit;
 mod export;
 #[cfg(feature = "local")]
 mod import;
+#[cfg(feature = "local")]
 mod layout;
 mod logging;
 mod logs;

@@ -1,5 +1,7 @@
 //! Concepts as they are written.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -84,6 +86,10 @@ pub(crate) struct RawConceptsFrom {
     /// The word that the placeholder starts from; the last word of the class without.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub init: Option<String>,
+    /// The words that placeholders start from, by the last word of the class, where that one is no single CLIP token:
+    /// `{plushie: toy}`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub inits: BTreeMap<String, String>,
     /// Whether they live.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<ConceptKind>,

@@ -53,8 +53,8 @@ pub(crate) struct RawManifest {
     /// A folder whose folders are concepts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub concepts_from: Option<RawConceptsFrom>,
-    /// Lists of prompts, by id.
-    #[schemars(extend("minProperties" = 1))]
+    /// Lists of prompts, by id; not for concepts that bring their own.
+    #[serde(default)]
     pub prompt_sets: BTreeMap<String, RawPromptSet>,
     /// Configured methods, by id.
     #[schemars(extend("minProperties" = 1))]

@@ -95,7 +95,7 @@ reports! {
 
     a_prompt_without_slot: prompts(&["a {} in the snow", "a duck in the snow"]);
     a_prompt_of_another_program: prompts(&["a {0} {1} in the snow", "a photo of S*"]);
-    a_slot_that_does_not_stand_free: prompts(&["a photo of {}, in the snow"]);
+    a_slot_that_does_not_stand_free: prompts(&["a photo of a{} in the snow"]);
     the_same_prompt_twice: prompts(&["a {} in the snow", "a red {}", "a {} in the snow"]);
     prompts_from_two_places: with(PROMPTS, &format!("    builtin: vico/object\n{PROMPTS}"));
     an_unknown_builtin_list: with(PROMPTS, "    builtin: vico/objects");

@@ -2,13 +2,24 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Found, Lookup, dreambench};
+use super::{Found, Listed, Lookup};
 use crate::digest::Digest;
 use crate::ids::ConceptId;
-use crate::manifest::{Concept, ConceptsFrom, Finding, Kind, Path, Settings, Words, last_word};
+use crate::manifest::{Concept, ConceptsFrom, Finding, FolderLayout, Kind, Path, Settings, Words, last_word};
 use crate::plan::ResolvedFile;
 use crate::plan::needs::of_images;
 use crate::spec::{ConceptInputs, ImageInput};
+
+/// Images by the name of their folder.
+type Folders = BTreeMap<String, Vec<ResolvedFile>>;
+
+/// What is known of the folders that concepts come from.
+enum Catalogue {
+    /// Every folder is a concept.
+    Folders,
+    /// The data set's own list says, by folder, what is in it.
+    List(BTreeMap<String, Listed>),
+}
 
 impl Lookup<'_> {
     /// All concepts of some settings, listed or found in folders.
@@ -71,6 +82,7 @@ impl Lookup<'_> {
         Some(Found {
             inputs,
             kind: words.kind,
+            prompts: None,
         })
     }
 
@@ -79,7 +91,7 @@ impl Lookup<'_> {
             return Vec::new();
         };
         let path = Path::of(&["concepts_from", "uri"]);
-        let url = self.origin.url(&from.uri);
+        let url = self.origin.url(&from.photos());
         let Some(folders) = self.resolved.concepts.get(&url) else {
             self.unresolved(&url, &path);
             return Vec::new();
@@ -90,18 +102,49 @@ impl Lookup<'_> {
                 Finding::new(&path, Kind::BadInput, format!("{url} has no folders with images")).help(help),
             );
         }
-        let Some(listed) = self.class_list(from, folders) else {
+        let Some(mut catalogue) = self.catalogue(from, folders) else {
             return Vec::new();
         };
         let mut concepts = Vec::new();
         for (name, files) in folders {
+            let entry = match &mut catalogue {
+                Catalogue::Folders => None,
+                Catalogue::List(entries) => match entries.remove(name) {
+                    None => continue,
+                    entry => entry,
+                },
+            };
             let Some(id) = self.folder_id(name, settings, &path) else {
                 continue;
             };
-            let words = words(from, name, listed.get(name).map(String::as_str));
-            concepts.extend(self.concept(&id, &words, files, &path));
+            let words = words(from, name, entry.as_ref());
+            let found = self.concept(&id, &words, files, &path);
+            concepts.extend(found.map(|found| Found {
+                prompts: entry.and_then(|entry| entry.prompts),
+                ..found
+            }));
         }
         concepts
+    }
+
+    /// What is known of the folders. `None` after telling what is wrong.
+    fn catalogue(&mut self, from: &ConceptsFrom, folders: &Folders) -> Option<Catalogue> {
+        let Some(list) = from.class_list() else {
+            return Some(Catalogue::Folders);
+        };
+        let url = self.origin.url(&list);
+        let Some(text) = self.resolved.prompts.get(&url) else {
+            self.unresolved(&url, &Path::of(&["concepts_from", "uri"]));
+            return None;
+        };
+        let list = (url.as_str(), text.as_str());
+        match from.layout {
+            FolderLayout::Folders => Some(Catalogue::Folders),
+            FolderLayout::Dreambench => self.dreambench(list, folders).map(Catalogue::List),
+            FolderLayout::CustomConcept101 => {
+                self.custom_concept101(from, list, folders).map(Catalogue::List)
+            }
+        }
     }
 
     fn folder_id(&mut self, name: &str, settings: &Settings, path: &Path) -> Option<ConceptId> {
@@ -137,15 +180,27 @@ impl Lookup<'_> {
 }
 
 /// The words for a folder: what the manifest says, else what the data set's list says, else the folder's name.
-fn words(from: &ConceptsFrom, folder: &str, listed: Option<&str>) -> Words {
-    let class = from.class.clone().or_else(|| listed.map(str::to_owned));
+fn words(from: &ConceptsFrom, folder: &str, listed: Option<&Listed>) -> Words {
+    let class = from
+        .class
+        .clone()
+        .or_else(|| listed.map(|listed| listed.class.clone()));
     let class = class.unwrap_or_else(|| in_words(folder));
     Words {
-        initializer: from.initializer.clone().unwrap_or_else(|| last_word(&class)),
+        initializer: from
+            .initializer
+            .clone()
+            .unwrap_or_else(|| initializer(from, &class)),
         class,
         placeholder: from.placeholder.clone(),
-        kind: from.kind.or_else(|| listed.map(dreambench::kind_of)),
+        kind: from.kind.or_else(|| listed.and_then(|listed| listed.kind)),
     }
+}
+
+/// The last word of a class, or what the manifest has for it.
+fn initializer(from: &ConceptsFrom, class: &str) -> String {
+    let word = last_word(class);
+    from.initializers.get(&word).cloned().unwrap_or(word)
 }
 
 /// A folder's name as a class: `brown_dog2` is a `brown dog`.

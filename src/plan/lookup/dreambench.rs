@@ -2,29 +2,21 @@
 
 use std::collections::BTreeMap;
 
-use super::Lookup;
-use crate::manifest::{ConceptKind, ConceptsFrom, Finding, Kind, Path};
+use super::{Listed, Lookup};
+use crate::manifest::{ConceptKind, Finding, Kind, Path};
 use crate::plan::ResolvedFile;
 
 /// The head of the list, above the first blank line.
 const HEAD: &str = "subject_name,class";
 
 impl Lookup<'_> {
-    /// Classes by folder; empty for a layout without a list. `None` after telling what is wrong.
-    pub(super) fn class_list(
+    /// What the list says, by folder. `None` after telling what is wrong.
+    pub(super) fn dreambench(
         &mut self,
-        from: &ConceptsFrom,
+        (url, text): (&str, &str),
         folders: &BTreeMap<String, Vec<ResolvedFile>>,
-    ) -> Option<BTreeMap<String, String>> {
-        let Some(list) = from.class_list() else {
-            return Some(BTreeMap::new());
-        };
+    ) -> Option<BTreeMap<String, Listed>> {
         let path = Path::of(&["concepts_from", "uri"]);
-        let url = self.origin.url(&list);
-        let Some(text) = self.resolved.prompts.get(&url) else {
-            self.unresolved(&url, &path);
-            return None;
-        };
         let classes = classes(text);
         let unlisted = folders.keys().filter(|name| !classes.contains_key(*name));
         let absent = classes.keys().filter(|name| !folders.contains_key(*name));
@@ -38,7 +30,13 @@ impl Lookup<'_> {
             let help = "make the list and the folders agree, or say `layout: folders`";
             self.report(Finding::new(&path, Kind::BadInput, message).help(help));
         }
-        wrong.is_empty().then_some(classes)
+        let listed = |class: String| Listed {
+            kind: Some(kind_of(&class)),
+            class,
+            prompts: None,
+        };
+        let all = classes.into_iter().map(|(folder, class)| (folder, listed(class)));
+        wrong.is_empty().then(|| all.collect())
     }
 }
 
@@ -55,7 +53,7 @@ fn classes(text: &str) -> BTreeMap<String, String> {
 }
 
 /// Of DreamBench's 15 classes, two are alive.
-pub(super) fn kind_of(class: &str) -> ConceptKind {
+fn kind_of(class: &str) -> ConceptKind {
     match class {
         "cat" | "dog" => ConceptKind::Live,
         _ => ConceptKind::Object,

@@ -1,6 +1,7 @@
 //! From locations to what lies there, with every mistake traced back to the manifest.
 
 mod concepts;
+mod custom_concept101;
 mod dreambench;
 mod models;
 mod prompts;
@@ -10,7 +11,7 @@ use std::collections::BTreeMap;
 use super::Resolved;
 use crate::digest::Digest;
 use crate::manifest::{ConceptKind, Errors, Finding, Kind, Manifest, Origin, Path, Problem};
-use crate::spec::{ConceptInputs, EvaluatorInputs, ModelInputs, ModelSource};
+use crate::spec::{ConceptInputs, EvaluatorInputs, ModelInputs, ModelSource, PromptSpec};
 
 /// Looks things up and remembers what was wrong.
 pub(super) struct Lookup<'a> {
@@ -26,6 +27,15 @@ pub(super) struct Lookup<'a> {
 pub(super) struct Found {
     pub inputs: ConceptInputs,
     pub kind: Option<ConceptKind>,
+    /// Prompts of its own; without, those of the prompt sets for its kind.
+    pub prompts: Option<Vec<PromptSpec>>,
+}
+
+/// What a data set's own list says of a concept.
+pub(super) struct Listed {
+    pub class: String,
+    pub kind: Option<ConceptKind>,
+    pub prompts: Option<Vec<PromptSpec>>,
 }
 
 /// The models of some settings.

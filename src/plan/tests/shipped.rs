@@ -32,9 +32,22 @@ fn what_the_shipped_manifests_ask_for() {
     let names = [
         "quickstart.yaml",
         "five-methods.yaml",
+        "photos.yaml",
         "vico-paper.yaml",
         "dreambench.yaml",
+        "customconcept101.yaml",
         "ablation.yaml",
     ];
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests");
+    let files = std::fs::read_dir(folder).expect("the manifests are there");
+    let files = files.filter_map(|file| file.ok()?.file_name().into_string().ok());
+    let shipped: BTreeSet<String> = files
+        .filter(|name| name.split('.').nth(1) == Some("yaml"))
+        .collect();
+    assert_eq!(
+        shipped,
+        names.map(str::to_owned).into(),
+        "one is not planned here"
+    );
     insta::assert_snapshot!(names.map(work).join("\n"));
 }

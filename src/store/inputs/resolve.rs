@@ -16,6 +16,7 @@ enum Answer {
     Images(Vec<ResolvedFile>),
     Concepts(BTreeMap<String, Vec<ResolvedFile>>),
     Prompts(String),
+    PromptFolder(BTreeMap<String, String>),
     Model(ModelSource),
 }
 
@@ -75,6 +76,7 @@ impl Store {
                 let (folder, name) = Folder::of_file(&url, &self.access).await?;
                 folder.text(&name).await.map(Answer::Prompts)
             }
+            Need::PromptFolder(url) => self.folder(&url).await?.texts().await.map(Answer::PromptFolder),
             Need::Model { url, role, variant } => {
                 let folder = self.folder(&url).await?;
                 self.model(&folder, role, variant.as_deref())
@@ -124,6 +126,7 @@ fn keep(resolved: &mut Resolved, need: &Need, answer: Answer) {
         Answer::Images(files) => drop(resolved.images.insert(url, files)),
         Answer::Concepts(concepts) => drop(resolved.concepts.insert(url, concepts)),
         Answer::Prompts(text) => drop(resolved.prompts.insert(url, text)),
+        Answer::PromptFolder(texts) => drop(resolved.prompt_folders.insert(url, texts)),
         Answer::Model(source) => drop(resolved.models.insert(need.clone(), source)),
     }
 }

@@ -1,5 +1,7 @@
 //! Prompt files and other small texts.
 
+use std::collections::BTreeMap;
+
 use super::super::{Access, BadInput, Error, Folder};
 
 const MAX_BYTES: u64 = 1 << 20;
@@ -16,6 +18,26 @@ impl Folder {
             return Err(Error::bad_url(url, "it names a folder, not a file"));
         }
         Ok((Self::open_with(folder, access).await?, name.to_owned()))
+    }
+
+    /// Reads every `.txt` file right in the folder, by name. All that cannot be used are named at once.
+    pub async fn texts(&self) -> Result<BTreeMap<String, String>, Error> {
+        let (mut texts, mut problems) = (BTreeMap::new(), Vec::new());
+        for file in self.files().await? {
+            let ending = file.path.rsplit_once('.').map(|(_, ending)| ending);
+            if file.path.contains('/') || ending != Some("txt") {
+                continue;
+            }
+            match self.text(&file.path).await {
+                Ok(text) => drop(texts.insert(file.path, text)),
+                Err(Error::BadInputs { problems: more }) => problems.extend(more),
+                Err(error) => return Err(error),
+            }
+        }
+        if problems.is_empty() {
+            return Ok(texts);
+        }
+        Err(Error::BadInputs { problems })
     }
 
     /// Reads a text of at most 1 MiB.

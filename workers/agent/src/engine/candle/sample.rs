@@ -60,7 +60,7 @@ fn series(inputs: &SampleInputs) -> Vec<Series> {
     let subject = inputs.method.subject_of(&inputs.concept);
     let of_prompt = |(number, prompt): (usize, &PromptSpec)| Series {
         prompt: Some(number),
-        text: prompt.fill(&subject),
+        text: prompt.fill(&subject, &inputs.concept.placeholder),
         pattern: prompt.0.clone(),
         images: inputs.sampling.images_per_prompt,
     };
