@@ -8,6 +8,7 @@ mod failures;
 mod gallery;
 mod grids;
 mod heat;
+mod labels;
 mod provenance;
 mod scatter;
 mod shot;

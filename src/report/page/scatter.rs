@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use maud::{Markup, html};
 
+use super::labels::{self, Label};
 use crate::report::{Cell, Leaderboard};
 use crate::statistics::Interval;
 
@@ -79,6 +80,14 @@ fn plot(board: &Leaderboard, protocol: &str) -> Option<Markup> {
         HEIGHT - BOTTOM,
         TOP,
     )?;
+    let pixels = |point: &Point<'_>| (across.at(point.at.0), up.at(point.at.1));
+    let labels: Vec<Label<'_>> = points
+        .iter()
+        .map(|point| Label {
+            name: point.name,
+            point: pixels(point),
+        })
+        .collect();
     Some(html! {
         summary { (protocol) }
         svg.plot viewBox=(format!("0 0 {WIDTH} {HEIGHT}")) role="img" aria-label={ "DINO-I and CLIP-T under " (protocol) } {
@@ -89,6 +98,9 @@ fn plot(board: &Leaderboard, protocol: &str) -> Option<Markup> {
             }
             (curves(&points, &across, &up))
             @for point in &points { (dot(point, colour(&points, point.name), (&across, &up))) }
+            @for (label, (x, y)) in labels.iter().zip(labels::places(&labels)) {
+                text x=(px(x)) y=(px(y)) fill=(colour(&points, label.name)) { (label.name) }
+            }
         }
     })
 }
@@ -174,7 +186,6 @@ fn dot(point: &Point<'_>, colour: &str, (across, up): (&Axis, &Axis)) -> Markup 
         circle cx=(px(x)) cy=(px(y)) r="4.5" fill=(colour) {
             title { (point.name) ": DINO-I " (point.dino) ", CLIP-T " (point.clip) }
         }
-        text x=(px(x + 8.0)) y=(px(y - 6.0)) fill=(colour) { (point.name) }
     }
 }
 
