@@ -33,9 +33,9 @@ def unet() -> UNet2DConditionModel:
         out_channels=4,
         down_block_types=("CrossAttnDownBlock2D",) * 3 + ("DownBlock2D",),
         up_block_types=("UpBlock2D",) + ("CrossAttnUpBlock2D",) * 3,
-        block_out_channels=(32, 64, 64, 64),
+        block_out_channels=(48, 96, 96, 96),
         layers_per_block=2,
-        attention_head_dim=4,
+        attention_head_dim=2,
         cross_attention_dim=WIDTH,
         norm_num_groups=8,
     )

@@ -11,11 +11,15 @@ import torch
 
 @dataclass
 class Scenes:
-    """Pictures (n, 64, 64, 3) as bytes, with one caption and one group number each."""
+    """Pictures (n, 64, 64, 3) as bytes, with one caption and one group number each.
+
+    `lookalikes` are the places of all things of one colour before one background.
+    """
 
     pictures: np.ndarray
     captions: list[str]
     groups: np.ndarray
+    lookalikes: list[np.ndarray]
 
     def batch(self, indices: torch.Tensor) -> torch.Tensor:
         """Pictures (b, 3, 64, 64) from -1 to 1."""
@@ -32,7 +36,17 @@ def draw(world: Path, folder: Path, **recipe: float) -> Scenes:
         done.write_text(json.dumps(recipe))
     lines = [json.loads(line) for line in (folder / "captions.jsonl").read_text().splitlines()]
     pictures = np.fromfile(folder / "images.u8", dtype=np.uint8).reshape(-1, 64, 64, 3)
-    return Scenes(pictures, [line["caption"] for line in lines], np.array([line["group"] for line in lines]))
+    captions, groups = [line["caption"] for line in lines], np.array([line["group"] for line in lines])
+    return Scenes(pictures, captions, groups, lookalikes(lines))
+
+
+def lookalikes(lines: list[dict]) -> list[np.ndarray]:
+    """Places of lines by background and colour; toys, whose captions do not tell them apart, are in none."""
+    places: dict[tuple[str, str], list[int]] = {}
+    for place, line in enumerate(lines):
+        if thing := line["thing"].get("object"):
+            places.setdefault((line["background"], thing["colour"]), []).append(place)
+    return [np.array(places[key]) for key in sorted(places)]
 
 
 def chance(step: int, stage: int) -> torch.Generator:

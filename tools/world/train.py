@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import torch
-from transformers import CLIPTextModel, CLIPTokenizer
+from transformers import CLIPModel, CLIPTokenizer
 
 import export
 import scenes
@@ -65,10 +65,9 @@ class Training:
         export.diffusers_network(trained, self.base / "vae")
 
     def train_clip(self) -> None:
-        """Writes clip, and its text tower as base/text_encoder."""
+        """Writes clip."""
         world = self.scenes()
         trained = train_clip.train(world, self.ids(world.captions), self.plan(train_clip), self.work / "clip.ckpt")
-        export.text_encoder(trained.text_model, self.base / "text_encoder", trained.config.text_config)
         export.transformers_network(trained, self.clip)
 
     def train_dino(self) -> None:
@@ -78,21 +77,16 @@ class Training:
         export.transformers_network(trained, self.dino)
 
     def train_unet(self) -> None:
-        """Writes base/unet and the small files, from the VAE and the text encoder as they were written."""
+        """Writes base/unet, base/text_encoder and the small files, from the VAE and CLIP's text tower as they were written."""
         world, vae = self.scenes(), train_vae.networks.AutoencoderKL.from_pretrained(self.base / "vae", dtype=torch.float32)
         latents = kept(self.work / "latents.pt", lambda: train_vae.latents(vae, world))
-        contexts = kept(self.work / "contexts.pt", lambda: self.contexts([*world.captions, ""]))
-        scale = vae.config.scaling_factor
-        trained = train_unet.train(latents, contexts, scale, self.plan(train_unet), self.work / "unet.ckpt")
-        export.diffusers_network(trained, self.base / "unet")
+        text = CLIPModel.from_pretrained(self.clip, dtype=torch.float32).text_model
+        start = text, vae.config.scaling_factor
+        ids = self.ids([*world.captions, ""])
+        trained = train_unet.train(latents, ids, start, self.plan(train_unet), self.work / "unet.ckpt")
+        export.diffusers_network(trained.unet, self.base / "unet")
+        export.text_encoder(trained.text, self.base / "text_encoder", text.config)
         export.scheduler_and_index(self.base)
-
-    @torch.no_grad()
-    def contexts(self, captions: list[str]) -> torch.Tensor:
-        """What the text encoder makes of captions: (n, 77, width) in half precision."""
-        network = CLIPTextModel.from_pretrained(self.base / "text_encoder", dtype=torch.float32).eval()
-        ids = self.ids(captions)
-        return torch.cat([network(part).last_hidden_state.half() for part in ids.split(256)])
 
     def judge(self) -> None:
         """Draws held-out pairs and lets the judge look at them."""

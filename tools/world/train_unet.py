@@ -1,4 +1,8 @@
-"""The base model's denoiser: noise prediction on latents, captions as the CLIP text tower reads them."""
+"""The base model's denoiser, trained together with the text encoder that it is conditioned on.
+
+The text encoder starts as CLIP's text tower. Latent diffusion models of before Stable Diffusion train theirs like this (Rombach
+et al., 2022, section 3.3): a tower that was trained on few pictures tells shapes apart less well than a denoiser needs.
+"""
 
 from pathlib import Path
 
@@ -22,9 +26,23 @@ def alpha_bar() -> torch.Tensor:
     return (1 - betas).cumprod(0).float()
 
 
-def train(latents: torch.Tensor, contexts: torch.Tensor, scale: float, plan: loop.Plan, checkpoint: Path):
-    """`latents` (n, 8, 16, 16) hold means and deviations; `contexts` (n + 1, 77, width) end with the empty text."""
-    network, kept = networks.unet(), alpha_bar()
+class Conditioned(torch.nn.Module):
+    """The U-Net and its text encoder."""
+
+    def __init__(self, text: torch.nn.Module):
+        super().__init__()
+        self.text, self.unet = text, networks.unet()
+
+    def forward(self, noisy: torch.Tensor, times: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
+        """The noise in (b, 4, 16, 16), for captions of tokens (b, 77)."""
+        return self.unet(noisy, times, self.text(input_ids=ids).last_hidden_state).sample
+
+
+def train(latents: torch.Tensor, ids: torch.Tensor, start: tuple, plan: loop.Plan, checkpoint: Path) -> Conditioned:
+    """`latents` (n, 8, 16, 16) hold means and deviations; `ids` (n + 1, 77) are the captions' tokens and end with those of
+    the empty text. `start` is a text encoder and the latents' scale."""
+    text, scale = start
+    network, kept = Conditioned(text), alpha_bar()
 
     def loss(step: int):
         random = chance(step, 4)
@@ -34,9 +52,9 @@ def train(latents: torch.Tensor, contexts: torch.Tensor, scale: float, plan: loo
         noise = torch.randn(mean.shape, generator=random)
         times = torch.randint(len(kept), (BATCH,), generator=random)
         dropped = torch.rand(BATCH, generator=random) < DROPPED
-        context = contexts[torch.where(dropped, len(contexts) - 1, chosen)].float()
+        captions = ids[torch.where(dropped, len(ids) - 1, chosen)]
         left = kept[times].view(-1, 1, 1, 1)
-        predicted = network(left.sqrt() * clean + (1 - left).sqrt() * noise, times, context).sample
+        predicted = network(left.sqrt() * clean + (1 - left).sqrt() * noise, times, captions)
         errors = (predicted - noise).square().mean(dim=(1, 2, 3))
         snr = kept[times] / (1 - kept[times])
         return (errors * snr.clamp(max=MOST_SNR) / snr).mean(), {"error": errors.mean().item()}
