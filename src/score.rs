@@ -23,16 +23,22 @@ impl ScoreTable {
         if let Some(total) = self.totals.get(column) {
             return (Some(*total), self.rows.len());
         }
+        let prompts = self.by_prompt(column);
+        let images = prompts.values().map(Vec::len).sum();
+        let means = prompts.values().map(|samples| average(samples));
+        let means: Vec<f64> = means.collect();
+        ((!means.is_empty()).then(|| average(&means)), images)
+    }
+
+    /// The values under a column, by prompt in the order of the samples; prompts without any are left out.
+    pub fn by_prompt(&self, column: &str) -> BTreeMap<u32, Vec<f64>> {
         let mut prompts: BTreeMap<u32, Vec<f64>> = BTreeMap::new();
         for row in &self.rows {
             if let Some(value) = row.values.get(column) {
                 prompts.entry(row.prompt).or_default().push(*value);
             }
         }
-        let images = prompts.values().map(Vec::len).sum();
-        let means = prompts.values().map(|samples| average(samples));
-        let means: Vec<f64> = means.collect();
-        ((!means.is_empty()).then(|| average(&means)), images)
+        prompts
     }
 }
 

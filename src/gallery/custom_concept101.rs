@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Error, References, Shown, ShownPrompt, is_picture};
+use super::{Error, References, Shown, ShownPrompt, is_picture, stem};
 
 /// The pictures of one concept. Prompts are taken as they stand (official `customconcept101/evaluate.py`); pictures of equal
 /// prompts belong together.
@@ -18,7 +18,7 @@ pub fn custom_concept101(paths: &[String], prompts: &str) -> Result<Vec<Shown>, 
     let mut images: BTreeMap<&str, &String> = BTreeMap::new();
     for path in paths.iter().filter(|path| is_picture(path)) {
         if let Some(name) = path.strip_prefix("samples/") {
-            images.insert(name.rsplit_once('.').map_or(name, |(stem, _)| stem), path);
+            images.insert(stem(name), path);
         }
     }
     if images.is_empty() {

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Error, References, Shown, ShownPrompt, is_picture};
+use super::{Error, References, Shown, ShownPrompt, is_picture, stem};
 
 /// One entry per subject folder. `texts` are the files below `text/`, by path. Captions are whole sentences and taken as they
 /// stand; pictures of equal captions belong together (official `generate_images.py` and `metrics/clip_score.py`).
@@ -45,11 +45,6 @@ pub fn dreambench_plus(paths: &[String], texts: &BTreeMap<String, String>) -> Re
 fn below<'a>(folder: &'static str, paths: &'a [String]) -> impl Iterator<Item = (&'a str, &'a String)> {
     let pictures = paths.iter().filter(|path| is_picture(path));
     pictures.filter_map(move |path| Some((stem(path.strip_prefix(folder)?), path)))
-}
-
-/// A path without its ending.
-fn stem(path: &str) -> &str {
-    path.rsplit_once('.').map_or(path, |(stem, _)| stem)
 }
 
 /// Prompt and sample, where the name says them, and the name.

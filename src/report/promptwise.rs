@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::report::RunOutcome;
 use crate::report::samples::images;
+use crate::statistics::mean;
 
 /// The images of a run for one prompt, taken together.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,35 +25,39 @@ pub(super) struct PromptCell {
 
 /// The cells of all runs, ordered by run and prompt.
 pub(super) fn cells(runs: &[RunOutcome]) -> Vec<PromptCell> {
-    let of_run = |run: &RunOutcome| {
-        (0..run.prompts.len())
-            .map(|prompt| cell(run, prompt))
-            .collect::<Vec<_>>()
-    };
-    runs.iter().flat_map(of_run).collect()
+    runs.iter().flat_map(cells_of_run).collect()
 }
 
-fn cell(run: &RunOutcome, prompt: usize) -> PromptCell {
-    let rows = run.scores.iter().flat_map(|table| &table.rows);
-    let of_prompt = rows.filter(|row| row.prompt as usize == prompt);
-    let scored: Vec<_> = of_prompt.filter(|row| !row.values.is_empty()).collect();
-    let mut values: BTreeMap<String, Vec<f64>> = BTreeMap::new();
-    for (metric, value) in scored.iter().flat_map(|row| &row.values) {
-        values.entry(metric.clone()).or_default().push(*value);
+fn cells_of_run(run: &RunOutcome) -> impl Iterator<Item = PromptCell> {
+    let mut means = means(run);
+    (0..run.prompts.len()).map(move |prompt| {
+        let rows = run.scores.iter().flat_map(|table| &table.rows);
+        let scored = rows.filter(|row| row.prompt as usize == prompt && !row.values.is_empty());
+        PromptCell {
+            method: run.method.to_string(),
+            point: run.point.clone(),
+            concept: run.concept.to_string(),
+            train_seed: run.train_seed,
+            prompt_index: prompt as u32,
+            pattern: run.patterns.get(prompt).cloned().unwrap_or_default(),
+            images: images(run).filter(|(of, _, _)| *of == prompt).count() as u32,
+            images_scored: scored.count() as u32,
+            means: means.remove(&(prompt as u32)).unwrap_or_default(),
+        }
+    })
+}
+
+/// Means over samples, by prompt and `protocol/metric`.
+fn means(run: &RunOutcome) -> BTreeMap<u32, BTreeMap<String, f64>> {
+    let mut means: BTreeMap<u32, BTreeMap<String, f64>> = BTreeMap::new();
+    let Some(table) = &run.scores else {
+        return means;
+    };
+    for column in table.signatures.keys() {
+        for (prompt, values) in table.by_prompt(column) {
+            let mean = mean(&values).map(|mean| (column.clone(), mean));
+            means.entry(prompt).or_default().extend(mean);
+        }
     }
-    let mean = |values: Vec<f64>| values.iter().sum::<f64>() / values.len() as f64;
-    PromptCell {
-        method: run.method.to_string(),
-        point: run.point.clone(),
-        concept: run.concept.to_string(),
-        train_seed: run.train_seed,
-        prompt_index: prompt as u32,
-        pattern: run.patterns.get(prompt).cloned().unwrap_or_default(),
-        images: images(run).filter(|(of, _, _)| *of == prompt).count() as u32,
-        images_scored: scored.len() as u32,
-        means: values
-            .into_iter()
-            .map(|(metric, values)| (metric, mean(values)))
-            .collect(),
-    }
+    means
 }

@@ -79,7 +79,7 @@ impl Arrangement {
     fn prompt_lists(&self) -> Result<[Vec<String>; 2]> {
         match self.prompts.as_slice() {
             [] => Ok(["vico/live", "vico/object"].map(|name| {
-                let prompts = builtin_prompts(name).unwrap_or_default().into_iter();
+                let prompts = builtin_prompts(name).expect("the list comes along").into_iter();
                 prompts.map(|prompt| prompt.0).collect()
             })),
             [both] => {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::{Listed, Lookup};
-use crate::manifest::{ConceptsFrom, Finding, Kind, Path, prompt_file};
+use crate::manifest::{ConceptsFrom, Finding, Kind, Path};
 use crate::plan::ResolvedFile;
 use crate::spec::PromptSpec;
 
@@ -94,13 +94,10 @@ impl Lookup<'_> {
             ));
             return None;
         };
-        let (prompts, problems) = prompt_file(text, name, &path);
+        let prompts = self.prompts_in(text, name, &path);
         if prompts.is_empty() {
             self.refuse(&format!("{name} has no prompts"));
             return None;
-        }
-        for problem in problems {
-            self.remember(problem);
         }
         Some(prompts)
     }

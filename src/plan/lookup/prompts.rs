@@ -38,14 +38,20 @@ impl Lookup<'_> {
             self.unresolved(&url, &path);
             return Vec::new();
         };
-        let (prompts, problems) = prompt_file(text, file, &path);
-        if prompts.is_empty() && problems.is_empty() {
+        let prompts = self.prompts_in(text, file, &path);
+        if prompts.is_empty() {
             self.report(Finding::new(
                 &path,
                 Kind::BadInput,
                 format!("{url} has no prompts"),
             ));
         }
+        prompts
+    }
+
+    /// The prompts of a text, good or bad; what is wrong with them is told. `path` is the key that named the file.
+    pub(super) fn prompts_in(&mut self, text: &str, file: &str, path: &Path) -> Vec<PromptSpec> {
+        let (prompts, problems) = prompt_file(text, file, path);
         for problem in problems {
             self.remember(problem);
         }

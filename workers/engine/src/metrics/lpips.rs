@@ -4,6 +4,7 @@ use std::path::Path;
 
 use candle_core::{Device, Tensor};
 
+use super::protocol::short;
 use crate::image::{Rgb8, to_unit_range};
 use crate::models::alexnet::{AlexNet, CHANNELS};
 use crate::{Result, weights};
@@ -53,9 +54,10 @@ impl Lpips {
         })
     }
 
-    /// Digest of the weights.
-    pub fn digest(&self) -> &str {
-        &self.digest
+    /// The signature to print beside [`Self::diversity`], with the digest of the weights.
+    pub fn diversity_signature(&self) -> String {
+        let model = short(&self.digest);
+        format!("m:lpips-alex@b3:{model}|pre:native|agg:pair>prompt|health:meanpair.1|img:png")
     }
 
     /// What the network sees in a picture, at the picture's own size.

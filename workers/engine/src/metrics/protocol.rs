@@ -160,7 +160,7 @@ impl Protocol {
     /// computed from many cells (counts, intervals) append their own fields.
     pub fn signature(self, metric: Metric, model: &str) -> String {
         let (name, revision) = (self.name(), self.revision());
-        let short = model.get(..12).unwrap_or(model);
+        let short = short(model);
         let (network, preprocessing) = match metric {
             Metric::ClipT | Metric::ClipI => ("clip", self.clip_view().name()),
             Metric::DinoI => ("dino", self.dino_view().map_or("-", DinoView::name)),
@@ -226,4 +226,9 @@ impl fmt::Display for Metric {
             Self::DinoI => "DINO-I",
         })
     }
+}
+
+/// What signatures show of a network's digest.
+pub(super) fn short(digest: &str) -> &str {
+    digest.get(..12).unwrap_or(digest)
 }

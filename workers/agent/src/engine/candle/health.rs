@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use vico::score::{ScoreRow, ScoreTable};
+use vico::statistics::mean;
 use vico_engine::image::Rgb8;
 use vico_engine::metrics::{
     Duplicates, ImageFeatures, Lpips, Metric, Oracle, Scores, diversity, is_first_choice, mean_cosine,
@@ -56,10 +57,7 @@ impl<'a> Health<'a> {
             (DUPLICATES, "health:samepixels.1".to_owned()),
         ]);
         if let Some(lpips) = lpips {
-            let model = lpips.digest().get(..12).unwrap_or(lpips.digest());
-            let signature =
-                format!("m:lpips-alex@b3:{model}|pre:native|agg:pair>prompt|health:meanpair.1|img:png");
-            signatures.insert(DIVERSITY_LPIPS, signature);
+            signatures.insert(DIVERSITY_LPIPS, lpips.diversity_signature());
         }
         Self {
             lpips,
@@ -124,8 +122,8 @@ impl<'a> Health<'a> {
     pub(super) fn finish(self, table: &mut ScoreTable) {
         let above = self.oracle.and_then(|oracle| share_above(&self.copies, oracle));
         let totals = [
-            (DIVERSITY, average(&self.diversities)),
-            (DIVERSITY_LPIPS, average(&self.diversities_lpips)),
+            (DIVERSITY, mean(&self.diversities)),
+            (DIVERSITY_LPIPS, mean(&self.diversities_lpips)),
             (ABOVE_ORACLE, above),
             (PRIOR, self.prior),
             (DUPLICATES, Some(self.duplicates.count() as f64)),
@@ -142,9 +140,4 @@ impl<'a> Health<'a> {
             }
         }
     }
-}
-
-/// `None` of nothing.
-fn average(values: &[f64]) -> Option<f64> {
-    (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
 }

@@ -123,15 +123,10 @@ impl<'a> Scoring<'a> {
     /// Compares images of the bare class word with the references (DreamBooth's PRES, section 4.1); none is no number.
     pub(super) fn prior(&mut self, images: &[Rgb8]) -> vico_engine::Result<()> {
         let of_bench = |measured: &&Measured| measured.protocol == Protocol::BenchV1;
-        let (Some(measured), Some(health)) = (self.protocols.iter().find(of_bench), &mut self.health) else {
-            return Ok(());
-        };
-        if images.is_empty() {
-            return Ok(());
-        }
-        let features = self.evaluators.images(&[measured.protocol], images)?;
-        for features in &features {
-            health.prior(features, &measured.references)?;
+        if let (Some(measured), Some(health)) = (self.protocols.iter().find(of_bench), &mut self.health) {
+            for features in self.evaluators.images(&[measured.protocol], images)? {
+                health.prior(&features, &measured.references)?;
+            }
         }
         Ok(())
     }
