@@ -52,7 +52,7 @@ impl Sweep {
     }
 
     /// What `metadata.jsonl` says of each picture: its metrics.
-    fn inside(&self) -> BTreeMap<(u64, u64), BTreeMap<String, u64>> {
+    fn inside(&self) -> Rows {
         let text = std::fs::read_to_string(self.results.join("metadata.jsonl")).unwrap();
         let lines = text
             .lines()
@@ -74,10 +74,8 @@ impl Sweep {
             })
             .collect()
     }
-}
 
-/// Whole runs have their values in the leaderboard; of one concept, its mean is the run's own value.
-impl Sweep {
+    /// Whole runs have their values in the leaderboard; of one concept, its mean is the run's own value.
     fn totals_inside(&self) -> BTreeMap<String, u64> {
         let text = std::fs::read_to_string(self.results.join("leaderboard.json")).unwrap();
         let board: Value = serde_json::from_str(&text).unwrap();
@@ -100,20 +98,21 @@ fn bits((name, value): (&String, &Value)) -> (String, u64) {
     (name.clone(), value.as_f64().unwrap().to_bits())
 }
 
+/// Metrics by prompt and sample, with the bits of their values.
+type Rows = BTreeMap<(u64, u64), BTreeMap<String, u64>>;
+
+fn answer(ended: Ended) -> Value {
+    serde_json::from_str(&ended.well().stdout).unwrap()
+}
+
 /// The values of the only run as a whole.
-fn totals(ended: Ended) -> BTreeMap<String, u64> {
-    let answer: Value = serde_json::from_str(&ended.well().stdout).unwrap();
-    answer[0]["totals"]
-        .as_object()
-        .unwrap()
-        .iter()
-        .map(bits)
-        .collect()
+fn totals(answer: &Value) -> BTreeMap<String, u64> {
+    let totals = answer[0]["totals"].as_object().unwrap();
+    totals.iter().map(bits).collect()
 }
 
 /// The rows of the only run.
-fn rows(ended: Ended) -> BTreeMap<(u64, u64), BTreeMap<String, u64>> {
-    let answer: Value = serde_json::from_str(&ended.well().stdout).unwrap();
+fn rows(answer: &Value) -> Rows {
     let rows = answer[0]["rows"].as_array().unwrap();
     rows.iter()
         .map(|row| {
@@ -134,34 +133,41 @@ fn a_folder_gets_the_numbers_of_its_sweep() {
     assert_eq!(inside.len(), 4);
     // Three metrics each, but for two protocols without DINO here, and two of health.
     assert_eq!(inside[&(1, 1)].len(), 3 * 7 - 2 + 2);
-    assert_eq!(rows(sweep.score(&sweep.results, &protocols)), inside);
-    assert_eq!(
-        totals(sweep.score(&sweep.results, &protocols)),
-        sweep.totals_inside()
-    );
+    let scored = answer(sweep.score(&sweep.results, &protocols));
+    assert_eq!(rows(&scored), inside);
+    assert_eq!(totals(&scored), sweep.totals_inside());
 
     // The same pictures in another tool's layout: prompts in words, so `bench-v1` reads the same text.
-    let other = sweep.folder.path().join("other");
-    std::fs::create_dir_all(other.join("samples")).unwrap();
-    let mut prompts = BTreeMap::new();
-    for (number, (prompt, sample)) in inside.keys().enumerate() {
-        let picture = format!("images/textual_inversion/duck_toy/p{prompt:02}/s{sample}.png");
-        let to = other.join(format!("samples/{number}.png"));
-        std::fs::copy(sweep.results.join(picture), to).unwrap();
-        let words = ["a toy in the jungle", "a toy that is red"];
-        prompts.insert(number.to_string(), words[*prompt as usize]);
-    }
+    let number = |prompt: u64, sample: u64| 2 * prompt + sample;
+    let other = arranged(&sweep, "other", |prompt, sample| {
+        format!("samples/{}.png", number(prompt, sample))
+    });
+    let words = ["a toy in the jungle", "a toy that is red"];
+    let prompts = inside
+        .keys()
+        .map(|(prompt, sample)| (number(*prompt, *sample).to_string(), words[*prompt as usize]));
+    let prompts: BTreeMap<String, &str> = prompts.collect();
     let text = serde_json::to_string(&prompts).unwrap();
     std::fs::write(other.join("prompts.json"), text).unwrap();
     let more = ["--layout", "customconcept101", "--class-word", "toy"];
-    let outside = rows(sweep.score(&other, &more));
+    let outside = rows(&answer(sweep.score(&other, &more)));
     for (place, metrics) in &outside {
         for name in ["bench-v1/clip_i", "bench-v1/dino_i", "health/copy_score"] {
             assert_eq!(metrics[name], inside[place][name], "{name} of {place:?}");
         }
     }
-    let of_prompt_0 = |table: &BTreeMap<(u64, u64), BTreeMap<String, u64>>| table[&(0, 0)]["bench-v1/clip_t"];
+    let of_prompt_0 = |table: &Rows| table[&(0, 0)]["bench-v1/clip_t"];
     assert_eq!(of_prompt_0(&outside), of_prompt_0(&inside));
+}
+
+/// Four pictures, and every value that they got is the sweep's.
+fn assert_all_from(inside: &Rows, outside: &Rows) {
+    assert_eq!(outside.len(), 4);
+    for (place, metrics) in outside {
+        for (name, value) in metrics {
+            assert_eq!(*value, inside[place][name], "{name} of {place:?}");
+        }
+    }
 }
 
 /// A folder with a copy of each picture of the sweep.
@@ -199,13 +205,10 @@ fn dreambench_plus_folders_bring_their_own_photo() {
         std::fs::write(folder.join(format!("text/{name}.txt")), words[*prompt as usize]).unwrap();
     }
     let more = ["--layout", "dreambench++", "--protocol", "dreambench-plus"];
-    let outside = rows(sweep.score_without_photos(&folder, &more));
-    assert_eq!(outside.len(), 4);
-    for (place, metrics) in &outside {
-        for (name, value) in metrics {
-            assert_eq!(*value, inside[place][name], "{name} of {place:?}");
-        }
-    }
+    assert_all_from(
+        &inside,
+        &rows(&answer(sweep.score_without_photos(&folder, &more))),
+    );
     std::fs::copy(&photos[1], folder.join("src_image/toy/07/1_1.jpg")).unwrap();
     let mixed = sweep.score_without_photos(&folder, &more);
     assert_eq!(mixed.code, 2);
@@ -227,13 +230,8 @@ fn dreammatcher_folders_get_the_numbers_of_the_sweep() {
     let prompts = sweep.path("prompts.txt");
     let more = ["--layout", "dreammatcher", "--prompts", &prompts];
     let protocols = ["--protocol", "vico-2023", "--protocol", "bench-v1"];
-    let outside = rows(sweep.score(&folder, &[more.as_slice(), &protocols].concat()));
-    assert_eq!(outside.len(), 4);
-    for (place, metrics) in &outside {
-        for (name, value) in metrics {
-            assert_eq!(*value, inside[place][name], "{name} of {place:?}");
-        }
-    }
+    let scored = sweep.score(&folder, &[more.as_slice(), &protocols].concat());
+    assert_all_from(&inside, &rows(&answer(scored)));
     let own_lists = sweep.score(&folder, &["--layout", "dreammatcher"]);
     assert_eq!(own_lists.code, 2);
     let said = "duck_toy/output/ours: prompt 2 (from 0) has no pictures";

@@ -66,6 +66,14 @@ fn edit_list(from: &'static str, to: &'static str) -> impl Fn(&mut Resolved) {
     }
 }
 
+fn prompts_are(text: &'static str) -> impl Fn(&mut Resolved) {
+    move |world| {
+        let folder = world.prompt_folders.get_mut(&format!("{ROOT}/prompts"));
+        let folder = folder.expect("it was asked for");
+        folder.insert("things.txt".to_owned(), text.to_owned());
+    }
+}
+
 #[test]
 fn every_concept_has_its_class_and_its_own_prompts() {
     let (manifest, mut world) = data_set();
@@ -126,22 +134,8 @@ fn a_data_set_that_does_not_fit_is_told() {
         spoiled(edit_list("prompts/things.txt", "prompts/other.txt")),
         spoiled(edit_list("prompts/things.txt", "../things.txt")),
         spoiled(edit_list("\"bunny plushie\"", "\" \"")),
-        spoiled(|world| {
-            let folder = world
-                .prompt_folders
-                .values_mut()
-                .next()
-                .expect("it was asked for");
-            folder.insert("things.txt".to_owned(), "a dog\n".to_owned());
-        }),
-        spoiled(|world| {
-            let folder = world
-                .prompt_folders
-                .values_mut()
-                .next()
-                .expect("it was asked for");
-            folder.insert("things.txt".to_owned(), "# nothing yet\n".to_owned());
-        }),
+        spoiled(prompts_are("a dog\n")),
+        spoiled(prompts_are("# nothing yet\n")),
     ];
     let first_lines = |told: &String| told.lines().take(4).collect::<Vec<_>>().join("\n");
     insta::assert_snapshot!(told.iter().map(first_lines).collect::<Vec<_>>().join("\n\n"));
