@@ -40,20 +40,7 @@ fn hashed(number: u64) -> f64 {
 
 /// Names and shapes of the state of `lpips.LPIPS(net="alex")`, in the order of the names.
 fn shapes() -> BTreeMap<String, Vec<usize>> {
-    let convolutions = [
-        ("slice1.0", [64, 3, 11, 11]),
-        ("slice2.3", [192, 64, 5, 5]),
-        ("slice3.6", [384, 192, 3, 3]),
-        ("slice4.8", [256, 384, 3, 3]),
-        ("slice5.10", [256, 256, 3, 3]),
-    ];
-    let mut shapes = BTreeMap::new();
-    for (number, (name, shape)) in convolutions.into_iter().enumerate() {
-        shapes.insert(format!("net.{name}.weight"), shape.to_vec());
-        shapes.insert(format!("net.{name}.bias"), vec![shape[0]]);
-        shapes.insert(format!("lin{number}.model.1.weight"), vec![1, shape[0], 1, 1]);
-    }
-    shapes
+    serde_json::from_slice(&fs::read(fixture("lpips/shapes.json")).unwrap()).unwrap()
 }
 
 fn made_up() -> HashMap<String, Tensor> {

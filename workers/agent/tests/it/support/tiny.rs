@@ -1,5 +1,6 @@
 //! The engine's tiny models with random weights, and photos.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use vico::spec::{ImageInput, ModelInputs, ModelSource};
@@ -56,19 +57,8 @@ pub fn dino() -> (ModelInputs, ModelSource) {
 
 /// LPIPS's network at its own size, there is no other, with weights of no meaning.
 pub fn lpips(bench: &Bench) -> (ModelInputs, ModelSource) {
-    let convolutions = [
-        ("slice1.0", [64, 3, 11, 11]),
-        ("slice2.3", [192, 64, 5, 5]),
-        ("slice3.6", [384, 192, 3, 3]),
-        ("slice4.8", [256, 384, 3, 3]),
-        ("slice5.10", [256, 256, 3, 3]),
-    ];
-    let mut shapes = Vec::new();
-    for (number, (name, shape)) in convolutions.into_iter().enumerate() {
-        shapes.push((format!("net.{name}.weight"), shape.to_vec()));
-        shapes.push((format!("net.{name}.bias"), vec![shape[0]]));
-        shapes.push((format!("lin{number}.model.1.weight"), vec![1, shape[0], 1, 1]));
-    }
+    let shapes = std::fs::read(fixtures().join("../lpips/shapes.json")).unwrap();
+    let shapes = serde_json::from_slice(&shapes).unwrap();
     let folder = bench.dir.path().join("lpips");
     std::fs::create_dir_all(&folder).unwrap();
     std::fs::write(folder.join("model.safetensors"), waves(&shapes)).unwrap();
@@ -76,7 +66,7 @@ pub fn lpips(bench: &Bench) -> (ModelInputs, ModelSource) {
 }
 
 /// A safetensors file of small positive and, but for LPIPS's counts, negative numbers.
-fn waves(shapes: &[(String, Vec<usize>)]) -> Vec<u8> {
+fn waves(shapes: &BTreeMap<String, Vec<usize>>) -> Vec<u8> {
     let (mut header, mut data) = (serde_json::Map::new(), Vec::new());
     for (name, shape) in shapes {
         let start = data.len();
