@@ -12,6 +12,7 @@ use vico::job::{
 };
 use vico::plan::{Backoff, RetryPolicy};
 
+use super::model::Model;
 use crate::core::event::Event;
 use crate::core::{Ask, Brain, Command, NewJob, NewSweep, Refusal, Settings, State};
 
@@ -20,6 +21,7 @@ pub(super) struct World {
     pub(super) now: Timestamp,
     /// Everything that would be in the journal.
     pub(super) journal: Vec<Event>,
+    model: Model,
 }
 
 /// What a worker got.
@@ -38,6 +40,7 @@ impl World {
             brain: Brain::new(State::default(), Settings::default(), now),
             now,
             journal: Vec::new(),
+            model: Model::default(),
         }
     }
 
@@ -49,6 +52,7 @@ impl World {
         let before = self.brain.state.clone();
         let decided = self.brain.decide(command, self.now);
         assert_eq!(self.brain.state, before, "deciding changed something");
+        self.model.take(command, decided.as_deref());
         let events = decided?;
         for event in &events {
             self.brain.state.apply(event);
@@ -56,6 +60,7 @@ impl World {
                 panic!("{violation}\nafter {event:?}");
             }
         }
+        self.model.compare(&self.brain.state);
         self.journal.extend(events.iter().cloned());
         Ok(events)
     }

@@ -1,0 +1,304 @@
+//! What the brain should know, said as simply as possible: the reference that the real state is compared with after
+//! every command. It keeps no index, no history and no clock; what follows from other jobs is worked out anew each time.
+//!
+//! What the brain is free to choose (who gets which job, whose lease has run out, which worker rests) is read from its
+//! events, and must then be one of the things it may choose.
+
+use std::collections::BTreeMap;
+
+use vico::ids::{JobKey, LeaseId, SweepId, WorkerId};
+use vico::job::{FailureClass, JobState, Remedy};
+use vico::status::SweepState;
+
+use crate::core::{Command, Event, NewSweep, Refusal, State};
+
+#[derive(Debug, Default)]
+pub(super) struct Model {
+    sweeps: BTreeMap<SweepId, Sweep>,
+    jobs: BTreeMap<JobKey, Job>,
+    last_lease: Option<LeaseId>,
+}
+
+#[derive(Debug)]
+struct Sweep {
+    jobs: Vec<JobKey>,
+    attempts: u32,
+    cancelled: bool,
+}
+
+#[derive(Debug)]
+struct Job {
+    upstream: Vec<JobKey>,
+    fate: Fate,
+    failures: u32,
+}
+
+/// What happened to a job itself.
+#[derive(Debug, Clone, PartialEq)]
+enum Fate {
+    /// Nobody works on it; whether somebody could is for its upstream to say.
+    Waiting,
+    Held(LeaseId, WorkerId),
+    Done,
+    GivenUp(FailureClass),
+    /// Nobody wanted it any more, when it was in this state.
+    Dropped(JobState),
+}
+
+impl Model {
+    /// Takes in what was asked and what the brain answered.
+    pub(super) fn take(&mut self, command: &Command, answer: Result<&[Event], &Refusal>) {
+        let refused = self.must_refuse(command);
+        if let (Some(expected), got) = (refused, answer.is_err()) {
+            assert_eq!(got, expected, "{command:?} got {answer:?}");
+        }
+        let Ok(events) = answer else { return };
+        match command {
+            Command::AddSweep(sweep) => self.add(sweep),
+            Command::Commit(receipt) => self.job(receipt.job).fate = Fate::Done,
+            Command::Fail {
+                worker, job, failure, ..
+            } => {
+                self.fail(*job, failure.class);
+                self.choices(events, &|holder| holder == worker, *job);
+            }
+            Command::Release { worker, leases } => self.release(worker, leases),
+            Command::Cancel(id) => self.cancel(id),
+            Command::Retry { sweep, class } => self.retry(sweep, *class),
+            Command::Register(who) => {
+                let kept = |lease| who.held.iter().any(|held| held.lease == lease);
+                self.ended(events, &|lease, holder| {
+                    *holder == who.session.worker && !kept(lease)
+                });
+            }
+            Command::Place(asks) => {
+                self.start(events, &|worker| asks.iter().any(|ask| ask.worker == *worker))
+            }
+            Command::Tick => self.ended(events, &|_, _| true),
+            Command::Published(_) => {}
+        }
+    }
+
+    /// Panics where the state is not what this model says.
+    pub(super) fn compare(&self, state: &State) {
+        assert_eq!(state.jobs().count(), self.jobs.len());
+        for (&key, job) in &self.jobs {
+            let real = state.job(key).unwrap();
+            let label = &real.label;
+            assert_eq!(real.phase.state(), self.state(key), "{label}");
+            assert_eq!(real.failures, job.failures, "{label}");
+            let held = real.lease().map(|lease| (lease.id, lease.worker.clone()));
+            let expected = match &job.fate {
+                Fate::Held(lease, worker) => Some((*lease, worker.clone())),
+                _ => None,
+            };
+            assert_eq!(held, expected, "{label}");
+        }
+        for (id, sweep) in state.sweeps() {
+            let real = sweep.state(state.tally(id).unwrap());
+            assert_eq!(real, self.sweep_state(&self.sweeps[id]), "{id}");
+        }
+    }
+
+    /// Whether a command is to be refused; `None` where that depends on what this model does not know.
+    fn must_refuse(&self, command: &Command) -> Option<bool> {
+        let running = |id: &SweepId| self.sweeps.get(id).map(|sweep| self.sweep_state(sweep));
+        Some(match command {
+            Command::Register(_) | Command::AddSweep(_) => return None,
+            Command::Commit(receipt) => !self.jobs.contains_key(&receipt.job),
+            Command::Fail {
+                worker, job, lease, ..
+            } => {
+                let fate = self.jobs.get(job).map(|job| &job.fate);
+                fate != Some(&Fate::Held(*lease, worker.clone()))
+            }
+            Command::Cancel(id) => !matches!(running(id), Some(SweepState::Running | SweepState::Cancelled)),
+            Command::Retry { sweep, class } => match self.sweeps.get(sweep) {
+                None => true,
+                Some(sweep) if sweep.cancelled => class.is_some(),
+                Some(sweep) => !sweep.jobs.iter().any(|key| self.jobs[key].fate.gave_up(*class)),
+            },
+            Command::Published(id) => !self.sweeps.contains_key(id),
+            Command::Release { .. } | Command::Place(_) | Command::Tick => false,
+        })
+    }
+
+    fn job(&mut self, key: JobKey) -> &mut Job {
+        self.jobs.get_mut(&key).unwrap()
+    }
+
+    fn state(&self, key: JobKey) -> JobState {
+        let job = &self.jobs[&key];
+        let upstream = || job.upstream.iter().map(|&key| self.state(key));
+        match job.fate {
+            Fate::Held(..) => JobState::Leased,
+            Fate::Done => JobState::Succeeded,
+            Fate::GivenUp(_) => JobState::Failed,
+            Fate::Dropped(state) => state,
+            Fate::Waiting
+                if upstream().any(|state| matches!(state, JobState::Failed | JobState::Aborted)) =>
+            {
+                JobState::Aborted
+            }
+            Fate::Waiting if upstream().all(|state| state == JobState::Succeeded) => JobState::Ready,
+            Fate::Waiting => JobState::Blocked,
+        }
+    }
+
+    fn sweep_state(&self, sweep: &Sweep) -> SweepState {
+        let is = |wanted: fn(JobState) -> bool| sweep.jobs.iter().any(|&key| wanted(self.state(key)));
+        if sweep.cancelled {
+            SweepState::Cancelled
+        } else if is(|state| !state.has_ended()) {
+            SweepState::Running
+        } else if is(|state| state != JobState::Succeeded) {
+            SweepState::Failed
+        } else {
+            SweepState::Succeeded
+        }
+    }
+
+    fn add(&mut self, new: &NewSweep) {
+        if self.sweeps.contains_key(&new.id) {
+            return;
+        }
+        for job in &new.jobs {
+            let upstream = job.upstream.clone();
+            self.jobs.entry(job.key).or_insert(Job {
+                upstream,
+                fate: Fate::Waiting,
+                failures: 0,
+            });
+        }
+        let jobs: Vec<JobKey> = new.jobs.iter().map(|job| job.key).collect();
+        for &key in &new.done {
+            self.job(key).fate = Fate::Done;
+        }
+        for &key in &jobs {
+            self.refresh(key, |fate| fate.ended_badly());
+        }
+        let (attempts, cancelled) = (new.retry.attempts, false);
+        self.sweeps.insert(
+            new.id.clone(),
+            Sweep {
+                jobs,
+                attempts,
+                cancelled,
+            },
+        );
+    }
+
+    /// A fresh start with a fresh budget.
+    fn refresh(&mut self, key: JobKey, which: impl Fn(&Fate) -> bool) {
+        let job = self.job(key);
+        if which(&job.fate) {
+            (job.fate, job.failures) = (Fate::Waiting, 0);
+        }
+    }
+
+    fn fail(&mut self, key: JobKey, class: FailureClass) {
+        let listing = self.sweeps.values().filter(|sweep| sweep.jobs.contains(&key));
+        let most = listing.map(|sweep| sweep.attempts).max().unwrap();
+        let job = self.job(key);
+        job.failures += 1;
+        let last = class.remedy() == Remedy::GiveUp || job.failures >= most;
+        job.fate = if last { Fate::GivenUp(class) } else { Fate::Waiting };
+    }
+
+    fn release(&mut self, worker: &WorkerId, leases: &[LeaseId]) {
+        for job in self.jobs.values_mut() {
+            if matches!(&job.fate, Fate::Held(lease, holder) if holder == worker && leases.contains(lease)) {
+                job.fate = Fate::Waiting;
+            }
+        }
+    }
+
+    fn cancel(&mut self, id: &SweepId) {
+        let states: BTreeMap<JobKey, JobState> =
+            self.jobs.keys().map(|&key| (key, self.state(key))).collect();
+        let sweep = self.sweeps.get_mut(id).unwrap();
+        sweep.cancelled = true;
+        for key in sweep.jobs.clone() {
+            let mut others = self.sweeps.values().filter(|sweep| !sweep.cancelled);
+            if others.any(|sweep| sweep.jobs.contains(&key)) {
+                continue;
+            }
+            match states[&key] {
+                JobState::Succeeded | JobState::Failed => {}
+                JobState::Aborted => self.job(key).fate = Fate::Dropped(JobState::Aborted),
+                _ => self.job(key).fate = Fate::Dropped(JobState::Cancelled),
+            }
+        }
+    }
+
+    fn retry(&mut self, id: &SweepId, class: Option<FailureClass>) {
+        let sweep = self.sweeps.get_mut(id).unwrap();
+        sweep.cancelled = false;
+        for key in sweep.jobs.clone() {
+            self.refresh(key, |fate| {
+                fate.gave_up(class) || matches!(fate, Fate::Dropped(_))
+            });
+        }
+    }
+
+    /// Attempts that began.
+    fn start(&mut self, events: &[Event], may: &dyn Fn(&WorkerId) -> bool) {
+        for event in events {
+            let Event::AttemptStarted {
+                job, lease, worker, ..
+            } = event
+            else {
+                panic!("{event:?} is no placement");
+            };
+            assert_eq!(self.state(*job), JobState::Ready, "{job}");
+            assert!(Some(*lease) > self.last_lease && may(worker), "{event:?}");
+            self.last_lease = Some(*lease);
+            self.job(*job).fate = Fate::Held(*lease, worker.clone());
+        }
+    }
+
+    /// Attempts that ended because of what the brain knows about workers; `may` tells which leases that can be.
+    fn ended(&mut self, events: &[Event], may: &dyn Fn(LeaseId, &WorkerId) -> bool) {
+        for event in events {
+            let (Event::AttemptFailed { job, lease, .. } | Event::AttemptReturned { job, lease, .. }) = event
+            else {
+                panic!("{event:?} ends no attempt");
+            };
+            let Fate::Held(live, holder) = self.job(*job).fate.clone() else {
+                panic!("{event:?}: nobody holds it");
+            };
+            assert!(live == *lease && may(live, &holder), "{event:?}");
+            match event {
+                Event::AttemptFailed { failure, .. } => self.fail(*job, failure.class),
+                _ => self.job(*job).fate = Fate::Waiting,
+            }
+        }
+    }
+
+    /// What may follow a failure of `failed`: its worker rests, and the rest of its jobs move.
+    fn choices(&mut self, events: &[Event], is_blamed: &dyn Fn(&WorkerId) -> bool, failed: JobKey) {
+        let [first, rest @ ..] = events else {
+            panic!("a failure without an event");
+        };
+        assert!(
+            matches!(first, Event::AttemptFailed { job, .. } if *job == failed),
+            "{first:?}"
+        );
+        if let [Event::WorkerQuarantined { worker, .. }, moved @ ..] = rest {
+            assert!(is_blamed(worker), "{worker} rests");
+            self.ended(moved, &|_, holder| is_blamed(holder));
+        } else {
+            assert!(rest.is_empty(), "{rest:?}");
+        }
+    }
+}
+
+impl Fate {
+    fn gave_up(&self, wanted: Option<FailureClass>) -> bool {
+        matches!(self, Self::GivenUp(class) if wanted.is_none_or(|wanted| wanted == *class))
+    }
+
+    fn ended_badly(&self) -> bool {
+        matches!(self, Self::GivenUp(_) | Self::Dropped(_))
+    }
+}
