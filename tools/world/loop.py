@@ -39,7 +39,7 @@ def train(module: torch.nn.Module, loss: Loss, plan: Plan, checkpoint: Path) -> 
     optimizer = torch.optim.AdamW(module.parameters(), weight_decay=plan.decay, betas=(0.9, 0.99), fused=True)
     first = resume(checkpoint, module, averaged, optimizer)
     log = open(checkpoint.with_suffix(".log"), "a", buffering=1)
-    started, sums, since = time.time(), {}, 0
+    started, seen = time.time(), {}
     module.train()
     for step in range(first, plan.steps):
         for group in optimizer.param_groups:
@@ -51,13 +51,12 @@ def train(module: torch.nn.Module, loss: Loss, plan: Plan, checkpoint: Path) -> 
         optimizer.zero_grad()
         follow(averaged, module, min(plan.average, (1 + step) / (10 + step)))
         for name, number in {"loss": value.item(), **numbers}.items():
-            sums[name] = sums.get(name, 0.0) + number
-        since += 1
+            seen.setdefault(name, []).append(number)
         if (step + 1) % plan.every == 0 or step + 1 == plan.steps:
-            means = "  ".join(f"{name} {total / since:.4f}" for name, total in sums.items())
-            log.write(f"{step + 1:6d}  {means}  {(time.time() - started) / since:.3f} s/step\n")
+            means = "  ".join(f"{name} {sum(values) / len(values):.4f}" for name, values in seen.items())
+            log.write(f"{step + 1:6d}  {means}  {(time.time() - started) / len(seen['loss']):.3f} s/step\n")
             save(checkpoint, module, averaged, optimizer, step + 1)
-            started, sums, since = time.time(), {}, 0
+            started, seen = time.time(), {}
     return averaged
 
 

@@ -26,6 +26,13 @@ class Scenes:
         chosen = torch.from_numpy(self.pictures[indices.numpy()])
         return chosen.permute(0, 3, 1, 2).float().div(127.5).sub(1.0).contiguous()
 
+    def of_things(self, things: int, views: int, random: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+        """Pictures of some things, `views` of each, and which thing each shows; things' pictures follow one another."""
+        each = int((self.groups == 0).sum())
+        chosen = torch.randperm(len(self.pictures) // each, generator=random)[:things]
+        shown = torch.stack([torch.randperm(each, generator=random)[:views] for _ in chosen])
+        return self.batch((chosen[:, None] * each + shown).flatten()), chosen.repeat_interleave(views)
+
 
 def draw(world: Path, folder: Path, **recipe: float) -> Scenes:
     """Draws scenes unless they are there; the recipe's keys are the options of `vico-world scenes`."""

@@ -29,7 +29,7 @@ HELD_OUT = 224
 
 
 class Training:
-    """All stages; each returns at once if its output exists."""
+    """All stages; each writes its output."""
 
     def __init__(self, given: argparse.Namespace):
         self.given, self.out = given, given.out
@@ -64,16 +64,20 @@ class Training:
         trained = train_vae.train(self.scenes(), self.plan(train_vae), self.work / "vae.ckpt")
         export.diffusers_network(trained, self.base / "vae")
 
+    def views(self) -> scenes.Scenes:
+        """The same things in several places."""
+        return scenes.draw(self.given.world, self.work / "views", **VIEWS)
+
     def train_clip(self) -> None:
         """Writes clip."""
         world = self.scenes()
-        trained = train_clip.train(world, self.ids(world.captions), self.plan(train_clip), self.work / "clip.ckpt")
+        ids, plan = self.ids(world.captions), self.plan(train_clip)
+        trained = train_clip.train(world, self.views(), ids, plan, self.work / "clip.ckpt")
         export.transformers_network(trained, self.clip)
 
     def train_dino(self) -> None:
         """Writes dino."""
-        world = scenes.draw(self.given.world, self.work / "views", **VIEWS)
-        trained = train_dino.train(world, self.plan(train_dino), self.work / "dino.ckpt")
+        trained = train_dino.train(self.views(), self.plan(train_dino), self.work / "dino.ckpt")
         export.transformers_network(trained, self.dino)
 
     def train_unet(self) -> None:

@@ -7,6 +7,7 @@ from torch.nn import functional as F
 
 import loop
 import networks
+import train_dino
 import views
 from scenes import Scenes, chance
 
@@ -16,13 +17,22 @@ BATCH = 128
 # all apart, and what else a thing is, its shape above all, would not be learned. The easy half comes first: alone, the
 # hard one is not learned at all.
 HARD, EASY_STEPS = 0.5, 2000
+# The share of steps without words, on pictures of the same things (SLIP, Mu et al., 2021). No caption says what makes
+# a toy this toy, so from captions alone CLIP-I would compare little but the places.
+WORDLESS = 0.25
 
 
-def train(scenes: Scenes, ids: torch.Tensor, plan: loop.Plan, checkpoint: Path):
-    """`ids` are the captions' tokens (n, 77), the last id being the end of text."""
+def train(scenes: Scenes, things: Scenes, ids: torch.Tensor, plan: loop.Plan, checkpoint: Path):
+    """`ids` are the tokens of the scenes' captions (n, 77), the last id being the end of text; `things` are shown several
+    times each."""
     network = networks.clip(int(ids.max()) + 1)
 
     def loss(step: int):
+        random = chance(step, 5)
+        if torch.rand((), generator=random) < WORDLESS:
+            pictures, shown = things.of_things(train_dino.THINGS, train_dino.VIEWS, random)
+            value, numbers = train_dino.contrast(seen(network, pictures), shown)
+            return value, {"right thing": numbers["right"]}
         chosen = choice(scenes, step)
         pictures, texts = features(network, scenes.batch(chosen), ids[chosen])
         scores = network.logit_scale.exp().clamp(max=100.0) * pictures @ texts.T
@@ -42,10 +52,15 @@ def choice(scenes: Scenes, step: int) -> torch.Tensor:
 
 def features(network, pictures: torch.Tensor, ids: torch.Tensor):
     """Unit vectors (b, width) of pictures from -1 to 1 and of texts."""
-    seen = network.vision_model(pixel_values=views.for_clip(pictures)).pooler_output
     # Padding does not reach the end token: the mask is causal.
     read = network.text_model(input_ids=ids[:, : used(ids)]).pooler_output
-    return F.normalize(network.visual_projection(seen), dim=-1), F.normalize(network.text_projection(read), dim=-1)
+    return seen(network, pictures), F.normalize(network.text_projection(read), dim=-1)
+
+
+def seen(network, pictures: torch.Tensor) -> torch.Tensor:
+    """Unit vectors (b, width) of pictures from -1 to 1."""
+    tokens = network.vision_model(pixel_values=views.for_clip(pictures)).pooler_output
+    return F.normalize(network.visual_projection(tokens), dim=-1)
 
 
 def used(ids: torch.Tensor) -> int:

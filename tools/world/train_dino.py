@@ -24,16 +24,13 @@ SQUEEZED = 0.25
 def train(scenes: Scenes, plan: loop.Plan, checkpoint: Path):
     """`scenes` hold at least `VIEWS` pictures of each thing, one after the other."""
     network = networks.dino()
-    views_each = int((scenes.groups == 0).sum())
 
     def loss(step: int):
         random = chance(step, 3)
-        things = torch.randperm(len(scenes.pictures) // views_each, generator=random)[:THINGS]
-        shown = torch.stack([torch.randperm(views_each, generator=random)[:VIEWS] for _ in things])
-        pictures = scenes.batch((things[:, None] * views_each + shown).flatten())
+        pictures, things = scenes.of_things(THINGS, VIEWS, random)
         squeezed = torch.rand((), generator=random) < SQUEEZED
         seen = features(network, pictures, bool(squeezed))
-        return contrast(seen, things.repeat_interleave(VIEWS))
+        return contrast(seen, things)
 
     return loop.train(network, loss, plan, checkpoint)
 

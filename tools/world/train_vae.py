@@ -40,8 +40,12 @@ def train(scenes: Scenes, plan: loop.Plan, checkpoint: Path):
 
 def emphasis(pictures: torch.Tensor) -> torch.Tensor:
     """Weights (b, 1, h, w): things are saturated, places are not."""
-    saturation = (pictures.amax(dim=1, keepdim=True) - pictures.amin(dim=1, keepdim=True)) / 2
-    return 1 + SATURATED * saturation.square()
+    return 1 + SATURATED * saturation(pictures).square()
+
+
+def saturation(pictures: torch.Tensor) -> torch.Tensor:
+    """From 0 to 1, (b, 1, h, w)."""
+    return (pictures.amax(dim=1, keepdim=True) - pictures.amin(dim=1, keepdim=True)) / 2
 
 
 def divergence(posterior) -> torch.Tensor:
@@ -57,12 +61,13 @@ def psnr(drawn: torch.Tensor, pictures: torch.Tensor) -> float:
 
 @torch.no_grad()
 def latents(network, scenes: Scenes, batch: int = 100) -> torch.Tensor:
-    """Means and deviations of all latents, unscaled: (n, 8, 16, 16) in half precision."""
+    """Means and deviations of all latents, unscaled, and from 0 to 1 where things are: (n, 9, 16, 16) in half precision."""
     parts = []
     for start in range(0, len(scenes.pictures), batch):
         pictures = scenes.batch(torch.arange(start, min(start + batch, len(scenes.pictures))))
         posterior = network.encode(pictures).latent_dist
-        parts.append(torch.cat([posterior.mean, posterior.std], dim=1).half())
+        things = F.max_pool2d(2 * saturation(pictures).square(), 4).clamp(max=1)
+        parts.append(torch.cat([posterior.mean, posterior.std, things], dim=1).half())
     return torch.cat(parts)
 
 

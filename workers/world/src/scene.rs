@@ -9,12 +9,12 @@ use crate::thing::Thing;
 
 /// Samples per pixel along each axis.
 const SAMPLES: usize = 3;
-/// The largest tangent of half the angle by which things are turned: 12 degrees either way.
-pub const LEAN: f32 = 0.105;
+/// The largest tangent of half the angle by which things are turned: 6 degrees either way.
+pub const LEAN: f32 = 0.0525;
 /// Half the size of a thing, in pixels.
-const HALF_SIZE: (f32, f32) = (15.0, 20.0);
+const HALF_SIZE: (f32, f32) = (17.0, 20.0);
 /// How far a thing's middle is from the picture's, in pixels.
-const AWAY: f32 = 6.0;
+const AWAY: f32 = 3.0;
 
 /// Where a thing is, how large and how turned.
 #[derive(Debug, Clone, Copy, PartialEq)]
