@@ -57,7 +57,8 @@ pub(crate) async fn commit(store: &Store, receipt: Receipt) -> Result<Receipt, E
     }
 }
 
-fn expected_outputs(inputs: &JobInputs) -> Vec<String> {
+/// The names of what a job makes.
+pub(crate) fn expected_outputs(inputs: &JobInputs) -> Vec<String> {
     match inputs {
         JobInputs::ClassImages(inputs) => (0..inputs.count as usize)
             .map(output_names::class_image)

@@ -41,16 +41,6 @@ pub enum Error {
         /// The details.
         source: Option<serde_json::Error>,
     },
-    /// Another coordinator wrote to the journal while this one could not reach it.
-    #[error(
-        "another coordinator has written to this bucket's journal: it holds {found} events, expected {expected}"
-    )]
-    Overtaken {
-        /// Events that should be there.
-        expected: u64,
-        /// Events that are.
-        found: u64,
-    },
     /// A task of ours panicked.
     #[error("a task of the coordinator ended unexpectedly: {task}")]
     Task {

@@ -2,7 +2,7 @@
 //!
 //! - `core`: the brain. Pure: commands in, events out; the state is the fold over the events.
 //! - `actor`: the one task that owns the brain; an answer leaves only when what it tells is durable.
-//! - `scribe`, `recovery`: the journal's two ends.
+//! - `scribe`, `recovery`: the journal's two ends. `office`: all of it but the network.
 //! - `submit`, `commit`, `publish`: what reads and writes documents around a decision.
 //! - `logbook`: what attempts write. `rpc`: the wire to `handle` and back, no logic.
 //!
@@ -16,10 +16,15 @@ mod core;
 mod error;
 mod handle;
 mod logbook;
+mod office;
 mod publish;
 mod recovery;
 mod rpc;
+#[cfg(test)]
+mod sabotage;
 mod scribe;
+#[cfg(test)]
+mod simulation;
 mod submit;
 
 pub use config::{Config, Parts};

@@ -5,10 +5,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-use vico::store::{self, Journal, Store};
+use vico::store::{self, Journal};
 
 use crate::error::Error;
-use crate::recovery;
+#[cfg(test)]
+use crate::sabotage;
 
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 const LONGEST_WAIT: Duration = Duration::from_secs(15);
@@ -16,10 +17,6 @@ const LONGEST_WAIT: Duration = Duration::from_secs(15);
 /// Events to be made durable together.
 #[derive(Debug)]
 pub(crate) struct Group {
-    /// Events in the journal before these.
-    pub(crate) before: u64,
-    /// And after.
-    pub(crate) after: u64,
     /// The encoded events.
     pub(crate) frame: Bytes,
     /// The encoded state after these events, where a snapshot was wished for.
@@ -35,20 +32,13 @@ pub(crate) struct Written {
 
 /// Writes group after group. An outage is waited out; only a successor or a broken journal ends it.
 pub(crate) struct Scribe {
-    store: Store,
-    writer: String,
     journal: Journal,
     stop: CancellationToken,
 }
 
 impl Scribe {
-    pub(crate) fn new(store: Store, writer: String, journal: Journal, stop: CancellationToken) -> Self {
-        Self {
-            store,
-            writer,
-            journal,
-            stop,
-        }
+    pub(crate) fn new(journal: Journal, stop: CancellationToken) -> Self {
+        Self { journal, stop }
     }
 
     /// Runs until `groups` is closed. The error is sent as the last answer.
@@ -83,25 +73,15 @@ impl Scribe {
 
     async fn append(&mut self, group: &Group) -> Result<(), Error> {
         let mut wait = FIRST_WAIT;
-        let mut landed = false;
-        while !landed {
+        loop {
             let failed = match self.journal.append(std::slice::from_ref(&group.frame)).await {
                 Ok(()) => return Ok(()),
+                #[cfg(test)]
+                Err(store::Error::Fenced { .. }) if sabotage::is(sabotage::Sabotage::ForgetFencing) => {
+                    return Ok(());
+                }
                 Err(error) => error,
             };
-            landed = self.come_back(failed, group, &mut wait).await?;
-        }
-        Ok(())
-    }
-
-    /// After a failed append: opens the journal until it opens, and finds out whether the append got through.
-    async fn come_back(
-        &mut self,
-        mut failed: store::Error,
-        group: &Group,
-        wait: &mut Duration,
-    ) -> Result<bool, Error> {
-        loop {
             if !may_pass(&failed) || self.stop.is_cancelled() {
                 return Err(failed.into());
             }
@@ -110,31 +90,12 @@ impl Scribe {
                 "the journal cannot be written; trying again"
             );
             tokio::select! {
-                () = tokio::time::sleep(*wait) => {}
+                biased;
+                () = tokio::time::sleep(wait) => {}
                 () = self.stop.cancelled() => {}
             }
-            *wait = (*wait * 2).min(LONGEST_WAIT);
-            match Journal::open(&self.store, &self.writer).await {
-                Ok((journal, recovered)) => {
-                    self.journal = journal;
-                    let found = recovery::fold(&recovered)?.applied();
-                    return landed(group, found);
-                }
-                Err(error) => failed = error,
-            }
+            wait = (wait * 2).min(LONGEST_WAIT);
         }
-    }
-}
-
-/// Whether the journal ends after or before the group; anything else was written by somebody else.
-fn landed(group: &Group, found: u64) -> Result<bool, Error> {
-    if found == group.after {
-        Ok(true)
-    } else if found == group.before {
-        Ok(false)
-    } else {
-        let expected = group.before;
-        Err(Error::Overtaken { expected, found })
     }
 }
 
@@ -142,10 +103,9 @@ fn landed(group: &Group, found: u64) -> Result<bool, Error> {
 fn may_pass(error: &store::Error) -> bool {
     use store::Error as E;
     match error {
-        E::Unavailable { .. } | E::JournalBroken | E::Refused { .. } | E::DiskFull { .. } | E::Io { .. } => {
-            true
-        }
+        E::Unavailable { .. } | E::Refused { .. } | E::DiskFull { .. } | E::Io { .. } => true,
         E::Fenced { .. }
+        | E::JournalBroken
         | E::BadUrl { .. }
         | E::PathEscapes { .. }
         | E::NotFound { .. }

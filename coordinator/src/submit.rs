@@ -62,6 +62,15 @@ pub(crate) async fn plan(store: &Store, text: &ManifestText) -> Result<PlanSumma
     Ok(plan.summary(&done.into_keys().collect()))
 }
 
+/// A manifest that is planned and not taken in yet.
+#[derive(Debug, Clone)]
+pub(crate) struct Prepared {
+    pub(crate) plan: Plan,
+    /// The manifest as it was written, and with all defaults shown.
+    written: String,
+    lock: String,
+}
+
 /// Plans, writes the documents that workers and reports read, and takes the sweep in. Answers whether it was there
 /// before.
 pub(crate) async fn submit(
@@ -69,22 +78,36 @@ pub(crate) async fn submit(
     store: &Store,
     text: &ManifestText,
 ) -> Result<(SweepId, bool), Refusal> {
+    let prepared = prepare(store, text).await?;
+    let sweep = prepared.plan.sweep.clone();
+    let known = take_in(handle, store, prepared).await?;
+    Ok((sweep, known))
+}
+
+/// Reference images are copied into the bucket, from where workers read them.
+pub(crate) async fn prepare(store: &Store, text: &ManifestText) -> Result<Prepared, Error> {
     let (manifest, origin) = read(text)?;
-    let plan = prepare(store, &manifest, &origin).await?;
-    let sweep = plan.sweep.clone();
-    let id = sweep.clone();
+    let resolved = store.import(&plan::needs(&manifest, &origin)).await?;
+    Ok(Prepared {
+        plan: plan::expand(&manifest, &origin, &resolved)?,
+        written: std::str::from_utf8(&text.bytes)?.to_owned(),
+        lock: manifest.show_defaults(),
+    })
+}
+
+/// Can be repeated until it succeeds.
+pub(crate) async fn take_in(handle: &Handle, store: &Store, prepared: Prepared) -> Result<bool, Refusal> {
+    let id = prepared.plan.sweep.clone();
     let known = handle
         .look(move |brain, _| brain.state.sweep(&id).is_some())
         .await?;
     if !known {
-        write_documents(store, &plan, text, &manifest).await?;
+        write_documents(store, &prepared).await.map_err(Error::from)?;
     }
-    let done = store
-        .receipts(plan.jobs.keys().copied())
-        .await
-        .map_err(Error::from)?;
-    handle.command(Command::AddSweep(new_sweep(plan, &done))).await?;
-    Ok((sweep, known))
+    let done = store.receipts(prepared.plan.jobs.keys().copied()).await;
+    let sweep = new_sweep(prepared.plan, &done.map_err(Error::from)?);
+    handle.command(Command::AddSweep(sweep)).await?;
+    Ok(known)
 }
 
 fn read(text: &ManifestText) -> Result<(Manifest, Origin), Error> {
@@ -97,21 +120,10 @@ fn read(text: &ManifestText) -> Result<(Manifest, Origin), Error> {
     Ok((manifest, origin))
 }
 
-/// Reference images are copied into the bucket, from where workers read them.
-async fn prepare(store: &Store, manifest: &Manifest, origin: &Origin) -> Result<Plan, Error> {
-    let resolved = store.import(&plan::needs(manifest, origin)).await?;
-    Ok(plan::expand(manifest, origin, &resolved)?)
-}
-
-async fn write_documents(
-    store: &Store,
-    plan: &Plan,
-    text: &ManifestText,
-    manifest: &Manifest,
-) -> Result<(), Error> {
-    let written = std::str::from_utf8(&text.bytes)?;
+async fn write_documents(store: &Store, prepared: &Prepared) -> Result<(), store::Error> {
+    let plan = &prepared.plan;
     store
-        .put_manifest(&plan.sweep, written, &manifest.show_defaults())
+        .put_manifest(&plan.sweep, &prepared.written, &prepared.lock)
         .await?;
     let specs: Vec<_> = plan
         .jobs
@@ -122,8 +134,7 @@ async fn write_documents(
         .buffer_unordered(WRITES_IN_FLIGHT)
         .try_collect::<()>()
         .await?;
-    store.put_plan(&plan.sweep, plan).await?;
-    Ok(())
+    store.put_plan(&plan.sweep, plan).await
 }
 
 fn new_sweep(plan: Plan, done: &BTreeMap<JobKey, Receipt>) -> NewSweep {

@@ -84,7 +84,7 @@ pub enum Error {
         own: u64,
     },
     /// An earlier append failed, so nobody knows what the journal holds.
-    #[error("the journal cannot be used after a failed append; open it again")]
+    #[error("the journal takes nothing else before an append that failed has succeeded")]
     JournalBroken,
     /// The store lacks something that vico cannot do without.
     #[error("{url} cannot be used: {reason}")]

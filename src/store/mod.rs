@@ -30,6 +30,7 @@ mod results;
 mod retry;
 mod transfer;
 mod trouble;
+mod weather;
 
 use std::fmt;
 use std::path::Path;
@@ -44,6 +45,7 @@ pub use probe::storage_check;
 pub use probe_report::{Check, Outcome, Report};
 pub use receipts::Committed;
 pub use results::{Content, Published, ResultFile};
+pub use weather::{Fate, FateOutcome, SharedMemory, Weather};
 
 use location::Location;
 use objects::Objects;

@@ -1,8 +1,11 @@
 //! The journal: what was appended is read again, once, in order, whoever reads it and whatever was torn.
 
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
 use bytes::Bytes;
 use tempfile::TempDir;
-use vico::store::{Error, Journal, Store};
+use vico::store::{Error, Fate, FateOutcome, Journal, SharedMemory, Store, Weather};
 
 use crate::backends::{local, on_every_backend};
 
@@ -220,6 +223,43 @@ async fn an_append_that_was_given_up_breaks_the_journal() {
         next.is_ok() && left.starts_with("ab") || matches!(next, Err(Error::JournalBroken)),
         "{left}"
     );
+}
+
+/// To claim the journal again would fence a coordinator that has taken over meanwhile.
+#[tokio::test]
+async fn a_failed_append_goes_on_with_the_same_frames_and_no_others() {
+    for outcome in [FateOutcome::Refused, FateOutcome::ReplyLost] {
+        let (bucket, trouble) = (SharedMemory::default(), Arc::new(Trouble::default()));
+        let weather: Arc<dyn Weather> = trouble.clone();
+        let store = bucket.under(weather);
+        let mut journal = open(&store, "one").await;
+        *trouble.0.lock().unwrap() = Some(outcome);
+        let failed = journal.append(&frames(&["a"])).await;
+        // A reply that was lost is found out by reading, so only a refusal is left to the caller.
+        assert_eq!(failed.is_err(), outcome == FateOutcome::Refused);
+        *trouble.0.lock().unwrap() = None;
+        if failed.is_err() {
+            let other = journal.append(&frames(&["b"])).await;
+            assert!(matches!(other, Err(Error::JournalBroken)), "{other:?}");
+            journal.append(&frames(&["a"])).await.unwrap();
+        }
+        journal.append(&frames(&["b"])).await.unwrap();
+        assert_eq!(contents(&store, "two").await, "ab");
+    }
+}
+
+/// What happens to writes.
+#[derive(Debug, Default)]
+struct Trouble(Mutex<Option<FateOutcome>>);
+
+impl Weather for Trouble {
+    fn next(&self, _key: &str, is_write: bool) -> Fate {
+        let outcome = self.0.lock().unwrap().filter(|_| is_write);
+        Fate {
+            after: Duration::ZERO,
+            outcome: outcome.unwrap_or(FateOutcome::Done),
+        }
+    }
 }
 
 fn files(store: &Store, folder: &str) -> Vec<std::path::PathBuf> {

@@ -131,7 +131,10 @@ impl Actor {
     }
 
     async fn next_input(&mut self) -> Input {
+        // In this order, so that a simulation's seed says all there is to say. The inbox comes last and is drained in
+        // batches by `run`.
         tokio::select! {
+            biased;
             () = self.stop.cancelled() => Input::Stop,
             Some(answer) = self.answers.recv() => Input::Written(answer),
             Some(Ok(ended)) = self.tasks.join_next() => Input::Ended(ended),

@@ -10,6 +10,8 @@ use super::message::Reply;
 use crate::core::format::{encode_events, encode_snapshot};
 use crate::core::{Event, State};
 use crate::error::Error;
+#[cfg(test)]
+use crate::sabotage::{self, Sabotage};
 use crate::scribe::{Group, Written};
 
 pub(crate) struct Outbox {
@@ -41,6 +43,10 @@ impl Outbox {
 
     /// Sends an answer as soon as everything applied so far is durable.
     pub(crate) fn answer(&mut self, reply: Reply) {
+        #[cfg(test)]
+        if sabotage::is(Sabotage::AnswerBeforeDurable) {
+            return reply();
+        }
         if !self.unwritten.is_empty() {
             self.waiting.push(reply);
         } else if let Some(in_flight) = &mut self.in_flight {
@@ -67,8 +73,6 @@ impl Outbox {
             None
         };
         let group = Group {
-            before: state.applied() - events.len() as u64,
-            after: state.applied(),
             frame: Bytes::from(encode_events(&events).map_err(unwritable)?),
             snapshot,
         };

@@ -34,8 +34,8 @@ pub struct Journal {
     epoch: u64,
     /// The number of the next segment.
     next: u64,
-    /// An append has begun whose outcome was never learnt.
-    broken: bool,
+    /// The segment of an append that did not succeed: it may be there or not.
+    unsure: Option<Bytes>,
     tail: Tail,
 }
 
@@ -63,7 +63,7 @@ impl Journal {
             writer,
             epoch: claim.epoch,
             next: claim.number + 1,
-            broken: false,
+            unsure: None,
             tail,
         };
         Ok((journal, recovered))
@@ -76,23 +76,24 @@ impl Journal {
 
     /// Makes `frames` durable, all or none, in order. When it returns they survive anything.
     ///
-    /// After an error it is not known whether they did: the journal refuses further appends, and the way on is to open it again.
-    /// [`Error::Fenced`] says that another coordinator has taken over.
+    /// After an error it is not known whether they did. The way on is to append the very same frames again, as often as it takes:
+    /// they are the same segment, which is written once. Other frames are refused. To claim the journal again would be no way on: it
+    /// would fence a coordinator that has taken over meanwhile. [`Error::Fenced`] says that there is one.
     pub async fn append(&mut self, frames: &[Bytes]) -> Result<(), Error> {
-        if self.broken {
-            return Err(Error::JournalBroken);
-        }
         if frames.is_empty() {
             return Ok(());
         }
         let bytes = segment::encode(&self.header(frames.len()), frames)?;
+        if self.unsure.as_ref().is_some_and(|unsure| *unsure != bytes) {
+            return Err(Error::JournalBroken);
+        }
         let key = layout::segment(self.next);
         // Set before and not after: this future may be dropped while the write is under way.
-        self.broken = true;
+        self.unsure = Some(bytes.clone());
         if !self.objects.create(&key, &bytes).await? {
             return Err(self.who_took(&key).await);
         }
-        self.broken = false;
+        self.unsure = None;
         self.next += 1;
         self.tail.bytes += bytes.len() as u64;
         self.tail.segments += 1;
@@ -106,7 +107,7 @@ impl Journal {
 
     /// Keeps `state`, which must be what all frames appended so far amount to, and deletes what it makes superfluous.
     pub async fn snapshot(&mut self, state: Bytes) -> Result<(), Error> {
-        if self.broken {
+        if self.unsure.is_some() {
             return Err(Error::JournalBroken);
         }
         let number = self.next - 1;

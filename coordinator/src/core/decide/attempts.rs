@@ -8,6 +8,8 @@ use crate::core::event::Next;
 use crate::core::retry::{Failed, blames_worker};
 use crate::core::state::{Job, Lease};
 use crate::core::{Ask, Brain, Event, Refusal};
+#[cfg(test)]
+use crate::sabotage::{self, Sabotage};
 
 impl Brain {
     pub(super) fn decide_place(&self, asks: &[Ask], at: Timestamp) -> Vec<Event> {
@@ -29,7 +31,10 @@ impl Brain {
     pub(super) fn decide_commit(&self, receipt: &Receipt, at: Timestamp) -> Result<Vec<Event>, Refusal> {
         let job = self.state.job(receipt.job);
         let job = job.ok_or_else(|| Refusal::UnknownJob(receipt.job.to_string()))?;
-        if job.phase.state() == JobState::Succeeded {
+        let is_done = job.phase.state() == JobState::Succeeded;
+        #[cfg(test)]
+        let is_done = is_done && !sabotage::is(Sabotage::CommitTwice);
+        if is_done {
             return Ok(Vec::new());
         }
         Ok(vec![Event::JobSucceeded {
@@ -131,6 +136,10 @@ impl Brain {
 
     /// Expiry is not a timer: time passes, and what is overdue has failed.
     pub(super) fn decide_tick(&self, now: Timestamp) -> Vec<Event> {
+        #[cfg(test)]
+        if sabotage::is(Sabotage::KeepDeadLeases) {
+            return Vec::new();
+        }
         let overdue = self.state.leases().filter(|(_, lease)| {
             let deadline = self.floor.deadline(lease);
             deadline.is_some_and(|deadline| deadline <= now)

@@ -72,7 +72,7 @@ impl Model {
                 });
             }
             Command::Place(asks) => {
-                self.start(events, &|worker| asks.iter().any(|ask| ask.worker == *worker))
+                self.start(events, &|worker| asks.iter().any(|ask| ask.worker == *worker));
             }
             Command::Tick => self.ended(events, &|_, _| true),
             Command::Published(_) => {}
@@ -175,7 +175,7 @@ impl Model {
             self.job(key).fate = Fate::Done;
         }
         for &key in &jobs {
-            self.refresh(key, |fate| fate.ended_badly());
+            self.refresh(key, Fate::ended_badly);
         }
         let (attempts, cancelled) = (new.retry.attempts, false);
         self.sweeps.insert(

@@ -9,6 +9,7 @@ use super::walk::{Walk, moves};
 use super::world::{World, granted, id, introduction, key, receipt, sweep};
 use crate::core::format::{decode_events, decode_snapshot, encode_events, encode_snapshot};
 use crate::core::{Ask, Brain, Command, Settings, State};
+use crate::sabotage::{Sabotage, with};
 
 /// fold(journal) equals the live state at every prefix, through the bytes of the journal and of a snapshot.
 fn check_journal(world: &World, live: &[State]) {
@@ -96,4 +97,26 @@ fn ten_thousand_jobs_are_placed_in_good_time() {
     );
     // Seconds where a slow rule would take minutes; far from the measured time, so that a busy machine passes too.
     assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+}
+
+/// The model finds what the invariants cannot see.
+#[test]
+fn a_miscount_of_attempts_is_found() {
+    let walks = proptest::collection::vec(moves(), 1..60);
+    let config = ProptestConfig {
+        cases: 2000,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    };
+    let mut runner = proptest::test_runner::TestRunner::new(config);
+    let outcome = with(Sabotage::MiscountAttempts, || {
+        runner.run(&walks, |steps| {
+            let mut walk = Walk::new();
+            for step in &steps {
+                walk.make(step);
+            }
+            Ok(())
+        })
+    });
+    assert!(outcome.is_err(), "nobody noticed");
 }

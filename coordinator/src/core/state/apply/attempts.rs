@@ -7,6 +7,8 @@ use super::Change;
 use crate::core::event::Next;
 use crate::core::retry::blames_worker;
 use crate::core::state::{Ending, Job, Lease, Phase};
+#[cfg(test)]
+use crate::sabotage::{self, Sabotage};
 
 impl Change<'_> {
     pub(super) fn start(&mut self, job: JobKey, lease: &Lease) {
@@ -34,6 +36,10 @@ impl Change<'_> {
             let worker = job.lease().map(|lease| lease.worker.clone());
             job.end_try(lease, at, Ending::Failed(failure.clone()));
             job.failures += 1;
+            #[cfg(test)]
+            if sabotage::is(Sabotage::MiscountAttempts) {
+                job.failures = job.failures.min(1);
+            }
             job.memory_halvings += u32::from(failure.class == FailureClass::OutOfMemory);
             job.phase = match next {
                 Next::Retry {
@@ -117,6 +123,10 @@ impl Change<'_> {
     }
 
     fn feed_readers(&mut self, key: JobKey) {
+        #[cfg(test)]
+        if sabotage::is(Sabotage::LoseWakeUp) {
+            return;
+        }
         let at = self.at;
         for reader in self.state.downstream(key).to_vec() {
             let Some(job) = self.state.job(reader) else {

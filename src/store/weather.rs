@@ -1,0 +1,190 @@
+//! A bucket in memory that behaves badly on purpose, for simulations: slow, failing before or after the deed, silent, torn.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
+use object_store::memory::InMemory;
+use object_store::path::Path;
+use object_store::{
+    CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
+    PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
+};
+
+use super::objects::Objects;
+use super::{Access, Store};
+
+/// Decides what happens to requests. One weather belongs to one process: it may also end it.
+pub trait Weather: fmt::Debug + Send + Sync {
+    /// What happens to the next request, a write or a read of `key`.
+    fn next(&self, key: &str, is_write: bool) -> Fate;
+}
+
+/// What happens to one request, after a while.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fate {
+    /// How long it takes to arrive.
+    pub after: Duration,
+    /// What then becomes of it.
+    pub outcome: FateOutcome,
+}
+
+/// What becomes of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FateOutcome {
+    /// It is carried out and answered.
+    Done,
+    /// Nothing is done, and an error says so.
+    Refused,
+    /// It is carried out, but answered by an error.
+    ReplyLost,
+    /// Nothing is done, and no answer ever comes.
+    Silent,
+    /// It is carried out, and no answer ever comes.
+    DoneSilent,
+    /// Half of the bytes are written, and no answer ever comes.
+    TornSilent,
+}
+
+/// Objects that outlive every process of a simulation.
+#[derive(Clone, Debug, Default)]
+pub struct SharedMemory(Arc<InMemory>);
+
+impl SharedMemory {
+    /// The bucket as a process under some weather sees it.
+    pub fn under(&self, weather: Arc<dyn Weather>) -> Store {
+        let memory = Arc::clone(&self.0);
+        let raw = Arc::new(Weathered { memory, weather });
+        Store {
+            objects: Objects::remote(raw, Path::ROOT, "memory:"),
+            access: Access::from_env(),
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+struct Weathered {
+    memory: Arc<InMemory>,
+    weather: Arc<dyn Weather>,
+}
+
+impl fmt::Display for Weathered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a simulated bucket")
+    }
+}
+
+impl Weathered {
+    /// What becomes of a request, once it has travelled.
+    async fn fate(&self, key: &str, is_write: bool) -> FateOutcome {
+        let fate = self.weather.next(key, is_write);
+        tokio::time::sleep(fate.after).await;
+        fate.outcome
+    }
+
+    async fn read<T>(&self, key: &str, deed: impl Future<Output = Result<T>>) -> Result<T> {
+        self.fate(key, false).await.befall(deed).await
+    }
+
+    async fn write<T>(&self, key: &str, deed: impl Future<Output = Result<T>>) -> Result<T> {
+        self.fate(key, true).await.befall(deed).await
+    }
+}
+
+impl FateOutcome {
+    /// Carries `deed` out, or not.
+    async fn befall<T>(self, deed: impl Future<Output = Result<T>>) -> Result<T> {
+        match self {
+            Self::Done => deed.await,
+            Self::Refused => Err(out_of_order()),
+            Self::ReplyLost => {
+                deed.await?;
+                Err(out_of_order())
+            }
+            Self::Silent => std::future::pending().await,
+            Self::DoneSilent | Self::TornSilent => {
+                deed.await?;
+                std::future::pending().await
+            }
+        }
+    }
+}
+
+fn out_of_order() -> Error {
+    Error::Generic {
+        store: "simulation",
+        source: "503: the simulated bucket is out of order".into(),
+    }
+}
+
+fn name(prefix: Option<&Path>) -> &str {
+    prefix.map_or("", AsRef::as_ref)
+}
+
+fn half(payload: &PutPayload) -> PutPayload {
+    let whole: Vec<u8> = payload.iter().flat_map(|part| part.iter().copied()).collect();
+    PutPayload::from(whole[..whole.len() / 2].to_vec())
+}
+
+#[async_trait]
+impl ObjectStore for Weathered {
+    async fn put_opts(&self, location: &Path, payload: PutPayload, opts: PutOptions) -> Result<PutResult> {
+        let fate = self.fate(location.as_ref(), true).await;
+        let payload = if fate == FateOutcome::TornSilent {
+            half(&payload)
+        } else {
+            payload
+        };
+        fate.befall(self.memory.put_opts(location, payload, opts)).await
+    }
+
+    async fn put_multipart_opts(
+        &self,
+        location: &Path,
+        opts: PutMultipartOptions,
+    ) -> Result<Box<dyn MultipartUpload>> {
+        let begin = self.memory.put_multipart_opts(location, opts);
+        self.write(location.as_ref(), begin).await
+    }
+
+    async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
+        let get = self.memory.get_opts(location, options);
+        self.read(location.as_ref(), get).await
+    }
+
+    fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
+        let this = self.clone();
+        let each = locations.and_then(move |location| {
+            let this = this.clone();
+            async move {
+                let one = stream::once(std::future::ready(Ok(location.clone()))).boxed();
+                let mut deleted = this.memory.delete_stream(one);
+                let deed = async { deleted.next().await.unwrap_or(Ok(location.clone())) };
+                this.write(location.as_ref(), deed).await
+            }
+        });
+        each.boxed()
+    }
+
+    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
+        let (this, prefix) = (self.clone(), prefix.cloned());
+        let found = async move {
+            let list = this.memory.list(prefix.as_ref()).try_collect::<Vec<_>>();
+            this.read(name(prefix.as_ref()), list).await
+        };
+        let flat = stream::once(found).map_ok(|found| stream::iter(found.into_iter().map(Ok)));
+        flat.try_flatten().boxed()
+    }
+
+    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
+        let list = self.memory.list_with_delimiter(prefix);
+        self.read(name(prefix), list).await
+    }
+
+    async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
+        let copy = self.memory.copy_opts(from, to, options);
+        self.write(to.as_ref(), copy).await
+    }
+}
