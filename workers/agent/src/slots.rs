@@ -35,7 +35,9 @@ impl Slots {
     /// # Errors
     /// The operating system gives no thread.
     pub fn start(count: u32, make: &MakeEngine) -> std::io::Result<Self> {
-        let engine = |slot| Ok((slot, EngineThread::start(slot, Arc::clone(make))?));
+        let threads = rayon::current_num_threads() / count.max(1) as usize;
+        let helpers = threads.saturating_sub(1);
+        let engine = |slot| Ok((slot, EngineThread::start(slot, helpers, Arc::clone(make))?));
         let engines: Vec<_> = (0..count).map(engine).collect::<std::io::Result<_>>()?;
         Ok(Self {
             free: Arc::new(Semaphore::new(engines.len())),

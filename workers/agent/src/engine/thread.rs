@@ -37,16 +37,19 @@ struct Order {
 }
 
 impl EngineThread {
-    /// Starts a thread for the engine of slot number `slot`.
+    /// Starts a thread for the engine of slot number `slot`, which computes with `helpers` more.
     ///
     /// # Errors
     /// The operating system gives no thread.
-    pub fn start(slot: u32, make: MakeEngine) -> std::io::Result<Self> {
+    pub fn start(slot: u32, helpers: usize, make: MakeEngine) -> std::io::Result<Self> {
         // One order waits at most: the slot gives the next one only when this one is done.
         let (orders, received) = mpsc::channel(1);
         thread::Builder::new()
             .name(format!("engine-{slot}"))
-            .spawn(move || serve(received, &make))?;
+            .spawn(move || {
+                let _pool = join_pool(helpers);
+                serve(received, &make);
+            })?;
         Ok(Self(orders))
     }
 
@@ -63,6 +66,19 @@ impl EngineThread {
         }
         report.await.unwrap_or_else(|_| gone())
     }
+}
+
+/// Makes this thread one of a pool of its own. From outside of a pool, every parallel operation would wait for a thread
+/// of it to wake up and to wake this one again, which takes longer than most operations of a small network.
+fn join_pool(helpers: usize) -> Option<rayon::ThreadPool> {
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(1 + helpers)
+        .use_current_thread();
+    let pool = pool.build();
+    if let Err(error) = &pool {
+        tracing::warn!(%error, "the engine shares its threads with others and is slower for it");
+    }
+    pool.ok()
 }
 
 fn serve(mut orders: mpsc::Receiver<Order>, make: &MakeEngine) {
