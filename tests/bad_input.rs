@@ -23,7 +23,7 @@ impl Bench {
         let folder = tempfile::tempdir().unwrap();
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         copy_folder(
-            &root.join("manifests/quickstart/images/duck_toy"),
+            &root.join("manifests/five-methods/images/duck_toy"),
             &folder.path().join("photos"),
         );
         copy_folder(

@@ -149,7 +149,7 @@ fn manifest(folder: &Path) -> PathBuf {
         .replace("FIXTURES", fixtures.to_str().unwrap())
         .replace(
             "IMAGES",
-            root.join("manifests/quickstart/images").to_str().unwrap(),
+            root.join("manifests/five-methods/images").to_str().unwrap(),
         );
     std::fs::write(&path, text).unwrap();
     path

@@ -12,7 +12,7 @@ pub(crate) fn run(manifest: &str) -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let fixtures = root.join("workers/engine/tests/fixtures/parity");
     for (from, name) in [
-        (root.join("manifests/quickstart/images/duck_toy"), "photos"),
+        (root.join("manifests/five-methods/images/duck_toy"), "photos"),
         (fixtures.join("tiny-sd"), "model"),
         (fixtures.join("metrics/clip"), "clip"),
         (fixtures.join("metrics/dino"), "dino"),

@@ -43,7 +43,7 @@ class Training:
         steps = min(module.PLAN.steps, self.given.steps or module.PLAN.steps)
         return dataclasses.replace(module.PLAN, steps=steps)
 
-    def scenes(self) -> scenes.Scenes:
+    def pictures(self) -> scenes.Scenes:
         """What all but DINO are trained on."""
         return scenes.draw(self.given.world, self.work / "scenes", **SCENES)
 
@@ -61,28 +61,28 @@ class Training:
 
     def train_vae(self) -> None:
         """Writes base/vae."""
-        trained = train_vae.train(self.scenes(), self.plan(train_vae), self.work / "vae.ckpt")
+        trained = train_vae.train(self.pictures(), self.plan(train_vae), self.work / "vae.ckpt")
         export.diffusers_network(trained, self.base / "vae")
 
-    def views(self) -> scenes.Scenes:
+    def repeated(self) -> scenes.Scenes:
         """The same things in several places."""
         return scenes.draw(self.given.world, self.work / "views", **VIEWS)
 
     def train_clip(self) -> None:
         """Writes clip."""
-        world = self.scenes()
+        world = self.pictures()
         ids, plan = self.ids(world.captions), self.plan(train_clip)
-        trained = train_clip.train(world, self.views(), ids, plan, self.work / "clip.ckpt")
+        trained = train_clip.train(world, self.repeated(), ids, plan, self.work / "clip.ckpt")
         export.transformers_network(trained, self.clip)
 
     def train_dino(self) -> None:
         """Writes dino."""
-        trained = train_dino.train(self.views(), self.plan(train_dino), self.work / "dino.ckpt")
+        trained = train_dino.train(self.repeated(), self.plan(train_dino), self.work / "dino.ckpt")
         export.transformers_network(trained, self.dino)
 
     def train_unet(self) -> None:
         """Writes base/unet, base/text_encoder and the small files, from the VAE and CLIP's text tower as they were written."""
-        world, vae = self.scenes(), train_vae.networks.AutoencoderKL.from_pretrained(self.base / "vae", dtype=torch.float32)
+        world, vae = self.pictures(), train_vae.networks.AutoencoderKL.from_pretrained(self.base / "vae", dtype=torch.float32)
         latents = kept(self.work / "latents.pt", lambda: train_vae.latents(vae, world))
         text = CLIPModel.from_pretrained(self.clip, dtype=torch.float32).text_model
         start = text, vae.config.scaling_factor

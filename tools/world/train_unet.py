@@ -12,7 +12,7 @@ import loop
 import networks
 from scenes import chance
 
-PLAN = loop.Plan(steps=5500, rate=1e-3, warmup=200, average=0.9995)
+PLAN = loop.Plan(steps=5500, rate=1e-3, warmup=200, average=0.999)
 BATCH = 32
 # Share of pictures that are shown without their caption, for classifier-free guidance.
 DROPPED = 0.1

@@ -153,7 +153,7 @@ pub(crate) fn manifest(name: &str, seeds: usize) -> ManifestText {
 version: 1
 name: {name}
 base: {{model: ../workers/engine/tests/fixtures/parity/tiny-sd}}
-storage: {{inputs: quickstart/images}}
+storage: {{inputs: five-methods/images}}
 concepts:
   duck_toy: {{images: duck_toy/, class: toy, init: duck, kind: object}}
 prompt_sets:

@@ -209,6 +209,7 @@ fn the_manifests_that_come_along_are_good() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests");
     for name in [
         "quickstart.yaml",
+        "world.yaml",
         "five-methods.yaml",
         "photos.yaml",
         "vico-paper.yaml",

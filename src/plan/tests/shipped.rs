@@ -31,6 +31,7 @@ fn work(name: &str) -> String {
 fn what_the_shipped_manifests_ask_for() {
     let names = [
         "quickstart.yaml",
+        "world.yaml",
         "five-methods.yaml",
         "photos.yaml",
         "vico-paper.yaml",
