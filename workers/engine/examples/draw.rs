@@ -1,7 +1,7 @@
 //! Draws one picture for each caption of a list with a base model, as it is.
 //!
 //! ```text
-//! cargo run --release --workspace --example draw -- --base BASE --captions captions.jsonl --out DIR
+//! cargo run --release --example draw -- --base BASE --captions captions.jsonl --out DIR
 //! ```
 //!
 //! A line of the list is `{"caption": "…"}`, other keys are ignored. `DIR/captions.jsonl` says which file shows which

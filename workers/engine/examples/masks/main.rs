@@ -1,7 +1,7 @@
 //! Where ViCo's automatic mask finds the concept in its photos, beside where it is.
 //!
 //! ```text
-//! cargo run --release --workspace --example masks -- --base BASE --adapter vico.safetensors --photos DIR --truth DIR
+//! cargo run --release --example masks -- --base BASE --adapter vico.safetensors --photos DIR --truth DIR
 //!     [--out masks.png]
 //! ```
 //!
