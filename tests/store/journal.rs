@@ -189,6 +189,32 @@ async fn cut_at_every_byte_whole_frames_survive() {
     assert_eq!(contents(&store, "after").await, "firstthird");
 }
 
+/// A coordinator tears its append, the next one its claim: nothing of that was ever answered.
+#[tokio::test]
+async fn torn_claims_behind_a_torn_append_are_left_out() {
+    let folder = TempDir::new().unwrap();
+    let store = local(&folder).await;
+    let mut journal = open(&store, "one").await;
+    for name in ["first", "torn"] {
+        journal.append(&frames(&[name])).await.unwrap();
+    }
+    cut(&files(&store, "state/log")[2], 3);
+    for writer in ["two", "three"] {
+        open(&store, writer).await;
+        let claim = files(&store, "state/log").pop().unwrap();
+        cut(&claim, 60);
+    }
+    let (_, recovered) = Journal::open(&store, "four").await.unwrap();
+    assert_eq!(recovered.events, frames(&["first"]));
+    assert_eq!(recovered.repairs.len(), 3, "{:?}", recovered.repairs);
+}
+
+/// Takes bytes from a file's end.
+fn cut(file: &std::path::Path, bytes: usize) {
+    let whole = std::fs::read(file).unwrap();
+    std::fs::write(file, &whole[..whole.len() - bytes]).unwrap();
+}
+
 #[tokio::test]
 async fn damage_under_later_segments_is_an_error() {
     let folder = TempDir::new().unwrap();

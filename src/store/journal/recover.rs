@@ -54,8 +54,8 @@ async fn read_once(objects: &Objects, end: u64) -> Result<(Recovered, Tail), Err
         .await?;
     tail.segments = segments.len() as u64;
     for (at, (number, segment)) in segments.iter().enumerate() {
-        let next = segments.get(at + 1).map(|(_, next)| next);
-        if let Some(note) = check(*number, segment, next)? {
+        let later = segments[at + 1..].iter().map(|(_, later)| later);
+        if let Some(note) = check(*number, segment, later)? {
             recovered.repairs.push(note);
         }
         tail.bytes += segment.frames.iter().map(|frame| frame.len() as u64).sum::<u64>();
@@ -84,11 +84,22 @@ async fn latest_snapshot(
 }
 
 /// A note if the segment is torn and may be: its epoch ended with it, so the append that wrote it was never answered.
-fn check(number: u64, segment: &Segment, next: Option<&Segment>) -> Result<Option<String>, Error> {
+/// What ended it is a claim, and claims can be torn as well: until there is a whole one, they are shorter than a header.
+fn check<'a>(
+    number: u64,
+    segment: &Segment,
+    mut later: impl Iterator<Item = &'a Segment>,
+) -> Result<Option<String>, Error> {
     let Some(offset) = segment.torn_at else {
         return Ok(None);
     };
     let key = layout::segment(number);
+    let is_torn_claim = |later: &Segment| later.header.is_none() && later.is_cut_short;
+    let next = if segment.is_cut_short {
+        later.find(|later| !is_torn_claim(later))
+    } else {
+        later.next()
+    };
     if next.is_none_or(Segment::is_claim) {
         return Ok(Some(format!(
             "{key} is torn at byte {offset}; {} whole frames before it were kept",

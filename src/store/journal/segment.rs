@@ -57,6 +57,8 @@ pub(super) struct Segment {
     pub(super) frames: Vec<Bytes>,
     /// Where the sound part ends, if something is missing or damaged after it.
     pub(super) torn_at: Option<usize>,
+    /// Its bytes end too early: it was torn when it was written, and not damaged later.
+    pub(super) is_cut_short: bool,
 }
 
 impl Segment {
@@ -99,6 +101,7 @@ pub(super) fn decode(bytes: &Bytes) -> Segment {
             header: None,
             frames: Vec::new(),
             torn_at: Some(0),
+            is_cut_short: bytes.len() < HEADER,
         };
     };
     let mut frames = Vec::new();
@@ -112,6 +115,7 @@ pub(super) fn decode(bytes: &Bytes) -> Segment {
         header: Some(header),
         frames,
         torn_at: (!whole).then_some(at),
+        is_cut_short: !whole && !reaches(bytes, at),
     }
 }
 
@@ -156,6 +160,15 @@ fn decode_frame(bytes: &Bytes, at: usize) -> Option<Bytes> {
     let payload = bytes.get(start..start.checked_add(length as usize)?)?;
     // The length is part of the sum, or a run of zeros would read as empty frames.
     (checksum(length, payload) == sum).then(|| bytes.slice_ref(payload))
+}
+
+/// Whether the bytes go on to the end of the frame at `at`.
+fn reaches(bytes: &Bytes, at: usize) -> bool {
+    let length = bytes
+        .get(at..at + 4)
+        .map_or(0, |mut head| head.get_u32_le() as usize);
+    let end = (at + FRAME_HEADER).checked_add(length);
+    end.is_some_and(|end| end <= bytes.len())
 }
 
 fn checksum(length: u32, payload: &[u8]) -> u32 {
