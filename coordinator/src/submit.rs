@@ -66,9 +66,9 @@ pub(crate) async fn plan(store: &Store, text: &ManifestText) -> Result<PlanSumma
 #[derive(Debug, Clone)]
 pub(crate) struct Prepared {
     pub(crate) plan: Plan,
-    /// The manifest as it was written, and with all defaults shown.
+    manifest: Manifest,
+    /// The manifest as it was written.
     written: String,
-    lock: String,
 }
 
 /// Plans, writes the documents that workers and reports read, and takes the sweep in. Answers whether it was there
@@ -91,7 +91,7 @@ pub(crate) async fn prepare(store: &Store, text: &ManifestText) -> Result<Prepar
     Ok(Prepared {
         plan: plan::expand(&manifest, &origin, &resolved)?,
         written: std::str::from_utf8(&text.bytes)?.to_owned(),
-        lock: manifest.show_defaults(),
+        manifest,
     })
 }
 
@@ -123,7 +123,7 @@ fn read(text: &ManifestText) -> Result<(Manifest, Origin), Error> {
 async fn write_documents(store: &Store, prepared: &Prepared) -> Result<(), store::Error> {
     let plan = &prepared.plan;
     store
-        .put_manifest(&plan.sweep, &prepared.written, &prepared.lock)
+        .put_manifest(&plan.sweep, &prepared.written, &prepared.manifest.show_defaults())
         .await?;
     let specs: Vec<_> = plan
         .jobs

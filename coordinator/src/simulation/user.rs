@@ -52,21 +52,17 @@ async fn look_after(town: &Town, sweep: &SweepId, chance: &mut Chance) -> bool {
     let seen = town.call(chance, move |door| {
         let id = id.clone();
         async move {
-            door.look(move |brain, now| {
+            door.look(move |brain, _| {
                 if let Err(fault) = brain.state.check() {
                     return Err(fault.to_string());
                 }
-                let published = brain.state.sweep(&id).is_some_and(|sweep| sweep.published);
-                let state = brain
-                    .sweep_list(now)
-                    .into_iter()
-                    .find(|status| status.sweep == id);
-                Ok((state.map(|sweep| sweep.state), published))
+                let sweep = brain.state.sweep(&id).zip(brain.state.tally(&id));
+                Ok(sweep.map(|(sweep, tally)| (sweep.state(tally), sweep.published)))
             })
             .await
         }
     });
-    let (state, published) = match seen.await {
+    let seen = match seen.await {
         Ok(Ok(seen)) => seen,
         Ok(Err(fault)) => {
             town.truth.break_with(fault);
@@ -74,13 +70,13 @@ async fn look_after(town: &Town, sweep: &SweepId, chance: &mut Chance) -> bool {
         }
         Err(_) => return false,
     };
-    let wish = match state {
-        Some(SweepState::Succeeded) => return published,
-        Some(SweepState::Failed | SweepState::Cancelled) => Command::Retry {
+    let wish = match seen {
+        Some((SweepState::Succeeded, published)) => return published,
+        Some((SweepState::Failed | SweepState::Cancelled, _)) => Command::Retry {
             sweep: sweep.clone(),
             class: None,
         },
-        Some(SweepState::Running) if !town.is_calm() && chance.happens(0.05) => {
+        Some((SweepState::Running, _)) if !town.is_calm() && chance.happens(0.05) => {
             Command::Cancel(sweep.clone())
         }
         _ => return false,

@@ -1,7 +1,7 @@
 //! Workers: they train for a while, upload, and report; they crash, hang, are cut off, and come back.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -40,14 +40,14 @@ pub(super) async fn machine(town: Arc<Town>, name: &'static str) {
     }
 }
 
-type Held = Arc<Mutex<BTreeMap<LeaseId, (Grant, CancellationToken)>>>;
+type Held = BTreeMap<LeaseId, (Grant, CancellationToken)>;
 
 #[derive(Clone)]
 struct Process {
     town: Arc<Town>,
     store: Store,
     session: Session,
-    held: Held,
+    held: Arc<Mutex<Held>>,
 }
 
 impl Process {
@@ -61,7 +61,7 @@ impl Process {
                 worker: name.parse().unwrap(),
                 nonce: format!("{name} {start}"),
             },
-            held: Held::default(),
+            held: Arc::default(),
         }
     }
 
@@ -118,13 +118,16 @@ impl Process {
         }
     }
 
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn leases(&self) -> Vec<Grant> {
-        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        held.values().map(|(grant, _)| grant.clone()).collect()
+        self.held().values().map(|(grant, _)| grant.clone()).collect()
     }
 
     fn drop_leases(&self, revoked: &[LeaseId]) {
-        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut held = self.held();
         for lease in revoked {
             if let Some((_, stop)) = held.remove(lease) {
                 stop.cancel();
@@ -204,10 +207,7 @@ impl Process {
         let stop = CancellationToken::new();
         let lease = grant.lease;
         let known = (grant.clone(), stop.clone());
-        self.held
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(lease, known);
+        self.held().insert(lease, known);
         self.town.tell(format!(
             "{} began {} under lease {lease}",
             self.session.nonce,
@@ -218,10 +218,7 @@ impl Process {
             () = stop.cancelled() => {}
             () = self.work(&grant) => {}
         }
-        self.held
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(&lease);
+        self.held().remove(&lease);
     }
 
     async fn work(&self, grant: &Grant) {

@@ -18,10 +18,10 @@ use clap::Parser;
 use vico_engine::adapter::Adapter;
 use vico_engine::base_model::BaseModel;
 use vico_engine::diffusion::Ddim;
-use vico_engine::image::{Rgb8, to_unit_range};
+use vico_engine::image::Rgb8;
 use vico_engine::methods::sampling::{NoisePredictor, SampleSpec};
 use vico_engine::methods::vico::learned::Learned;
-use vico_engine::methods::vico::sample::TwoBranches;
+use vico_engine::methods::vico::sample::{TwoBranches, reference_latents};
 
 mod mask;
 mod pictures;
@@ -101,8 +101,7 @@ fn votes(
     photo: &Rgb8,
     (prompt, steps): (&str, usize),
 ) -> anyhow::Result<Vec<Vec<Vec<u8>>>> {
-    let pixels = to_unit_range(photo, &Device::Cpu)?.unsqueeze(0)?;
-    let reference = (base.vae.encode(&pixels)?.mean * base.vae.scaling_factor())?;
+    let reference = reference_latents(base, photo)?;
     let spec = SampleSpec {
         prompt: prompt.to_owned(),
         negative_prompt: String::new(),

@@ -4,9 +4,9 @@ use candle_core::{Device, Tensor};
 use vico_engine::adapter::Adapter;
 use vico_engine::base_model::BaseModel;
 use vico_engine::diffusion::{NoiseKey, Purpose};
-use vico_engine::image::to_unit_range;
 use vico_engine::methods::vico::learned::{Learned, columns};
 use vico_engine::methods::vico::pass::Batch;
+use vico_engine::methods::vico::sample::reference_latents;
 
 use crate::world::photos;
 
@@ -18,10 +18,7 @@ pub(crate) fn loss(base: &BaseModel, adapter: &Adapter) -> f32 {
     let photos = photos();
     let latents: Vec<Tensor> = photos
         .iter()
-        .map(|photo| {
-            let pixels = to_unit_range(photo, &Device::Cpu).unwrap().unsqueeze(0).unwrap();
-            (base.vae.encode(&pixels).unwrap().mean * base.vae.scaling_factor()).unwrap()
-        })
+        .map(|photo| reference_latents(base, photo).unwrap())
         .collect();
     let caption = format!("a photo of a {}", adapter.placeholder());
     let encoded = base.tokenizer.encode(&caption).unwrap();

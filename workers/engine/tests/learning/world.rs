@@ -51,7 +51,7 @@ pub(crate) fn dino(pictures: &[Rgb8]) -> Features {
     features.into_iter().next().unwrap().dino.unwrap()
 }
 
-/// What `manifests/quickstart.yaml` asks for, with fewer train steps.
+/// As in `manifests/quickstart.yaml`, but for the numbers of steps and of samples per step.
 pub(crate) fn spec(steps: usize) -> VicoSpec {
     VicoSpec {
         steps,

@@ -31,8 +31,7 @@ pub fn sample(
     let learned = Learned::from_adapter(base, adapter)?;
     let ddim = Ddim::new(&base.schedule, spec.steps, spec.eta)?;
     let squashed = resize(reference, spec.size, spec.size, Filter::Bilinear);
-    let pixels = to_unit_range(&squashed, base.device())?.unsqueeze(0)?; // (1, 3, size, size)
-    let reference = (base.vae.encode(&pixels)?.mean * base.vae.scaling_factor())?; // (1, 4, h, w)
+    let reference = reference_latents(base, &squashed)?; // (1, 4, h, w)
     let mut predictor = TwoBranches::new(base, &learned, spec, &reference)?;
     let denoise = Denoise {
         ddim: &ddim,
@@ -40,6 +39,15 @@ pub fn sample(
         batch: spec.batch,
     };
     spec.run(base, &denoise, &mut predictor, watch)
+}
+
+/// What the reference branch sees of a square picture: the mean of its VAE posterior, scaled, (1, 4, h, w).
+///
+/// # Errors
+/// The picture's size does not fit the VAE, or a tensor operation fails.
+pub fn reference_latents(base: &BaseModel, picture: &Rgb8) -> crate::Result<Tensor> {
+    let pixels = to_unit_range(picture, base.device())?.unsqueeze(0)?; // (1, 3, size, size)
+    Ok((base.vae.encode(&pixels)?.mean * base.vae.scaling_factor())?)
 }
 
 /// Predicts noise with the image cross-attention in place.
