@@ -1,10 +1,14 @@
 //! Two-dimensional convolution.
 
+use candle_core::conv::CudnnFwdAlgo;
 use candle_core::{Result, Shape, Tensor, bail};
 
 use super::gemm::Mat;
 use super::im2col::{Tile, Window};
 use super::op::{self, FrozenOp, with_elements};
+
+/// How cuDNN convolves: good at every size. Left to choose, it thinks for milliseconds before every single convolution.
+const CUDNN: Option<CudnnFwdAlgo> = Some(CudnnFwdAlgo::ImplicitPrecompGemm);
 
 /// Where a convolution looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,7 +30,7 @@ pub fn conv2d(
 ) -> Result<Tensor> {
     check(x, weight, bias, geometry)?;
     if weight.track_op() || bias.is_some_and(Tensor::track_op) {
-        let y = x.conv2d(weight, geometry.padding, geometry.stride, 1, 1)?;
+        let y = x.conv2d_with_algo(weight, geometry.padding, geometry.stride, 1, 1, CUDNN)?;
         return match bias {
             Some(bias) => y.broadcast_add(&bias.reshape((1, (), 1, 1))?),
             None => Ok(y),
@@ -122,9 +126,9 @@ impl FrozenOp for FrozenConv2d {
 
     fn device(&self, x: &Tensor) -> Result<Tensor> {
         let Conv2dGeometry { stride, padding } = self.geometry;
-        let y = x
-            .to_dtype(self.weight.dtype())?
-            .conv2d(&self.weight, padding, stride, 1, 1)?;
+        let y =
+            x.to_dtype(self.weight.dtype())?
+                .conv2d_with_algo(&self.weight, padding, stride, 1, 1, CUDNN)?;
         let y = y.to_dtype(x.dtype())?;
         match &self.bias {
             Some(bias) => y.broadcast_add(&bias.to_dtype(y.dtype())?.reshape((1, (), 1, 1))?),
@@ -140,7 +144,8 @@ impl FrozenOp for FrozenConv2d {
         let dy = spread(dy, 2, stride, h + 2 * padding + 1 - k)?;
         let dy = spread(&dy, 3, stride, w + 2 * padding + 1 - k)?;
         let turned = self.weight.flip(&[2, 3])?.transpose(0, 1)?.contiguous()?;
-        let full = dy.to_dtype(turned.dtype())?.conv2d(&turned, k - 1, 1, 1, 1)?;
+        let dy = dy.to_dtype(turned.dtype())?;
+        let full = dy.conv2d_with_algo(&turned, k - 1, 1, 1, 1, CUDNN)?;
         full.to_dtype(x.dtype())?
             .narrow(2, padding, h)?
             .narrow(3, padding, w)?
