@@ -4,6 +4,7 @@
 //! - `actor`: the one task that owns the brain; an answer leaves only when what it tells is durable.
 //! - `scribe`, `recovery`: the journal's two ends. `office`: all of it but the network.
 //! - `submit`, `commit`, `publish`: what reads and writes documents around a decision.
+//! - `rehearsal`: the brain in made-up fleets, for the benchmarks.
 //! - `logbook`: what attempts write. `rpc`: the wire to `handle` and back, no logic.
 //!
 //! [`Coordinator`] is the whole; the command line beside this library is one of its users.
@@ -19,6 +20,8 @@ mod logbook;
 mod office;
 mod publish;
 mod recovery;
+#[doc(hidden)]
+pub mod rehearsal;
 mod rpc;
 #[cfg(test)]
 mod sabotage;

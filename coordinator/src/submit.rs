@@ -142,6 +142,7 @@ fn new_sweep(plan: Plan, done: &BTreeMap<JobKey, Receipt>) -> NewSweep {
         id: plan.sweep,
         name: plan.name,
         retry: plan.retry,
+        scheduling: plan.scheduling,
         jobs: plan
             .jobs
             .into_iter()

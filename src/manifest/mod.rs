@@ -46,7 +46,7 @@ pub use error::{Errors, Kind, Place, Problem};
 pub use location::{InvalidOrigin, Origin};
 pub use settings::{
     Assignment, Backoff, BaseModel, Concept, ConceptKind, ConceptsFrom, FolderLayout, Images, Metrics, Point,
-    PromptSet, Prompts, RetryPolicy, Scope, Settings, StageResources, Words,
+    PromptSet, Prompts, RetryPolicy, Scheduling, Scope, Settings, StageResources, Words,
 };
 
 /// A valid manifest.
@@ -95,6 +95,11 @@ impl Manifest {
     /// What happens when attempts fail.
     pub fn retry(&self) -> &RetryPolicy {
         &self.retry
+    }
+
+    /// The sweep's place among others.
+    pub fn scheduling(&self) -> &Scheduling {
+        &self.raw.scheduling
     }
 
     /// The whole manifest with every default written out. Parses to the same plan.

@@ -245,6 +245,32 @@ pub struct RetryPolicy {
     pub backoff: Backoff,
 }
 
+/// A sweep's place among others that want the same workers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Scheduling {
+    /// Sweeps of higher priority go first; those of lower priority get what is left, which may be nothing.
+    #[schemars(range(min = -1000, max = 1000))]
+    pub priority: i32,
+    /// Among sweeps of equal priority: one with twice the share has twice as many jobs running.
+    #[schemars(range(min = 1, max = 1000))]
+    pub share: u32,
+    /// How many of its jobs may run at once; no limit where absent.
+    #[schemars(range(min = 1))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_running: Option<u32>,
+}
+
+impl Default for Scheduling {
+    fn default() -> Self {
+        Self {
+            priority: 0,
+            share: 1,
+            max_running: None,
+        }
+    }
+}
+
 /// Exponential back-off.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Backoff {

@@ -65,6 +65,7 @@ pub fn expand(manifest: &Manifest, origin: &Origin, resolved: &Resolved) -> Resu
         runs,
         jobs,
         retry: manifest.retry().clone(),
+        scheduling: manifest.scheduling().clone(),
         input_bytes,
     })
 }

@@ -24,7 +24,7 @@ use crate::ids::{ConceptId, JobKey, MethodId, SweepId};
 use crate::job::Stage;
 use crate::spec::JobSpec;
 
-pub use crate::manifest::{Backoff, RetryPolicy};
+pub use crate::manifest::{Backoff, RetryPolicy, Scheduling};
 pub use diff::{FieldChange, PlanDiff, StageDiff, diff};
 pub use expand::expand;
 pub use needs::needs;
@@ -45,6 +45,9 @@ pub struct Plan {
     pub jobs: BTreeMap<JobKey, PlannedJob>,
     /// What happens when attempts fail.
     pub retry: RetryPolicy,
+    /// Its place among other sweeps.
+    #[serde(default)]
+    pub scheduling: Scheduling,
     /// Bytes of reference images and models that the jobs read.
     pub input_bytes: u64,
 }

@@ -147,6 +147,7 @@ impl Actor {
             | Event::AttemptStarted { .. }
             | Event::SweepCancelled { .. }
             | Event::SweepRetried { .. }
+            | Event::SweepRescheduled { .. }
             | Event::SweepPublished { .. } => {}
         }
     }

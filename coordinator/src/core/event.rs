@@ -5,7 +5,7 @@ use vico::clock::Timestamp;
 use vico::digest::Digest;
 use vico::ids::{Attempt, JobKey, LeaseId, SweepId, WorkerId};
 use vico::job::{Failure, Resources, Stage};
-use vico::plan::RetryPolicy;
+use vico::plan::{RetryPolicy, Scheduling};
 
 /// A fact. Changing a variant changes the journal: raise [`super::format::VERSION`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -89,6 +89,13 @@ pub(crate) enum Event {
         /// When.
         at: Timestamp,
     },
+    /// A user gave a sweep another place among the others.
+    SweepRescheduled {
+        /// The sweep.
+        sweep: SweepId,
+        /// Its new place.
+        scheduling: Scheduling,
+    },
     /// A sweep's results lie in the bucket.
     SweepPublished {
         /// The sweep.
@@ -120,6 +127,9 @@ pub(crate) struct NewSweep {
     pub(crate) name: String,
     /// How often its jobs are tried.
     pub(crate) retry: RetryPolicy,
+    /// Its place among other sweeps.
+    #[serde(default)]
+    pub(crate) scheduling: Scheduling,
     /// Its jobs; every upstream job is among them.
     pub(crate) jobs: Vec<NewJob>,
     /// Those whose receipt was there already.

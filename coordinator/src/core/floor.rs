@@ -78,6 +78,11 @@ impl Floor {
         self.workers.iter()
     }
 
+    /// How many workers there are.
+    pub(crate) fn size(&self) -> usize {
+        self.workers.len()
+    }
+
     pub(crate) fn worker(&self, id: &WorkerId) -> Option<&Worker> {
         self.workers.get(id)
     }

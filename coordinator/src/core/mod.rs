@@ -15,6 +15,7 @@ pub(crate) mod command;
 pub(crate) mod decide;
 mod eta;
 pub(crate) mod event;
+mod few;
 pub(crate) mod floor;
 pub(crate) mod format;
 mod placement;

@@ -22,6 +22,8 @@ pub(crate) use prompts::RawPromptSet;
 pub(crate) use running::{RawDemand, RawResources, RawRetry};
 pub(crate) use sampling::RawSampling;
 
+use super::settings::Scheduling;
+
 /// A sweep: concepts × methods × matrix points, drawn and scored alike.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -77,6 +79,9 @@ pub(crate) struct RawManifest {
     /// What happens when attempts fail.
     #[serde(default)]
     pub retry: RawRetry,
+    /// The sweep's place among others that want the same workers.
+    #[serde(default)]
+    pub scheduling: Scheduling,
 }
 
 /// Text, a number, or true/false.

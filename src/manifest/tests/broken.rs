@@ -75,6 +75,7 @@ reports! {
     a_size_without_a_unit: appended("resources:\n  train: {vram: 16}\n  sample: {vram: 16G}");
     a_duration_without_a_unit: appended("retry: {checkpoint_every: 50, backoff: {initial: ten seconds, max: 5m}}");
     a_wait_that_shrinks: appended("retry: {backoff: {initial: 10m, max: 5m}}");
+    a_share_of_nothing: appended("scheduling: {priority: high, share: 0, max_running: 0}");
     another_version: with("version: 1", "version: 2");
     an_unknown_protocol: with("clip: /models/clip", "protocols: [bench-v2], clip: /models/clip");
 

@@ -80,7 +80,7 @@ fn the_reader_knows_every_format() {
     collect_formats(&schema(), &mut formats);
     assert_eq!(
         formats.into_iter().collect::<Vec<_>>(),
-        ["double", "uint32", "uint64"]
+        ["double", "int32", "uint32", "uint64"]
     );
 }
 

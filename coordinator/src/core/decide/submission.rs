@@ -10,10 +10,15 @@ use vico::status::SweepState;
 use crate::core::{Brain, Event, NewSweep, Refusal};
 
 impl Brain {
-    /// A sweep that is there already is joined: no event.
+    /// A sweep that is there already is joined; at most its place among others changes.
     pub(super) fn decide_add_sweep(&self, sweep: &NewSweep, at: Timestamp) -> Result<Vec<Event>, Refusal> {
-        if self.state.sweep(&sweep.id).is_some() {
-            return Ok(Vec::new());
+        if let Some(known) = self.state.sweep(&sweep.id) {
+            let scheduling = sweep.scheduling.clone();
+            let moved = (known.scheduling != scheduling).then(|| Event::SweepRescheduled {
+                sweep: sweep.id.clone(),
+                scheduling,
+            });
+            return Ok(moved.into_iter().collect());
         }
         check_plan(sweep)?;
         let sweep = sweep.clone();

@@ -1,6 +1,7 @@
 //! What can be recomputed from the jobs, kept up to date because decisions need it at once.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use vico::clock::Timestamp;
 use vico::digest::Digest;
@@ -9,6 +10,7 @@ use vico::job::{Resources, Stage};
 
 use super::job::{Job, Phase};
 use super::sweep::Tally;
+use crate::core::few::Few;
 
 /// Ready jobs that look the same to placement. A job that two sweeps want stands in two lanes.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -18,7 +20,7 @@ pub(crate) struct Lane {
     pub(crate) stage: Stage,
     pub(crate) resources: Resources,
     /// Identities of the models they load.
-    pub(crate) models: Vec<Digest>,
+    pub(crate) models: Arc<[Digest]>,
 }
 
 /// Derived from the jobs alone: every job is entered once, as it is.
@@ -27,7 +29,7 @@ pub(crate) struct Index {
     lanes: BTreeMap<Lane, BTreeSet<(Timestamp, JobKey)>>,
     leases: BTreeMap<LeaseId, JobKey>,
     held: BTreeMap<WorkerId, BTreeSet<JobKey>>,
-    downstream: BTreeMap<JobKey, Vec<JobKey>>,
+    downstream: BTreeMap<JobKey, Few<JobKey>>,
     tallies: BTreeMap<SweepId, Tally>,
 }
 
@@ -35,10 +37,7 @@ impl Index {
     /// Enters a job that is new to the state.
     pub(super) fn link(&mut self, job: &Job) {
         for &upstream in &job.upstream {
-            let readers = self.downstream.entry(upstream).or_default();
-            if let Err(place) = readers.binary_search(&job.key) {
-                readers.insert(place, job.key);
-            }
+            self.downstream.entry(upstream).or_default().insert(job.key);
         }
     }
 
@@ -100,7 +99,7 @@ impl Index {
     }
 
     pub(super) fn downstream(&self, key: JobKey) -> &[JobKey] {
-        self.downstream.get(&key).map_or(&[], Vec::as_slice)
+        self.downstream.get(&key).map_or(&[], Few::as_slice)
     }
 
     pub(super) fn tally(&self, sweep: &SweepId) -> Option<&Tally> {

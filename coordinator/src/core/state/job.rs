@@ -1,6 +1,7 @@
 //! A job as the coordinator remembers it.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use vico::clock::Timestamp;
@@ -9,6 +10,7 @@ use vico::ids::{Attempt, JobKey, LeaseId, SweepId, WorkerId};
 use vico::job::{Failure, JobState, Resources, Stage};
 
 use crate::core::NewJob;
+use crate::core::few::Few;
 
 /// Attempts remembered per job; older ones are forgotten, their numbers are not.
 const REMEMBERED_TRIES: usize = 64;
@@ -23,13 +25,13 @@ pub(crate) struct Job {
     /// What it needs of a worker.
     pub(crate) resources: Resources,
     /// Identities of the models it loads.
-    pub(crate) models: Vec<Digest>,
+    pub(crate) models: Arc<[Digest]>,
     /// The jobs whose outputs it reads; all of earlier stages.
     pub(crate) upstream: Vec<JobKey>,
     /// Every sweep that has it in its plan.
-    pub(crate) listed_by: BTreeSet<SweepId>,
+    pub(crate) listed_by: Few<SweepId>,
     /// Of those, the sweeps that were not cancelled. Nobody else needs the job.
-    pub(crate) wanted_by: BTreeSet<SweepId>,
+    pub(crate) wanted_by: Few<SweepId>,
     pub(crate) phase: Phase,
     /// Attempts, oldest first.
     pub(crate) tries: Vec<Try>,
@@ -119,16 +121,16 @@ impl Phase {
 
 impl Job {
     /// A job that nobody wants yet.
-    pub(super) fn new(planned: &NewJob) -> Self {
+    pub(super) fn new(planned: &NewJob, models: Arc<[Digest]>) -> Self {
         Self {
             key: planned.key,
             stage: planned.stage,
             label: planned.label.clone(),
             resources: planned.resources.clone(),
-            models: planned.models.clone(),
+            models,
             upstream: planned.upstream.clone(),
-            listed_by: BTreeSet::new(),
-            wanted_by: BTreeSet::new(),
+            listed_by: Few::default(),
+            wanted_by: Few::default(),
             phase: Phase::Cancelled,
             tries: Vec::new(),
             failures: 0,

@@ -3,6 +3,7 @@
 mod apply;
 mod index;
 mod job;
+mod shared;
 mod snapshot;
 mod sweep;
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use vico::ids::{LeaseId, SweepId, WorkerId};
 
+use super::shared::Shared;
 use super::{Index, Job, State, Sweep, WorkerRecord};
 
 /// What a snapshot in the journal holds.
@@ -29,8 +30,13 @@ impl State {
         }
     }
 
+    /// Whether the index is what the jobs make it.
+    pub(crate) fn has_true_index(&self) -> bool {
+        self.index == self.rebuilt_index()
+    }
+
     /// The index over the jobs, from nothing.
-    pub(crate) fn rebuilt_index(&self) -> Index {
+    fn rebuilt_index(&self) -> Index {
         let mut index = Index::default();
         for job in self.jobs.values() {
             index.link(job);
@@ -42,8 +48,13 @@ impl State {
 
 impl From<Snapshot> for State {
     fn from(snapshot: Snapshot) -> Self {
+        let mut models = Shared::new();
+        let share = |mut job: Job| {
+            job.models = models.copy_of(&job.models);
+            (job.key, job)
+        };
         let mut state = Self {
-            jobs: snapshot.jobs.into_iter().map(|job| (job.key, job)).collect(),
+            jobs: snapshot.jobs.into_iter().map(share).collect(),
             sweeps: snapshot.sweeps,
             records: snapshot.workers,
             next_lease: snapshot.next_lease,

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use vico::clock::Timestamp;
 use vico::ids::JobKey;
 use vico::job::{JobState, Stage};
-use vico::plan::RetryPolicy;
+use vico::plan::{RetryPolicy, Scheduling};
 use vico::status::SweepState;
 
 /// Notices kept per sweep.
@@ -19,6 +19,9 @@ pub(crate) struct Sweep {
     /// The manifest's name.
     pub(crate) name: String,
     pub(crate) retry: RetryPolicy,
+    /// Its place among other sweeps.
+    #[serde(default)]
+    pub(crate) scheduling: Scheduling,
     pub(crate) submitted: Timestamp,
     /// Its jobs, in the order of the plan.
     pub(crate) jobs: Vec<JobKey>,

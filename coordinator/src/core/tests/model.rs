@@ -24,6 +24,7 @@ struct Sweep {
     jobs: Vec<JobKey>,
     attempts: u32,
     cancelled: bool,
+    max_running: Option<u32>,
 }
 
 #[derive(Debug)]
@@ -159,7 +160,9 @@ impl Model {
     }
 
     fn add(&mut self, new: &NewSweep) {
-        if self.sweeps.contains_key(&new.id) {
+        let max_running = new.scheduling.max_running;
+        if let Some(known) = self.sweeps.get_mut(&new.id) {
+            known.max_running = max_running;
             return;
         }
         for job in &new.jobs {
@@ -184,6 +187,7 @@ impl Model {
                 jobs,
                 attempts,
                 cancelled,
+                max_running,
             },
         );
     }
@@ -254,7 +258,15 @@ impl Model {
             assert!(Some(*lease) > self.last_lease && may(worker), "{event:?}");
             self.last_lease = Some(*lease);
             self.job(*job).fate = Fate::Held(*lease, worker.clone());
+            let mut wanting = self.sweeps.values().filter(|sweep| sweep.jobs.contains(job));
+            assert!(wanting.any(|sweep| self.is_within_limit(sweep)), "{event:?}");
         }
+    }
+
+    fn is_within_limit(&self, sweep: &Sweep) -> bool {
+        let is_held = |key: &&JobKey| matches!(self.jobs[*key].fate, Fate::Held(..));
+        let held = sweep.jobs.iter().filter(is_held).count();
+        !sweep.cancelled && sweep.max_running.is_none_or(|most| held <= most as usize)
     }
 
     /// Attempts that ended because of what the brain knows about workers; `may` tells which leases that can be.

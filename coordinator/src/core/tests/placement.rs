@@ -2,9 +2,10 @@
 
 use vico::digest::Digest;
 use vico::ids::JobKey;
-use vico::job::Device;
+use vico::job::{Device, JobState, Stage};
+use vico::plan::Scheduling;
 
-use super::world::{World, granted, id, introduction, key, model, needing, sweep};
+use super::world::{World, granted, id, introduction, key, model, needing, sweep, sweep_id};
 use crate::core::{Ask, Command, NewSweep};
 
 const GIB: u64 = 1 << 30;
@@ -103,14 +104,17 @@ fn longer_jobs_go_first_once_durations_are_known() {
     world.submit(planned);
     world.cpu("w1", 1);
     // Training turns out to be quick, sampling slow.
-    for (seconds, _) in [(1, "dog/train"), (1, "cow/train")] {
-        let train = world.acquire_one("w1");
-        world.wait(seconds);
-        world.complete(&train);
+    for _ in 0..2 {
+        let granted = world.acquire_one("w1");
+        let stage = world.brain.state.job(granted.job).unwrap().stage;
+        world.wait(if stage == Stage::Sample { 100 } else { 1 });
+        world.complete(&granted);
     }
-    let sample = world.acquire_one("w1");
-    world.wait(100);
-    world.complete(&sample);
+    assert!(
+        ["cat/score", "dog/train", "cow/train"]
+            .iter()
+            .any(|job| world.state_of(key(job)) == JobState::Ready)
+    );
     let next = world.acquire_one("w1").job;
     assert!(world.brain.state.job(next).unwrap().label.ends_with("/sample"));
 }
@@ -154,4 +158,120 @@ fn the_choice_is_a_function_of_its_inputs() {
     let once = world.brain.place(&asks, world.now);
     assert_eq!(once.len(), 4);
     assert_eq!(world.brain.place(&asks, world.now), once);
+}
+
+/// How many of each sweep's jobs run after one worker of `slots` took all it could.
+fn shares(world: &mut World, sweeps: &[&str], slots: u32) -> Vec<u32> {
+    world.cpu("w1", slots);
+    world.acquire("w1", slots);
+    let running = |name: &&str| {
+        let tally = world.brain.state.tally(&sweep_id(name));
+        tally.unwrap().in_state(JobState::Leased)
+    };
+    sweeps.iter().map(running).collect()
+}
+
+fn submit(world: &mut World, name: &str, scheduling: Scheduling) {
+    let concepts: Vec<String> = (0..12).map(|n| format!("{name}{n}")).collect();
+    let concepts: Vec<&str> = concepts.iter().map(String::as_str).collect();
+    let planned = NewSweep {
+        scheduling,
+        ..sweep(name, &concepts)
+    };
+    world.submit(planned);
+}
+
+#[test]
+fn a_double_share_is_twice_as_many_jobs() {
+    let mut world = World::new();
+    let share = |share| Scheduling {
+        share,
+        ..Scheduling::default()
+    };
+    submit(&mut world, "single", share(1));
+    submit(&mut world, "double", share(2));
+    assert_eq!(shares(&mut world, &["single", "double"], 9), [3, 6]);
+}
+
+#[test]
+fn higher_priority_goes_first_and_leaves_the_rest() {
+    let mut world = World::new();
+    let priority = |priority| Scheduling {
+        priority,
+        ..Scheduling::default()
+    };
+    submit(&mut world, "low", priority(-1));
+    submit(&mut world, "high", priority(1));
+    assert_eq!(shares(&mut world, &["low", "high"], 9), [0, 9]);
+    assert_eq!(shares(&mut world, &["low", "high"], 15), [3, 12]);
+}
+
+#[test]
+fn a_sweep_keeps_to_its_limit_and_says_so() {
+    let mut world = World::new();
+    let limited = Scheduling {
+        priority: 5,
+        max_running: Some(2),
+        ..Scheduling::default()
+    };
+    submit(&mut world, "limited", limited);
+    submit(&mut world, "other", Scheduling::default());
+    assert_eq!(shares(&mut world, &["limited", "other"], 8), [2, 6]);
+    let waits = (0..12).map(|n| key(&format!("limited{n}/train")));
+    let waiting = waits.filter(|key| world.state_of(*key) == JobState::Ready);
+    for job in waiting {
+        assert_eq!(
+            world.reason(job),
+            "its sweep runs 2 jobs at a time (`scheduling.max_running`)"
+        );
+    }
+}
+
+#[test]
+fn submitting_again_moves_a_sweep_and_nothing_else() {
+    let mut world = World::new();
+    submit(&mut world, "s", Scheduling::default());
+    let moved = Scheduling {
+        priority: 7,
+        ..Scheduling::default()
+    };
+    submit(&mut world, "s", moved.clone());
+    assert_eq!(world.brain.state.sweep(&sweep_id("s")).unwrap().scheduling, moved);
+    assert_eq!(world.brain.state.jobs().count(), 36);
+    world.restart();
+}
+
+/// Placement looks at kinds of workers and jobs; a worker with two slots must still get its second job last.
+#[test]
+fn jobs_are_spread_over_workers_that_are_alike() {
+    let mut world = World::new();
+    world.submit(sweep("s", &["a", "b", "c"]));
+    let asks = ["w1", "w2", "w3"].map(|name| {
+        world.cpu(name, 2);
+        Ask {
+            worker: id(name),
+            max: 2,
+        }
+    });
+    let placed = world.brain.place(&asks, world.now);
+    let workers: Vec<_> = placed.into_iter().map(|placed| placed.worker).collect();
+    assert_eq!(workers, ["w1", "w2", "w3"].map(id));
+}
+
+#[test]
+fn towards_the_end_long_jobs_come_before_those_that_are_near() {
+    let next = |concepts: &[&str]| {
+        let mut world = World::new();
+        let planned = NewSweep {
+            done: vec![key("cat/train")],
+            ..sweep("s", concepts)
+        };
+        world.submit(planned);
+        world.cpu("w1", 1);
+        let next = acquire_with(&mut world, "w1", &[key("cat/train").0]);
+        world.brain.state.job(next[0]).unwrap().stage
+    };
+    assert_eq!(next(&["cat", "dog"]), Stage::Train);
+    let many = ["cat", "a", "b", "c", "d", "e", "f", "g", "h", "i"];
+    assert_eq!(next(&many), Stage::Sample);
 }

@@ -89,7 +89,9 @@ fn jobs_are_found_by_the_beginning_of_their_key() {
 #[test]
 fn the_estimate_comes_from_what_was_measured() {
     let mut world = World::new();
-    world.submit(sweep("s", &["a", "b", "c", "d"]));
+    // So many that a worker goes on with what it has begun.
+    let concepts = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"];
+    world.submit(sweep("s", &concepts));
     world.cpu("w1", 1);
     let eta = |world: &World| world.brain.eta(&sweep_id("s"), world.now);
     assert_eq!(eta(&world), None, "nothing was measured");
@@ -110,10 +112,10 @@ fn the_estimate_comes_from_what_was_measured() {
             assert_eq!(world.state_of(reader), vico::job::JobState::Ready);
         }
     }
-    // Three runs of 400 + 60 + 20 s are left for one slot, of which one attempt has just begun.
-    assert_eq!(eta(&world), Some(Duration::from_mins(24)));
+    // Eleven runs of 400 + 60 + 20 s are left for one slot, of which one attempt has just begun.
+    assert_eq!(eta(&world), Some(Duration::from_mins(88)));
     world.wait(100);
-    assert_eq!(eta(&world), Some(Duration::from_secs(3 * 480 - 100)));
+    assert_eq!(eta(&world), Some(Duration::from_secs(11 * 480 - 100)));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 use vico::ids::LeaseId;
 use vico::job::{FailureClass, JobState, Progress};
+use vico::plan::Scheduling;
 use vico::status::SweepState;
 
 use super::world::{Granted, World, granted, holding, id, introduction, sweep, sweep_id};
@@ -113,6 +114,11 @@ impl Walk {
                     .enumerate()
                     .filter(|(i, _)| done >> i & 1 == 1 && *done > 200);
                 planned.done = chosen.map(|(_, job)| job.key).collect();
+                planned.scheduling = Scheduling {
+                    priority: i32::from(done & 1),
+                    share: 1 + u32::from(done >> 1 & 3),
+                    max_running: (done & 8 == 0).then_some(1 + u32::from(done >> 4 & 1)),
+                };
                 self.world.submit(planned);
             }
             Move::Register {

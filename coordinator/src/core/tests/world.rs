@@ -10,7 +10,7 @@ use vico::job::{
     Device, DeviceFacts, Failure, FailureClass, HeldLease, Introduction, JobState, Progress, Receipt,
     Resources, Session, Stage,
 };
-use vico::plan::{Backoff, RetryPolicy};
+use vico::plan::{Backoff, RetryPolicy, Scheduling};
 
 use super::model::Model;
 use crate::core::event::Event;
@@ -148,6 +148,11 @@ impl World {
         let mut state = State::default();
         self.journal.iter().for_each(|event| state.apply(event));
         assert_eq!(state, self.brain.state, "the journal tells another story");
+        assert_eq!(
+            state,
+            State::from(state.snapshot()),
+            "the snapshot tells another story"
+        );
         self.brain = Brain::new(state, Settings::default(), self.now);
     }
 }
@@ -234,6 +239,7 @@ pub(super) fn sweep(name: &str, concepts: &[&str]) -> NewSweep {
                 max: Duration::from_mins(1),
             },
         },
+        scheduling: Scheduling::default(),
         jobs: once(concepts.iter().flat_map(|concept| chain(concept)).collect()),
         done: Vec::new(),
     }

@@ -2,7 +2,7 @@
 
 use vico::clock::Timestamp;
 use vico::ids::JobKey;
-use vico::job::{Device, Resources};
+use vico::job::{Device, JobState, Resources};
 use vico::status::{AttemptRecord, JobStatus};
 
 use crate::core::Brain;
@@ -86,7 +86,22 @@ impl Brain {
         if self.fitting_workers(job, now).next().is_none() {
             return "every worker that fits is quarantined or draining".to_owned();
         }
+        if let Some(most) = self.reached_limit(job) {
+            return format!("its sweep runs {most} jobs at a time (`scheduling.max_running`)");
+        }
         "waits for a free slot".to_owned()
+    }
+}
+
+impl Brain {
+    /// The limit that keeps the job back, if all sweeps that want it have reached theirs.
+    fn reached_limit(&self, job: &Job) -> Option<u32> {
+        let reached = job.wanted_by.iter().map(|id| {
+            let most = self.state.sweep(id)?.scheduling.max_running?;
+            let running = self.state.tally(id)?.in_state(JobState::Leased);
+            (running >= most).then_some(most)
+        });
+        reached.collect::<Option<Vec<u32>>>()?.into_iter().max()
     }
 }
 

@@ -55,6 +55,11 @@ impl State {
             Event::WorkerQuarantined { worker, until } => self.quarantine(worker, *until),
             Event::SweepCancelled { sweep, at } => self.at(*at, |change| change.cancel(sweep)),
             Event::SweepRetried { sweep, jobs, at } => self.at(*at, |change| change.retry(sweep, jobs)),
+            Event::SweepRescheduled { sweep, scheduling } => {
+                if let Some(sweep) = self.sweeps.get_mut(sweep) {
+                    sweep.scheduling = scheduling.clone();
+                }
+            }
             Event::SweepPublished { sweep } => {
                 if let Some(sweep) = self.sweeps.get_mut(sweep) {
                     sweep.published = true;

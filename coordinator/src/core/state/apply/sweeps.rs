@@ -8,15 +8,17 @@ use vico::job::{Failure, FailureClass, JobState, Stage};
 
 use super::Change;
 use crate::core::event::NewSweep;
+use crate::core::state::shared::Shared;
 use crate::core::state::{Ending, Job, Phase, Sweep};
 
 impl Change<'_> {
     pub(super) fn add_sweep(&mut self, planned: &NewSweep) {
         let id = &planned.id;
         let at = self.at;
+        let mut models = Shared::new();
         for job in &planned.jobs {
             self.state.jobs.entry(job.key).or_insert_with(|| {
-                let job = Job::new(job);
+                let job = Job::new(job, models.copy_of(&job.models));
                 self.state.index.link(&job);
                 job
             });
@@ -117,7 +119,7 @@ impl Change<'_> {
         sweep.note(format!("retrying {} jobs", jobs.len()));
         let listed = sweep.jobs.clone();
         for &key in &listed {
-            self.job(key, |job| _ = job.wanted_by.insert(id.clone()));
+            self.job(key, |job| job.wanted_by.insert(id.clone()));
         }
         for &key in jobs {
             self.revive(key);
@@ -143,6 +145,7 @@ fn new_sweep(
     Sweep {
         name: planned.name.clone(),
         retry: planned.retry.clone(),
+        scheduling: planned.scheduling.clone(),
         submitted,
         jobs,
         reused,

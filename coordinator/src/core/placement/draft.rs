@@ -1,0 +1,260 @@
+//! What would change if everything placed so far were granted.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
+
+use vico::clock::Timestamp;
+use vico::ids::{JobKey, SweepId};
+use vico::job::JobState;
+
+use super::Placed;
+use super::offer::{Group, Rank, Suit};
+use super::queue::{Queue, count_longer_jobs};
+use crate::core::floor::Worker;
+use crate::core::state::{Lane, Sweep, lanes_of};
+use crate::core::{Ask, Brain, eta};
+
+/// With fewer long jobs than this for every worker, the end of a sweep is near: which jobs are begun last decides when
+/// it comes.
+const PLENTY: usize = 8;
+
+pub(super) struct Draft<'a> {
+    brain: &'a Brain,
+    asks: &'a [Ask],
+    now: Timestamp,
+    /// What each asking worker may still get.
+    room: Vec<u32>,
+    queues: Vec<Queue<'a>>,
+    groups: Vec<Group>,
+    sweeps: BTreeMap<&'a SweepId, Contender<'a>>,
+    taken: HashSet<JobKey>,
+    /// Workers on the floor.
+    workers: usize,
+}
+
+/// A sweep that has due jobs.
+struct Contender<'a> {
+    sweep: &'a Sweep,
+    running: u32,
+}
+
+impl Contender<'_> {
+    fn is_at_its_limit(&self) -> bool {
+        let most = self.sweep.scheduling.max_running;
+        most.is_some_and(|most| self.running >= most)
+    }
+}
+
+impl<'a> Draft<'a> {
+    pub(super) fn new(brain: &'a Brain, asks: &'a [Ask], now: Timestamp) -> Self {
+        let lanes = brain.state.lanes();
+        let mut queues: Vec<_> = lanes
+            .map(|(lane, jobs)| {
+                let expected = eta::expected(brain.state.sweep(&lane.sweep), lane.stage);
+                Queue::new(lane, jobs, expected, now)
+            })
+            .collect();
+        let taken = HashSet::new();
+        queues.retain_mut(|queue| queue.is_open(&taken));
+        count_longer_jobs(&mut queues);
+        let sweeps = queues.iter().filter_map(|queue| contender(brain, queue.lane));
+        let mut draft = Self {
+            brain,
+            asks,
+            now,
+            room: Vec::new(),
+            sweeps: sweeps.collect(),
+            queues,
+            groups: Vec::new(),
+            taken,
+            workers: brain.floor.size(),
+        };
+        draft.group();
+        draft
+    }
+
+    /// Sorts the asks by how the lanes suit their workers.
+    fn group(&mut self) {
+        if self.queues.is_empty() {
+            return;
+        }
+        let room = self.asks.iter().map(|ask| self.brain.room(ask, self.now));
+        self.room = room.collect();
+        let mut groups: BTreeMap<Vec<Suit>, Group> = BTreeMap::new();
+        for (number, ask) in self.asks.iter().enumerate() {
+            let worker = self.brain.floor.worker(&ask.worker);
+            let Some(worker) = worker.filter(|_| self.room[number] > 0) else {
+                continue;
+            };
+            let lanes = self.queues.iter().map(|queue| queue.lane);
+            let suits: Vec<Suit> = lanes.map(|lane| suit(worker, lane)).collect();
+            let group = groups
+                .entry(suits)
+                .or_insert_with_key(|suits| Group::new(suits.clone()));
+            group.asks.push_back(number);
+            for (queue, job) in self.near(worker) {
+                group.near.entry(queue).or_default().push_back((number, job));
+            }
+        }
+        self.groups = groups.into_values().collect();
+    }
+
+    /// Due jobs whose upstream's outputs the worker has, with the queues they stand in.
+    fn near(&self, worker: &Worker) -> Vec<(usize, JobKey)> {
+        let state = &self.brain.state;
+        let readers = worker
+            .at_hand
+            .iter()
+            .flat_map(|have| state.downstream(JobKey(*have)));
+        let readers: BTreeSet<JobKey> = readers.copied().collect();
+        let due = readers
+            .into_iter()
+            .filter_map(|key| state.job(key))
+            .filter(|job| job.is_due(self.now));
+        due.flat_map(|job| {
+            let queue = |lane: Lane| self.queues.iter().position(|queue| *queue.lane == lane);
+            lanes_of(job).filter_map(queue).map(|queue| (queue, job.key))
+        })
+        .collect()
+    }
+
+    /// The best that is left.
+    pub(super) fn place_one(&mut self) -> Option<Placed> {
+        loop {
+            let (group, lane) = self.best_offer()?;
+            if let Some((ask, job)) = self.near_pair(group, lane).or_else(|| self.any_pair(group, lane)) {
+                return Some(self.take(group, ask, job));
+            }
+            // What is left there is to be tried elsewhere.
+            self.groups[group].suits[lane] = Suit::DoesNotFit;
+        }
+    }
+
+    fn best_offer(&mut self) -> Option<(usize, usize)> {
+        let open: Vec<bool> = (0..self.queues.len()).map(|lane| self.is_open(lane)).collect();
+        let mut best: Option<(Rank, (usize, usize))> = None;
+        for group in 0..self.groups.len() {
+            if self.groups[group].asks.is_empty() {
+                continue;
+            }
+            for lane in (0..open.len()).filter(|&lane| open[lane]) {
+                if self.groups[group].suits[lane] == Suit::DoesNotFit {
+                    continue;
+                }
+                let offer = Some((self.rank(group, lane), (group, lane)));
+                best = best.max(offer);
+            }
+        }
+        best.map(|(_, offer)| offer)
+    }
+
+    fn is_open(&mut self, lane: usize) -> bool {
+        let queue = &mut self.queues[lane];
+        let contender = self.sweeps.get(&queue.lane.sweep);
+        contender.is_some_and(|contender| !contender.is_at_its_limit()) && queue.is_open(&self.taken)
+    }
+
+    fn rank(&mut self, group: usize, lane: usize) -> Rank {
+        let is_near = self.near_pair(group, lane).is_some();
+        let contender = self.sweeps.get(&self.queues[lane].lane.sweep);
+        let (sweep, running) = match contender {
+            Some(contender) => (Some(contender.sweep), contender.running),
+            None => (None, 0),
+        };
+        let scheduling = sweep.map(|sweep| sweep.scheduling.clone()).unwrap_or_default();
+        Rank {
+            priority: scheduling.priority,
+            starved: running == 0,
+            suit: self.groups[group].suits[lane],
+            has_upstream: is_near && self.queues[lane].longer_jobs > PLENTY * self.workers,
+            least_served: Reverse(u64::from(running) * 1000 / u64::from(scheduling.share.max(1))),
+            oldest: Reverse(sweep.map_or(Timestamp(u64::MAX), |sweep| sweep.submitted)),
+            longest: self.queues[lane].expected,
+            is_near,
+            lane: Reverse(lane),
+        }
+    }
+
+    /// A worker with a job whose upstream's outputs it has. Pairs that are not open any more are forgotten.
+    fn near_pair(&mut self, group: usize, lane: usize) -> Option<(usize, JobKey)> {
+        let pairs = self.groups[group].near.get_mut(&lane)?;
+        loop {
+            let &(ask, job) = pairs.front()?;
+            let worker = &self.asks[ask].worker;
+            let spared = |key| {
+                self.brain
+                    .state
+                    .job(key)
+                    .is_none_or(|job| self.brain.spares(job, worker, self.now))
+            };
+            if self.room[ask] > 0 && !self.taken.contains(&job) && !spared(job) {
+                return Some((ask, job));
+            }
+            pairs.pop_front();
+        }
+    }
+
+    /// The first worker for which the lane has a job.
+    fn any_pair(&mut self, group: usize, lane: usize) -> Option<(usize, JobKey)> {
+        let (brain, now) = (self.brain, self.now);
+        for &ask in &self.groups[group].asks {
+            let worker = &self.asks[ask].worker;
+            let suits = |key| {
+                brain
+                    .state
+                    .job(key)
+                    .is_some_and(|job| !brain.spares(job, worker, now))
+            };
+            if let Some(job) = self.queues[lane].first(&self.taken, suits) {
+                return Some((ask, job));
+            }
+        }
+        None
+    }
+
+    fn take(&mut self, group: usize, ask: usize, job: JobKey) -> Placed {
+        self.taken.insert(job);
+        self.room[ask] -= 1;
+        turn(&mut self.groups[group].asks, ask, self.room[ask] > 0);
+        let wanted_by = self
+            .brain
+            .state
+            .job(job)
+            .into_iter()
+            .flat_map(|job| &job.wanted_by);
+        for sweep in wanted_by {
+            if let Some(contender) = self.sweeps.get_mut(sweep) {
+                contender.running += 1;
+            }
+        }
+        let worker = self.asks[ask].worker.clone();
+        Placed { job, worker }
+    }
+}
+
+/// Who got something goes to the end, if it has room for more.
+fn turn(asks: &mut VecDeque<usize>, ask: usize, has_room: bool) {
+    if let Some(place) = asks.iter().position(|&other| other == ask) {
+        asks.remove(place);
+    }
+    if has_room {
+        asks.push_back(ask);
+    }
+}
+
+fn contender<'a>(brain: &'a Brain, lane: &'a Lane) -> Option<(&'a SweepId, Contender<'a>)> {
+    let sweep = brain.state.sweep(&lane.sweep)?;
+    let tally = brain.state.tally(&lane.sweep);
+    let running = tally.map_or(0, |tally| tally.in_state(JobState::Leased));
+    Some((&lane.sweep, Contender { sweep, running }))
+}
+
+fn suit(worker: &Worker, lane: &Lane) -> Suit {
+    if !worker.fits(&lane.resources) {
+        Suit::DoesNotFit
+    } else if lane.models.iter().all(|model| worker.at_hand.contains(model)) {
+        Suit::HasModels
+    } else {
+        Suit::Fits
+    }
+}
