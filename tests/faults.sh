@@ -63,14 +63,15 @@ hire() {
     start "$name" "$@" "$bin/vico-worker" --coordinator "http://127.0.0.1:${listen##*:}" --name "$name" \
         --cache "$scratch/$fault-$name"
 }
+# What a command printed as JSON, as Python sees it in `told`.
+told() { python3 -c "import json, sys; told = json.load(sys.stdin); $1"; }
 ask() { "$bin/vico-coord" "$@" --coordinator "http://127.0.0.1:${listen##*:}"; }
 
 # Waits until a worker has trained ten steps; prints its name.
 trainer() {
     for _ in $(seq 300); do
-        found="$(ask describe "$sweep" -o json 2>/dev/null | python3 -c '
-import json, sys
-for job in json.load(sys.stdin)["jobs"]:
+        found="$(ask describe "$sweep" -o json 2>/dev/null | told '
+for job in told["jobs"]:
     if job["state"] == "leased" and job["stage"] == "train" and (job["progress"] or {}).get("done", 0) >= 10:
         print(job["worker"])
         break' || true)"
@@ -83,21 +84,27 @@ for job in json.load(sys.stdin)["jobs"]:
     fail "nobody trains"
 }
 
+# A coordinator, on this machine's own address or on all, and the sweep.
 begin() {
     fault="$1"
     bucket="s3://vico/faults/$fault"
-    listen="127.0.0.1:$(free_port)"
+    listen="${2:-127.0.0.1}:$(free_port)"
     serve
-    sweep="$(ask submit "$manifest" -o json | python3 -c 'import json, sys; print(json.load(sys.stdin)["sweep"])')"
+    sweep="$(ask submit "$manifest" -o json | told 'print(told["sweep"])')"
 }
 
-# The sweep ends, and with the bytes of the undisturbed one.
-end() {
+# The sweep ends, and its results are fetched.
+finish() {
     ask watch "$sweep" --timeout 300s --no-progress >/dev/null || fail "the sweep did not end well after $fault"
     curl --silent --fail "$VICO_TEST_FILES/faults/$fault/results/$sweep/samples.csv" >"$scratch/$fault.csv" ||
         fail "no results after $fault"
+}
+
+# The same with the bytes of the undisturbed sweep, and the fault was there.
+end() {
+    finish
     cmp "$scratch/calm.csv" "$scratch/$fault.csv" || fail "other results after $fault"
-    if [ $# -gt 0 ]; then "$@"; fi
+    "$@"
     printf '%-8s the same %s pictures with the same numbers\n' "$fault" "$(($(wc -l <"$scratch/$fault.csv") - 1))"
     stop_all
 }
@@ -105,9 +112,8 @@ end() {
 # Whether some attempt ended like this: a fault that nobody felt proves nothing.
 felt() {
     local job
-    for job in $(ask describe "$sweep" -o json | python3 -c '
-import json, sys
-for job in json.load(sys.stdin)["jobs"]: print(job["job"])'); do
+    for job in $(ask describe "$sweep" -o json | told '
+for job in told["jobs"]: print(job["job"])'); do
         if ask describe "$job" -o json | grep -q "\"class\": *\"$1\""; then return; fi
     done
     fail "$fault was to cause $1, and did not"
@@ -121,8 +127,7 @@ calm() {
     begin calm
     hire w1
     hire w2
-    ask watch "$sweep" --timeout 300s --no-progress >/dev/null || fail "the calm sweep did not end"
-    curl --silent --fail "$VICO_TEST_FILES/faults/calm/results/$sweep/samples.csv" >"$scratch/calm.csv"
+    finish
     stop_all
 }
 
@@ -165,13 +170,7 @@ cut() {
     local port
     port="$(free_port)"
     start bridge python3 tests/weather.py --listen "10.77.7.1:$port" --to "$server"
-    fault=cut
-    bucket="s3://vico/faults/cut"
-    listen="0.0.0.0:$(free_port)"
-    insecure=--insecure
-    serve
-    insecure=""
-    sweep="$(ask submit "$manifest" -o json | python3 -c 'import json, sys; print(json.load(sys.stdin)["sweep"])')"
+    insecure=--insecure begin cut 0.0.0.0
     start far env AWS_ENDPOINT="http://10.77.7.1:$port" ip netns exec vico-fault \
         "$bin/vico-worker" --coordinator "http://10.77.7.1:${listen##*:}" --name far --cache "$scratch/cut-far"
     [ "$(trainer)" = far ] || fail "the far worker does not train"
@@ -195,29 +194,22 @@ full() {
 }
 
 # Every fifth request to the server is answered with 503, for coordinator and workers.
-failing() {
-    local port
-    port="$(free_port)"
-    start storm python3 tests/weather.py --listen "127.0.0.1:$port" --to "$server" --fail 0.2
-    sleep 1
-    AWS_ENDPOINT="http://127.0.0.1:$port" rough failing blew storm " 503"
-}
+failing() { weather failing " 503" --fail 0.2; }
 
 # Every request takes half a second longer.
-slow() {
-    local port
-    port="$(free_port)"
-    start fog python3 tests/weather.py --listen "127.0.0.1:$port" --to "$server" --late 0.5
-    sleep 1
-    AWS_ENDPOINT="http://127.0.0.1:$port" rough slow blew fog " 200"
-}
+slow() { weather slow " 200" --late 0.5; }
 
-rough() {
-    begin "$1"
-    shift
+weather() {
+    local fault="$1" answer="$2" port
+    shift 2
+    port="$(free_port)"
+    start "$fault-weather" python3 tests/weather.py --listen "127.0.0.1:$port" --to "$server" "$@"
+    sleep 1
+    local -x AWS_ENDPOINT="http://127.0.0.1:$port"
+    begin "$fault"
     hire w1
     hire w2
-    end "$@"
+    end blew "$fault-weather" "$answer"
 }
 
 calm

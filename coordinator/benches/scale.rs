@@ -25,9 +25,8 @@ fn main() -> anyhow::Result<()> {
     println!("{jobs} jobs, {WORKERS} workers");
     println!(
         "submit             {took:8.2} s, {} bytes of journal a job",
-        journal.len() / jobs
+        journal / jobs
     );
-    drop(journal);
     println!("memory             {:8} bytes a job", (resident()? - idle) / jobs);
     drill.hire(WORKERS)?;
     let (placed, took) = timed(|| drill.place_all())?;

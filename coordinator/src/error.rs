@@ -68,3 +68,13 @@ impl From<Violation> for Error {
         }
     }
 }
+
+impl Error {
+    /// Events or a state that cannot go into the journal.
+    pub(crate) fn unwritable(source: serde_json::Error) -> Self {
+        Self::Journal {
+            reason: "events have no JSON form".to_owned(),
+            source: Some(source),
+        }
+    }
+}

@@ -68,12 +68,16 @@ impl Outbox {
         }
         let events = std::mem::take(&mut self.unwritten);
         let snapshot = if std::mem::take(&mut self.wants_snapshot) {
-            Some(encode_snapshot(&state.snapshot()).map_err(unwritable)?.into())
+            Some(
+                encode_snapshot(&state.snapshot())
+                    .map_err(Error::unwritable)?
+                    .into(),
+            )
         } else {
             None
         };
         let group = Group {
-            frame: Bytes::from(encode_events(&events).map_err(unwritable)?),
+            frame: Bytes::from(encode_events(&events).map_err(Error::unwritable)?),
             snapshot,
         };
         let full = |_| Error::Task {
@@ -90,12 +94,5 @@ impl Outbox {
         for reply in self.in_flight.take().unwrap_or_default() {
             reply();
         }
-    }
-}
-
-fn unwritable(source: serde_json::Error) -> Error {
-    Error::Journal {
-        reason: "events have no JSON form".to_owned(),
-        source: Some(source),
     }
 }

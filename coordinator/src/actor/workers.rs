@@ -9,7 +9,7 @@ use vico::job::{
 use vico::protocol::Refusal;
 
 use super::{Actor, Answer, Waiting};
-use crate::core::{Ask, Command, Event};
+use crate::core::{Ask, Command, Event, Granted};
 
 impl Actor {
     pub(super) fn register(&mut self, who: &Introduction, answer: Answer<Welcome>) {
@@ -73,27 +73,23 @@ impl Actor {
     }
 
     fn grant(&self, event: &Event) -> Option<(vico::ids::WorkerId, Grant)> {
-        let Event::AttemptStarted {
+        let Granted {
             job,
             lease,
             attempt,
             worker,
-            ..
-        } = event
-        else {
-            return None;
-        };
-        let known = self.brain.state.job(*job)?;
+        } = event.granted()?;
+        let known = self.brain.state.job(job)?;
         let grant = Grant {
-            job: *job,
-            lease: *lease,
-            attempt: *attempt,
+            job,
+            lease,
+            attempt,
             sweep: known.wanted_by.first()?.clone(),
             stage: known.stage,
             memory_halvings: known.memory_halvings,
         };
         tracing::info!(sweep = %grant.sweep, job = known.label, %attempt, %worker, "lease granted");
-        Some((worker.clone(), grant))
+        Some((worker, grant))
     }
 
     /// A grant that nobody is left to take comes back at once.

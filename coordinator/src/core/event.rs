@@ -103,6 +103,37 @@ pub(crate) enum Event {
     },
 }
 
+/// A job in somebody's hands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Granted {
+    pub(crate) job: JobKey,
+    pub(crate) lease: LeaseId,
+    pub(crate) attempt: Attempt,
+    pub(crate) worker: WorkerId,
+}
+
+impl Event {
+    /// What it gives to whom, if it is a grant.
+    pub(crate) fn granted(&self) -> Option<Granted> {
+        let Self::AttemptStarted {
+            job,
+            lease,
+            attempt,
+            worker,
+            ..
+        } = self
+        else {
+            return None;
+        };
+        Some(Granted {
+            job: *job,
+            lease: *lease,
+            attempt: *attempt,
+            worker: worker.clone(),
+        })
+    }
+}
+
 /// What follows a failed attempt.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -29,7 +29,7 @@ pub(crate) mod view;
 use std::time::Duration;
 
 pub(crate) use command::{Ask, Command};
-pub(crate) use event::{Event, NewJob, NewSweep};
+pub(crate) use event::{Event, Granted, NewJob, NewSweep};
 pub(crate) use floor::Floor;
 pub(crate) use refusal::Refusal;
 pub(crate) use state::State;

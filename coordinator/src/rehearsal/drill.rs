@@ -6,9 +6,9 @@ use std::time::Duration;
 use vico::clock::Timestamp;
 use vico::ids::{InvalidId, WorkerId};
 
-use super::staged::{self, Held};
-use crate::core::format::{decode_events, decode_snapshot, encode_events, encode_snapshot};
-use crate::core::{Ask, Brain, Command, Event, NewSweep, Settings, State};
+use super::staged;
+use crate::core::format::{decode_snapshot, encode_events, encode_snapshot};
+use crate::core::{Ask, Brain, Command, Granted, NewSweep, Settings, State};
 use crate::error::Error;
 
 /// A sweep that was not submitted yet.
@@ -33,7 +33,7 @@ pub struct Drill {
     brain: Brain,
     now: Timestamp,
     workers: Vec<WorkerId>,
-    held: VecDeque<Held>,
+    held: VecDeque<Granted>,
 }
 
 impl Default for Drill {
@@ -57,7 +57,7 @@ impl Drill {
     ///
     /// # Errors
     /// Events that have no JSON form.
-    pub fn submit(&mut self, sweep: Planned) -> Result<Vec<u8>, Error> {
+    pub fn submit(&mut self, sweep: Planned) -> Result<usize, Error> {
         self.carry_out(&Command::AddSweep(sweep.0))
     }
 
@@ -104,14 +104,12 @@ impl Drill {
             self.now = self.now + Duration::from_millis(1);
             let stage = self.brain.state.job(held.job).map(|job| job.stage);
             let Some(stage) = stage else { continue };
-            bytes += self
-                .carry_out(&Command::Commit(held.receipt(stage, self.now)))?
-                .len();
+            bytes += self.carry_out(&Command::Commit(staged::receipt(&held, stage, self.now)))?;
             let ask = Ask {
                 worker: held.worker,
                 max: 1,
             };
-            bytes += self.carry_out(&Command::Place(vec![ask]))?.len();
+            bytes += self.carry_out(&Command::Place(vec![ask]))?;
         }
         Ok(bytes)
     }
@@ -121,7 +119,7 @@ impl Drill {
     /// # Errors
     /// As for [`Self::submit`].
     pub fn snapshot(&self) -> Result<Vec<u8>, Error> {
-        encode_snapshot(&self.brain.state.snapshot()).map_err(unwritable)
+        encode_snapshot(&self.brain.state.snapshot()).map_err(Error::unwritable)
     }
 
     /// Comes back from a snapshot.
@@ -129,42 +127,19 @@ impl Drill {
     /// # Errors
     /// Bytes that are no snapshot of this version.
     pub fn from_snapshot(bytes: &[u8]) -> Result<Self, Error> {
-        Self::checked(State::from(decode_snapshot(bytes)?))
-    }
-
-    /// Comes back from the events of a group.
-    ///
-    /// # Errors
-    /// Bytes that are no events of this version.
-    pub fn from_events(bytes: &[u8]) -> Result<Self, Error> {
-        let mut state = State::default();
-        decode_events(bytes)?.iter().for_each(|event| state.apply(event));
-        Self::checked(state)
-    }
-
-    fn checked(state: State) -> Result<Self, Error> {
+        let state = State::from(decode_snapshot(bytes)?);
         state.check()?;
         Ok(Self::over(state))
     }
 
-    fn carry_out(&mut self, command: &Command) -> Result<Vec<u8>, Error> {
+    /// Answers with the bytes that go into the journal.
+    fn carry_out(&mut self, command: &Command) -> Result<usize, Error> {
         let events = self.brain.decide(command, self.now).unwrap_or_default();
-        let bytes = encode_events(&events).map_err(unwritable)?;
+        let bytes = encode_events(&events).map_err(Error::unwritable)?;
         for event in &events {
-            self.take_in(event);
+            self.brain.state.apply(event);
+            self.held.extend(event.granted());
         }
-        Ok(bytes)
-    }
-
-    fn take_in(&mut self, event: &Event) {
-        self.brain.state.apply(event);
-        self.held.extend(Held::of(event));
-    }
-}
-
-fn unwritable(source: serde_json::Error) -> Error {
-    Error::Journal {
-        reason: "events have no JSON form".to_owned(),
-        source: Some(source),
+        Ok(bytes.len())
     }
 }

@@ -8,7 +8,7 @@ mod drill;
 mod fleet;
 mod mix;
 mod replay;
-mod staged;
+pub(crate) mod staged;
 
 pub use drill::{Drill, Planned};
 pub use fleet::{Fleet, Preemption};

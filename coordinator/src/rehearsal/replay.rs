@@ -2,7 +2,6 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
-use std::time::Duration;
 
 use vico::clock::Timestamp;
 use vico::digest::Digest;
@@ -12,8 +11,8 @@ use super::bound::Supply;
 use super::chance::Chance;
 use super::fleet::Fleet;
 use super::mix::Mix;
-use super::staged::{self, Held};
-use crate::core::{Ask, Brain, Command, Event, Settings, State};
+use super::staged;
+use crate::core::{Ask, Brain, Command, Event, Granted, Settings, State};
 
 /// Seconds to load a model that is not at hand, and to fetch an upstream job's outputs.
 const LOAD: f64 = 40.0;
@@ -82,7 +81,7 @@ struct Worker {
 }
 
 struct Busy {
-    held: Held,
+    held: Granted,
     /// Seconds; the work begins when everything is loaded.
     work_begins: f64,
 }
@@ -91,9 +90,9 @@ struct Stage<'a> {
     replay: &'a Replay,
     chance: Chance,
     brain: Brain,
-    /// Milliseconds since the start.
-    now: u64,
-    agenda: BinaryHeap<Reverse<(u64, What)>>,
+    /// Since the start.
+    now: Timestamp,
+    agenda: BinaryHeap<Reverse<(Timestamp, What)>>,
     workers: Vec<Worker>,
     /// Seconds on a GPU of speed 1 that each job still needs.
     work: BTreeMap<JobKey, f64>,
@@ -120,12 +119,12 @@ impl<'a> Stage<'a> {
                 })
             });
         let workers: Vec<Worker> = workers.collect();
-        let agenda = (0..workers.len()).map(|worker| Reverse((0, What::Comes { worker })));
+        let agenda = (0..workers.len()).map(|worker| Reverse((Timestamp(0), What::Comes { worker })));
         Self {
             replay,
             chance,
             brain: Brain::new(State::default(), Settings::default(), Timestamp(0)),
-            now: 0,
+            now: Timestamp(0),
             agenda: agenda.collect(),
             workers,
             left: work.len(),
@@ -156,17 +155,16 @@ impl<'a> Stage<'a> {
     }
 
     fn seconds(&self) -> f64 {
-        self.now as f64 / 1000.0
+        self.now.0 as f64 / 1000.0
     }
 
     fn schedule(&mut self, after: f64, what: What) {
-        let at = self.now + (after * 1000.0).ceil() as u64;
+        let at = Timestamp(self.now.0 + (after * 1000.0).ceil() as u64);
         self.agenda.push(Reverse((at, what)));
     }
 
     fn carry_out(&mut self, command: &Command) -> Vec<Event> {
-        let now = Timestamp(0) + Duration::from_millis(self.now);
-        let events = self.brain.decide(command, now).unwrap_or_default();
+        let events = self.brain.decide(command, self.now).unwrap_or_default();
         for event in &events {
             self.brain.state.apply(event);
         }
@@ -183,12 +181,17 @@ impl<'a> Stage<'a> {
             max: 1,
         });
         let asks = asks.collect();
-        for held in self.carry_out(&Command::Place(asks)).iter().filter_map(Held::of) {
+        for held in self
+            .carry_out(&Command::Place(asks))
+            .iter()
+            .filter_map(Event::granted)
+        {
             self.begin(held);
         }
     }
 
-    fn begin(&mut self, held: Held) {
+    fn begin(&mut self, held: Granted) {
+        let now = self.seconds();
         let Some(job) = self.brain.state.job(held.job) else {
             return;
         };
@@ -211,7 +214,7 @@ impl<'a> Stage<'a> {
         let lease = held.lease;
         worker.busy = Some(Busy {
             held,
-            work_begins: self.now as f64 / 1000.0 + preparing,
+            work_begins: now + preparing,
         });
         self.attempts += 1;
         self.schedule(
@@ -229,11 +232,10 @@ impl<'a> Stage<'a> {
             return;
         };
         worker.has.insert(busy.held.job.0);
-        let now = Timestamp(0) + Duration::from_millis(self.now);
         let Some(stage) = self.brain.state.job(busy.held.job).map(|job| job.stage) else {
             return;
         };
-        self.carry_out(&Command::Commit(busy.held.receipt(stage, now)));
+        self.carry_out(&Command::Commit(staged::receipt(&busy.held, stage, self.now)));
         self.left -= 1;
         self.hint(number);
     }
@@ -274,9 +276,7 @@ impl<'a> Stage<'a> {
     fn comes(&mut self, number: usize) {
         let who = staged::introduction(&self.workers[number].id);
         self.carry_out(&Command::Register(who.clone()));
-        self.brain
-            .floor
-            .welcome(&who, Timestamp(0) + Duration::from_millis(self.now));
+        self.brain.floor.welcome(&who, self.now);
         self.workers[number].is_there = true;
         self.workers[number].visits += 1;
         self.note_supply();
@@ -293,9 +293,9 @@ impl<'a> Stage<'a> {
     }
 
     fn note_supply(&mut self) {
+        let now = self.seconds();
         let there = self.workers.iter().filter(|worker| worker.is_there);
-        self.supply
-            .note(self.now as f64 / 1000.0, there.map(|worker| worker.speed).sum());
+        self.supply.note(now, there.map(|worker| worker.speed).sum());
     }
 
     fn outcome(&self, jobs: usize, work: f64) -> Outcome {

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use vico::clock::Timestamp;
 use vico::digest::Digest;
-use vico::ids::{Attempt, JobKey, LeaseId, SweepId, WorkerId};
+use vico::ids::{JobKey, SweepId, WorkerId};
 use vico::job::{DeviceFacts, Introduction, Receipt, Resources, Session, Stage};
 use vico::plan::{Backoff, RetryPolicy, Scheduling};
 
-use crate::core::{Event, NewJob, NewSweep};
+use crate::core::{Granted, NewJob, NewSweep};
 
 /// The model that all jobs of a stage load.
 pub(super) fn model(stage: Stage) -> Digest {
@@ -66,48 +66,18 @@ pub(super) fn introduction(worker: &WorkerId) -> Introduction {
     }
 }
 
-/// A job in somebody's hands.
-#[derive(Debug, Clone)]
-pub(super) struct Held {
-    pub(super) job: JobKey,
-    pub(super) lease: LeaseId,
-    pub(super) attempt: Attempt,
-    pub(super) worker: WorkerId,
-}
-
-impl Held {
-    /// The grant that an event is.
-    pub(super) fn of(event: &Event) -> Option<Self> {
-        let Event::AttemptStarted {
-            job,
-            lease,
-            attempt,
-            worker,
-            ..
-        } = event
-        else {
-            return None;
-        };
-        Some(Self {
-            job: *job,
-            lease: *lease,
-            attempt: *attempt,
-            worker: worker.clone(),
-        })
-    }
-
-    pub(super) fn receipt(&self, stage: Stage, at: Timestamp) -> Receipt {
-        Receipt {
-            job: self.job,
-            stage,
-            outputs: BTreeMap::new(),
-            upstream: Vec::new(),
-            worker: self.worker.clone(),
-            device: DeviceFacts::default(),
-            lease: self.lease,
-            attempt: self.attempt,
-            started: at,
-            finished: at,
-        }
+/// As if a worker had made what it was granted, in no time.
+pub(crate) fn receipt(granted: &Granted, stage: Stage, at: Timestamp) -> Receipt {
+    Receipt {
+        job: granted.job,
+        stage,
+        outputs: BTreeMap::new(),
+        upstream: Vec::new(),
+        worker: granted.worker.clone(),
+        device: DeviceFacts::default(),
+        lease: granted.lease,
+        attempt: granted.attempt,
+        started: at,
+        finished: at,
     }
 }

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 
 use vico::clock::Timestamp;
 use vico::ids::{JobKey, SweepId};
-use vico::job::JobState;
 
 use super::Placed;
 use super::offer::{Group, Rank, Suit};
@@ -40,8 +39,7 @@ struct Contender<'a> {
 
 impl Contender<'_> {
     fn is_at_its_limit(&self) -> bool {
-        let most = self.sweep.scheduling.max_running;
-        most.is_some_and(|most| self.running >= most)
+        self.sweep.reached_limit(self.running).is_some()
     }
 }
 
@@ -141,8 +139,8 @@ impl<'a> Draft<'a> {
                 if self.groups[group].suits[lane] == Suit::DoesNotFit {
                     continue;
                 }
-                let offer = Some((self.rank(group, lane), (group, lane)));
-                best = best.max(offer);
+                let rank = self.rank(group, lane);
+                best = best.max(rank.map(|rank| (rank, (group, lane))));
             }
         }
         best.map(|(_, offer)| offer)
@@ -154,25 +152,22 @@ impl<'a> Draft<'a> {
         contender.is_some_and(|contender| !contender.is_at_its_limit()) && queue.is_open(&self.taken)
     }
 
-    fn rank(&mut self, group: usize, lane: usize) -> Rank {
+    fn rank(&mut self, group: usize, lane: usize) -> Option<Rank> {
         let is_near = self.near_pair(group, lane).is_some();
-        let contender = self.sweeps.get(&self.queues[lane].lane.sweep);
-        let (sweep, running) = match contender {
-            Some(contender) => (Some(contender.sweep), contender.running),
-            None => (None, 0),
-        };
-        let scheduling = sweep.map(|sweep| sweep.scheduling.clone()).unwrap_or_default();
-        Rank {
-            priority: scheduling.priority,
-            starved: running == 0,
+        let queue = &self.queues[lane];
+        let Contender { sweep, running } = self.sweeps.get(&queue.lane.sweep)?;
+        let share = u64::from(sweep.scheduling.share.max(1));
+        Some(Rank {
+            priority: sweep.scheduling.priority,
+            starved: *running == 0,
             suit: self.groups[group].suits[lane],
-            has_upstream: is_near && self.queues[lane].longer_jobs > PLENTY * self.workers,
-            least_served: Reverse(u64::from(running) * 1000 / u64::from(scheduling.share.max(1))),
-            oldest: Reverse(sweep.map_or(Timestamp(u64::MAX), |sweep| sweep.submitted)),
-            longest: self.queues[lane].expected,
+            has_upstream: is_near && queue.longer_jobs > PLENTY * self.workers,
+            least_served: Reverse(u64::from(*running) * 1000 / share),
+            oldest: Reverse(sweep.submitted),
+            longest: queue.expected,
             is_near,
             lane: Reverse(lane),
-        }
+        })
     }
 
     /// A worker with a job whose upstream's outputs it has. Pairs that are not open any more are forgotten.
@@ -181,13 +176,8 @@ impl<'a> Draft<'a> {
         loop {
             let &(ask, job) = pairs.front()?;
             let worker = &self.asks[ask].worker;
-            let spared = |key| {
-                self.brain
-                    .state
-                    .job(key)
-                    .is_none_or(|job| self.brain.spares(job, worker, self.now))
-            };
-            if self.room[ask] > 0 && !self.taken.contains(&job) && !spared(job) {
+            let is_open = self.room[ask] > 0 && !self.taken.contains(&job);
+            if is_open && !self.brain.spares(job, worker, self.now) {
                 return Some((ask, job));
             }
             pairs.pop_front();
@@ -199,12 +189,7 @@ impl<'a> Draft<'a> {
         let (brain, now) = (self.brain, self.now);
         for &ask in &self.groups[group].asks {
             let worker = &self.asks[ask].worker;
-            let suits = |key| {
-                brain
-                    .state
-                    .job(key)
-                    .is_some_and(|job| !brain.spares(job, worker, now))
-            };
+            let suits = |job| !brain.spares(job, worker, now);
             if let Some(job) = self.queues[lane].first(&self.taken, suits) {
                 return Some((ask, job));
             }
@@ -244,8 +229,7 @@ fn turn(asks: &mut VecDeque<usize>, ask: usize, has_room: bool) {
 
 fn contender<'a>(brain: &'a Brain, lane: &'a Lane) -> Option<(&'a SweepId, Contender<'a>)> {
     let sweep = brain.state.sweep(&lane.sweep)?;
-    let tally = brain.state.tally(&lane.sweep);
-    let running = tally.map_or(0, |tally| tally.in_state(JobState::Leased));
+    let running = brain.state.running(&lane.sweep);
     Some((&lane.sweep, Contender { sweep, running }))
 }
 

@@ -70,7 +70,10 @@ impl Brain {
     }
 
     /// Whether the job should rather run on another worker that is there.
-    fn spares(&self, job: &Job, worker: &WorkerId, now: Timestamp) -> bool {
+    fn spares(&self, job: JobKey, worker: &WorkerId, now: Timestamp) -> bool {
+        let Some(job) = self.state.job(job) else {
+            return true;
+        };
         let avoided = |id: &WorkerId| job.avoid.contains(id);
         avoided(worker) && self.fitting_workers(job, now).any(|(other, _)| !avoided(other))
     }

@@ -148,6 +148,12 @@ impl State {
         self.index.tally(sweep)
     }
 
+    /// How many of a sweep's jobs workers hold.
+    pub(crate) fn running(&self, sweep: &SweepId) -> u32 {
+        self.tally(sweep)
+            .map_or(0, |tally| tally.in_state(JobState::Leased))
+    }
+
     /// The most generous policy among the sweeps that list the job.
     pub(crate) fn retry_policy(&self, job: &Job) -> Option<&RetryPolicy> {
         let policies = job.listed_by.iter().filter_map(|sweep| self.sweeps.get(sweep));

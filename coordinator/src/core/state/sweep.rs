@@ -53,6 +53,11 @@ impl Sweep {
         }
     }
 
+    /// Its limit, if `running` jobs reach it.
+    pub(crate) fn reached_limit(&self, running: u32) -> Option<u32> {
+        self.scheduling.max_running.filter(|most| running >= *most)
+    }
+
     pub(super) fn note(&mut self, notice: String) {
         if self.notices.len() == KEPT_NOTICES {
             self.notices.pop_front();

@@ -164,10 +164,7 @@ fn the_choice_is_a_function_of_its_inputs() {
 fn shares(world: &mut World, sweeps: &[&str], slots: u32) -> Vec<u32> {
     world.cpu("w1", slots);
     world.acquire("w1", slots);
-    let running = |name: &&str| {
-        let tally = world.brain.state.tally(&sweep_id(name));
-        tally.unwrap().in_state(JobState::Leased)
-    };
+    let running = |name: &&str| world.brain.state.running(&sweep_id(name));
     sweeps.iter().map(running).collect()
 }
 

@@ -1,11 +1,11 @@
 //! A small world around a brain: named sweeps, jobs and workers, time in seconds, every event checked.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use vico::clock::Timestamp;
 use vico::digest::Digest;
-use vico::ids::{Attempt, JobKey, LeaseId, SweepId, WorkerId};
+use vico::ids::{JobKey, SweepId, WorkerId};
 use vico::job::{
     Device, DeviceFacts, Failure, FailureClass, HeldLease, Introduction, JobState, Progress, Receipt,
     Resources, Session, Stage,
@@ -13,8 +13,10 @@ use vico::job::{
 use vico::plan::{Backoff, RetryPolicy, Scheduling};
 
 use super::model::Model;
+pub(super) use crate::core::Granted;
 use crate::core::event::Event;
 use crate::core::{Ask, Brain, Command, NewJob, NewSweep, Refusal, Settings, State};
+use crate::rehearsal::staged;
 
 pub(super) struct World {
     pub(super) brain: Brain,
@@ -22,15 +24,6 @@ pub(super) struct World {
     /// Everything that would be in the journal.
     pub(super) journal: Vec<Event>,
     model: Model,
-}
-
-/// What a worker got.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Granted {
-    pub(super) job: JobKey,
-    pub(super) lease: LeaseId,
-    pub(super) attempt: Attempt,
-    pub(super) worker: WorkerId,
 }
 
 impl World {
@@ -59,6 +52,8 @@ impl World {
             if let Err(violation) = self.brain.state.check() {
                 panic!("{violation}\nafter {event:?}");
             }
+            let reread = State::from(self.brain.state.snapshot());
+            assert_eq!(reread, self.brain.state, "the snapshot tells another story");
         }
         self.model.compare(&self.brain.state);
         self.journal.extend(events.iter().cloned());
@@ -158,22 +153,7 @@ impl World {
 }
 
 pub(super) fn granted(events: &[Event]) -> Vec<Granted> {
-    let grants = events.iter().filter_map(|event| match event {
-        Event::AttemptStarted {
-            job,
-            lease,
-            attempt,
-            worker,
-            ..
-        } => Some(Granted {
-            job: *job,
-            lease: *lease,
-            attempt: *attempt,
-            worker: worker.clone(),
-        }),
-        _ => None,
-    });
-    grants.collect()
+    events.iter().filter_map(Event::granted).collect()
 }
 
 pub(super) fn id(worker: &str) -> WorkerId {
@@ -286,16 +266,5 @@ pub(super) fn needing(mut sweep: NewSweep, device: Device, vram: u64) -> NewSwee
 }
 
 pub(super) fn receipt(granted: &Granted, stage: Stage) -> Receipt {
-    Receipt {
-        job: granted.job,
-        stage,
-        outputs: BTreeMap::new(),
-        upstream: Vec::new(),
-        worker: granted.worker.clone(),
-        device: DeviceFacts::default(),
-        lease: granted.lease,
-        attempt: granted.attempt,
-        started: Timestamp(0),
-        finished: Timestamp(0),
-    }
+    staged::receipt(granted, stage, Timestamp(0))
 }

@@ -2,7 +2,7 @@
 
 use vico::clock::Timestamp;
 use vico::ids::JobKey;
-use vico::job::{Device, JobState, Resources};
+use vico::job::{Device, Resources};
 use vico::status::{AttemptRecord, JobStatus};
 
 use crate::core::Brain;
@@ -91,15 +91,12 @@ impl Brain {
         }
         "waits for a free slot".to_owned()
     }
-}
 
-impl Brain {
     /// The limit that keeps the job back, if all sweeps that want it have reached theirs.
     fn reached_limit(&self, job: &Job) -> Option<u32> {
         let reached = job.wanted_by.iter().map(|id| {
-            let most = self.state.sweep(id)?.scheduling.max_running?;
-            let running = self.state.tally(id)?.in_state(JobState::Leased);
-            (running >= most).then_some(most)
+            let running = self.state.running(id);
+            self.state.sweep(id)?.reached_limit(running)
         });
         reached.collect::<Option<Vec<u32>>>()?.into_iter().max()
     }
