@@ -1,20 +1,21 @@
 //! Names of things. Every id is a newtype, so that one cannot be passed for another.
 
 use std::fmt;
+use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
 
-/// Declares an id that is a non-empty word chosen by people: letters, digits, `.`, `_`, `-`.
+/// Declares an id that is a non-empty word chosen by people: letters, digits, `.`, `_`, `-`. Copies share one text.
 macro_rules! word_id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
         #[serde(try_from = "String", into = "String")]
         #[schemars(with = "String")]
-        pub struct $name(String);
+        pub struct $name(Arc<str>);
 
         impl $name {
             /// The id as written.
@@ -27,7 +28,7 @@ macro_rules! word_id {
             type Error = InvalidId;
             fn try_from(word: String) -> Result<Self, InvalidId> {
                 check_word(&word)?;
-                Ok(Self(word))
+                Ok(Self(word.into()))
             }
         }
 
@@ -40,7 +41,7 @@ macro_rules! word_id {
 
         impl From<$name> for String {
             fn from(id: $name) -> Self {
-                id.0
+                id.0.as_ref().to_owned()
             }
         }
 

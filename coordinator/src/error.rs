@@ -39,7 +39,7 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
         /// The details.
-        source: Option<serde_json::Error>,
+        source: Option<postcard::Error>,
     },
     /// A task of ours panicked.
     #[error("a task of the coordinator ended unexpectedly: {task}")]
@@ -71,9 +71,9 @@ impl From<Violation> for Error {
 
 impl Error {
     /// Events or a state that cannot go into the journal.
-    pub(crate) fn unwritable(source: serde_json::Error) -> Self {
+    pub(crate) fn unwritable(source: postcard::Error) -> Self {
         Self::Journal {
-            reason: "events have no JSON form".to_owned(),
+            reason: "the journal has no form for these events".to_owned(),
             source: Some(source),
         }
     }

@@ -17,6 +17,7 @@ mod core;
 mod error;
 mod handle;
 mod logbook;
+mod memory;
 mod office;
 mod publish;
 mod recovery;

@@ -6,6 +6,7 @@ use vico::{clock::Timestamp, job::Receipt};
 use crate::core::format::{decode_events, decode_snapshot};
 use crate::core::{Event, State};
 use crate::error::Error;
+use crate::memory;
 
 /// Folds what the journal holds.
 pub(crate) fn fold(recovered: &Recovered) -> Result<State, Error> {
@@ -20,6 +21,7 @@ pub(crate) fn fold(recovered: &Recovered) -> Result<State, Error> {
         decode_events(frame)?.iter().for_each(|event| state.apply(event));
     }
     state.check()?;
+    memory::give_back();
     Ok(state)
 }
 

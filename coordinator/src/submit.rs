@@ -13,6 +13,7 @@ use vico::store::{self, Store};
 
 use crate::core::{Command, NewJob, NewSweep};
 use crate::handle::Handle;
+use crate::memory;
 
 const WRITES_IN_FLIGHT: usize = 32;
 
@@ -107,6 +108,7 @@ pub(crate) async fn take_in(handle: &Handle, store: &Store, prepared: Prepared) 
     let done = store.receipts(prepared.plan.jobs.keys().copied()).await;
     let sweep = new_sweep(prepared.plan, &done.map_err(Error::from)?);
     handle.command(Command::AddSweep(sweep)).await?;
+    memory::give_back();
     Ok(known)
 }
 

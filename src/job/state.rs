@@ -37,6 +37,17 @@ pub enum JobState {
 }
 
 impl JobState {
+    /// All states.
+    pub const ALL: [Self; 7] = [
+        Self::Blocked,
+        Self::Ready,
+        Self::Leased,
+        Self::Succeeded,
+        Self::Failed,
+        Self::Aborted,
+        Self::Cancelled,
+    ];
+
     /// Whether nothing more will happen unless a user asks.
     pub fn has_ended(self) -> bool {
         match self {

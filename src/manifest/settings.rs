@@ -257,7 +257,6 @@ pub struct Scheduling {
     pub share: u32,
     /// How many of its jobs may run at once; no limit where absent.
     #[schemars(range(min = 1))]
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub max_running: Option<u32>,
 }
 

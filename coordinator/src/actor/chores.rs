@@ -119,7 +119,7 @@ impl Actor {
                 let Some(known) = self.brain.state.job(*job) else {
                     return;
                 };
-                let Some(tried) = known.tries.iter().find(|tried| tried.lease == *lease) else {
+                let Some(tried) = known.try_of(*lease) else {
                     return;
                 };
                 let line = format!("attempt failed: {}: {}", failure.class, failure.message);
@@ -127,16 +127,12 @@ impl Actor {
                 self.logs.close((*job, tried.attempt));
                 let (class, message, gave_up) =
                     (failure.class.as_str(), &failure.message, *next == Next::GiveUp);
-                tracing::warn!(job = known.label, attempt = %tried.attempt, worker = %tried.worker, class, message, gave_up, "attempt failed");
+                let label = self.brain.state.label(known);
+                tracing::warn!(job = label, attempt = %tried.attempt, worker = %tried.worker, class, message, gave_up, "attempt failed");
             }
             Event::AttemptReturned { job, lease, .. } | Event::JobSucceeded { job, lease, .. } => {
-                let tries = self
-                    .brain
-                    .state
-                    .job(*job)
-                    .map(|job| job.tries.as_slice())
-                    .unwrap_or_default();
-                if let Some(tried) = tries.iter().find(|tried| tried.lease == *lease) {
+                let known = self.brain.state.job(*job);
+                if let Some(tried) = known.and_then(|job| job.try_of(*lease)) {
                     self.logs.close((*job, tried.attempt));
                 }
             }

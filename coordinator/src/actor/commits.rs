@@ -52,7 +52,7 @@ impl Actor {
             job: done.job,
             stage: job.stage,
             outputs: done.outputs.clone(),
-            upstream: job.upstream.clone(),
+            upstream: self.brain.state.upstream(job).map(|job| job.key).collect(),
             worker: done.session.worker.clone(),
             device: worker.device.clone(),
             lease: done.lease,
@@ -70,7 +70,8 @@ impl Actor {
     ) {
         self.brain.floor.end_commit(lease, self.now());
         let outcome = outcome.and_then(|receipt| {
-            let label = self.brain.state.job(job).map(|job| job.label.clone());
+            let state = &self.brain.state;
+            let label = state.job(job).map(|job| state.label(job));
             tracing::info!(job = label, worker = %receipt.worker, "job succeeded");
             self.execute(&Command::Commit(receipt)).map_err(Refusal::from)
         });
@@ -81,7 +82,5 @@ impl Actor {
 /// Whether the job is done under just this lease.
 fn won(job: &Job, lease: LeaseId) -> bool {
     let won = |ended: &Option<_>| matches!(ended, Some((_, Ending::Succeeded)));
-    job.tries
-        .iter()
-        .any(|tried| tried.lease == lease && won(&tried.ended))
+    job.try_of(lease).is_some_and(|tried| won(&tried.ended))
 }

@@ -84,11 +84,12 @@ impl Actor {
             job,
             lease,
             attempt,
-            sweep: known.wanted_by.first()?.clone(),
+            sweep: self.brain.state.wanting(known).next()?.id.clone(),
             stage: known.stage,
-            memory_halvings: known.memory_halvings,
+            memory_halvings: known.memory_halvings(),
         };
-        tracing::info!(sweep = %grant.sweep, job = known.label, %attempt, %worker, "lease granted");
+        let label = self.brain.state.label(known);
+        tracing::info!(sweep = %grant.sweep, job = label, %attempt, %worker, "lease granted");
         Some((worker, grant))
     }
 

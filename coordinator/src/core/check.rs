@@ -1,9 +1,8 @@
 //! Every invariant of the state, one function each. Runs after recovery, and after every event in tests.
 
-use vico::ids::{JobKey, SweepId};
 use vico::job::JobState;
 
-use super::state::{Ending, Job, Phase, State, Sweep, Tally};
+use super::state::{Ending, Job, JobNo, Phase, State, Sweep, Tally};
 
 /// An invariant that does not hold: a bug, or a journal that was tampered with.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -16,21 +15,19 @@ pub(crate) struct Violation {
 }
 
 type JobRule = (&'static str, fn(&State, &Job) -> bool);
-type SweepRule = (&'static str, fn(&State, &SweepId, &Sweep) -> bool);
+type SweepRule = (&'static str, fn(&State, &Sweep) -> bool);
 
-const JOB_RULES: [JobRule; 10] = [
-    ("a job is wanted only by sweeps that list it", |_, job| {
-        job.wanted_by.is_subset(&job.listed_by)
+const JOB_RULES: [JobRule; 9] = [
+    ("a job's profile and its sweeps are there", |state, job| {
+        let profile = state.profile(job);
+        let sweeps = state.listing(job).count();
+        profile.is_some_and(|profile| profile.stage == job.stage) && sweeps == job.listed_by.as_slice().len()
     }),
-    (
-        "a job is wanted by exactly those of its sweeps that were not cancelled",
-        wanted_as_listed,
-    ),
-    ("a job that nobody wants neither waits nor runs", |_, job| {
-        !job.wanted_by.is_empty() || job.phase.state().has_ended()
+    ("a job that nobody wants neither waits nor runs", |state, job| {
+        state.is_wanted(job) || job.phase.state().has_ended()
     }),
-    ("a wanted job is not cancelled", |_, job| {
-        job.wanted_by.is_empty() || !matches!(job.phase, Phase::Cancelled)
+    ("a wanted job is not cancelled", |state, job| {
+        !matches!(job.phase, Phase::Cancelled) || !state.is_wanted(job)
     }),
     ("ready and leased jobs have all upstream done", |state, job| {
         !matches!(job.phase, Phase::Ready { .. } | Phase::Leased(_)) || state.is_fed(job)
@@ -48,7 +45,7 @@ const JOB_RULES: [JobRule; 10] = [
         "an attempt succeeds at most once, and then the job has",
         |_, job| {
             let wins = job
-                .tries
+                .tries()
                 .iter()
                 .filter(|tried| matches!(tried.ended, Some((_, Ending::Succeeded))));
             let wins = wins.count();
@@ -62,24 +59,23 @@ const JOB_RULES: [JobRule; 10] = [
 ];
 
 const SWEEP_RULES: [SweepRule; 3] = [
-    ("every job of a sweep lists it", |state, id, sweep| {
-        let lists = |key: &JobKey| state.job(*key).is_some_and(|job| job.listed_by.contains(id));
-        sweep.jobs.iter().all(lists)
+    ("every job of a sweep lists it", |state, sweep| {
+        let mut jobs = sweep.jobs.iter().map(|number| state.numbered(*number));
+        let number = state.sweep_number(&sweep.id);
+        number.is_some_and(|number| jobs.all(|job| job.is_some_and(|job| job.listed_by.contains(&number))))
     }),
     (
         "the upstream of a sweep's jobs is in the sweep",
-        |state, id, sweep| {
-            let jobs = sweep.jobs.iter().filter_map(|key| state.job(*key));
-            let mut upstream = jobs
-                .flat_map(|job| &job.upstream)
-                .filter_map(|key| state.job(*key));
-            upstream.all(|job| job.listed_by.contains(id))
+        |state, sweep| {
+            let mut upstream = state.jobs_of(sweep).flat_map(|job| state.upstream(job));
+            let number = state.sweep_number(&sweep.id);
+            number.is_some_and(|number| upstream.all(|job| job.listed_by.contains(&number)))
         },
     ),
     (
         "a sweep has finished exactly when it was cancelled or all its jobs have ended",
-        |state, id, sweep| {
-            let unended = state.tally(id).map_or(0, Tally::unended);
+        |state, sweep| {
+            let unended = state.tally(&sweep.id).map_or(0, Tally::unended);
             sweep.finished.is_some() == (sweep.cancelled || unended == 0)
         },
     ),
@@ -96,29 +92,22 @@ impl State {
         if self.leases().any(|(_, lease)| lease.id >= self.next_lease()) {
             return Err(violation("state".to_owned(), "lease numbers only grow"));
         }
-        for (key, job) in self.jobs() {
+        for job in self.jobs() {
             if let Some((rule, _)) = JOB_RULES.iter().find(|(_, holds)| !holds(self, job)) {
-                return Err(violation(format!("job {key}"), rule));
+                return Err(violation(format!("job {}", job.key), rule));
             }
         }
-        for (id, sweep) in self.sweeps() {
-            if let Some((rule, _)) = SWEEP_RULES.iter().find(|(_, holds)| !holds(self, id, sweep)) {
-                return Err(violation(format!("sweep {id}"), rule));
+        for sweep in self.sweeps() {
+            if let Some((rule, _)) = SWEEP_RULES.iter().find(|(_, holds)| !holds(self, sweep)) {
+                return Err(violation(format!("sweep {}", sweep.id), rule));
             }
         }
         Ok(())
     }
 }
 
-fn wanted_as_listed(state: &State, job: &Job) -> bool {
-    let wants = |id: &SweepId| state.sweep(id).is_some_and(|sweep| !sweep.cancelled);
-    job.listed_by
-        .iter()
-        .all(|id| job.wanted_by.contains(id) == wants(id))
-}
-
 fn upstream_states(state: &State, job: &Job) -> Vec<Option<JobState>> {
-    let state_of = |key: &JobKey| state.job(*key).map(|job| job.phase.state());
+    let state_of = |number: &JobNo| state.numbered(*number).map(|job| job.phase.state());
     job.upstream.iter().map(state_of).collect()
 }
 
@@ -134,7 +123,7 @@ fn blocked_with_hope(state: &State, job: &Job) -> bool {
 }
 
 fn aborted_for_a_reason(state: &State, job: &Job) -> bool {
-    if !matches!(job.phase, Phase::Aborted { .. }) || job.wanted_by.is_empty() {
+    if !matches!(job.phase, Phase::Aborted { .. }) || !state.is_wanted(job) {
         return true;
     }
     let dead = |upstream: &Option<JobState>| matches!(upstream, Some(JobState::Failed | JobState::Aborted));
@@ -142,12 +131,12 @@ fn aborted_for_a_reason(state: &State, job: &Job) -> bool {
 }
 
 fn open_try_is_the_lease(_: &State, job: &Job) -> bool {
-    let open: Vec<_> = job.tries.iter().filter(|tried| tried.ended.is_none()).collect();
+    let open: Vec<_> = job.tries().iter().filter(|tried| tried.ended.is_none()).collect();
     match (job.lease(), open.as_slice()) {
         (None, []) => true,
         (Some(lease), [tried]) => {
             let same = tried.lease == lease.id && tried.attempt == lease.attempt;
-            same && job.tries.last().is_some_and(|last| last.lease == lease.id)
+            same && job.tries().last().is_some_and(|last| last.lease == lease.id)
         }
         _ => false,
     }
@@ -158,5 +147,5 @@ fn within_budget(state: &State, job: &Job) -> bool {
         return false;
     };
     let unended = !job.phase.state().has_ended();
-    job.failures <= policy.attempts && (!unended || job.failures < policy.attempts)
+    job.failures() <= policy.attempts && (!unended || job.failures() < policy.attempts)
 }

@@ -36,10 +36,11 @@ impl Brain {
                 *left.entry(stage).or_default() += count;
             }
         }
+        let number = self.state.sweep_number(id)?;
         let running: Vec<(&Job, &Lease)> = self
             .state
             .leases()
-            .filter(|(job, _)| job.listed_by.contains(id))
+            .filter(|(job, _)| job.listed_by.contains(&number))
             .collect();
         let mut work = Duration::ZERO;
         let mut chain = Duration::ZERO;

@@ -1,5 +1,7 @@
 //! What happened: the journal's vocabulary. Every change of [`super::State`] is one of these.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use vico::clock::Timestamp;
 use vico::digest::Digest;
@@ -7,14 +9,15 @@ use vico::ids::{Attempt, JobKey, LeaseId, SweepId, WorkerId};
 use vico::job::{Failure, Resources, Stage};
 use vico::plan::{RetryPolicy, Scheduling};
 
+use super::few::Few;
+
 /// A fact. Changing a variant changes the journal: raise [`super::format::VERSION`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
 pub(crate) enum Event {
     /// A sweep was taken in.
     SweepAdded {
-        /// The sweep with its jobs.
-        sweep: NewSweep,
+        /// The sweep with its jobs; copies of the event share it.
+        sweep: Arc<AddedSweep>,
         /// When.
         at: Timestamp,
     },
@@ -136,7 +139,6 @@ impl Event {
 
 /// What follows a failed attempt.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
 pub(crate) enum Next {
     /// Another attempt.
     Retry {
@@ -149,9 +151,9 @@ pub(crate) enum Next {
     GiveUp,
 }
 
-/// A sweep as planned.
+/// A sweep as it was taken in.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct NewSweep {
+pub(crate) struct AddedSweep {
     /// Its id.
     pub(crate) id: SweepId,
     /// The manifest's name.
@@ -159,27 +161,39 @@ pub(crate) struct NewSweep {
     /// How often its jobs are tried.
     pub(crate) retry: RetryPolicy,
     /// Its place among other sweeps.
-    #[serde(default)]
     pub(crate) scheduling: Scheduling,
-    /// Its jobs; every upstream job is among them.
-    pub(crate) jobs: Vec<NewJob>,
+    /// What its jobs look like to placement, each once.
+    pub(crate) profiles: Vec<Profile>,
+    /// Its jobs.
+    pub(crate) jobs: Vec<AddedJob>,
     /// Those whose receipt was there already.
-    pub(crate) done: Vec<JobKey>,
+    pub(crate) done: Vec<Place>,
 }
 
-/// A job as planned.
+/// A job's place in [`AddedSweep::jobs`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) struct Place(pub(crate) u32);
+
+/// A job as it was taken in.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct NewJob {
+pub(crate) struct AddedJob {
     /// Its key.
     pub(crate) key: JobKey,
+    /// For people.
+    pub(crate) label: Box<str>,
+    /// Its place in [`AddedSweep::profiles`].
+    pub(crate) profile: u32,
+    /// The jobs whose outputs it reads.
+    pub(crate) upstream: Few<Place>,
+}
+
+/// What placement looks at in a job.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Profile {
     /// Its stage.
     pub(crate) stage: Stage,
-    /// For people.
-    pub(crate) label: String,
-    /// The jobs whose outputs it reads.
-    pub(crate) upstream: Vec<JobKey>,
     /// What it needs of a worker.
     pub(crate) resources: Resources,
-    /// Identities of the models it loads, for placement.
+    /// Identities of the models it loads.
     pub(crate) models: Vec<Digest>,
 }

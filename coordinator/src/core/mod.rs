@@ -19,6 +19,7 @@ mod few;
 pub(crate) mod floor;
 pub(crate) mod format;
 mod placement;
+pub(crate) mod plan;
 mod refusal;
 mod retry;
 pub(crate) mod state;
@@ -29,8 +30,9 @@ pub(crate) mod view;
 use std::time::Duration;
 
 pub(crate) use command::{Ask, Command};
-pub(crate) use event::{Event, Granted, NewJob, NewSweep};
+pub(crate) use event::{Event, Granted};
 pub(crate) use floor::Floor;
+pub(crate) use plan::{NewJob, NewSweep};
 pub(crate) use refusal::Refusal;
 pub(crate) use state::State;
 use vico::clock::Timestamp;

@@ -10,6 +10,7 @@ use super::staged;
 use crate::core::format::{decode_snapshot, encode_events, encode_snapshot};
 use crate::core::{Ask, Brain, Command, Granted, NewSweep, Settings, State};
 use crate::error::Error;
+use crate::memory;
 
 /// A sweep that was not submitted yet.
 #[derive(Debug)]
@@ -58,7 +59,9 @@ impl Drill {
     /// # Errors
     /// Events that have no JSON form.
     pub fn submit(&mut self, sweep: Planned) -> Result<usize, Error> {
-        self.carry_out(&Command::AddSweep(sweep.0))
+        let bytes = self.carry_out(&Command::AddSweep(sweep.0));
+        memory::give_back();
+        bytes
     }
 
     /// Connects workers of one slot.

@@ -199,15 +199,16 @@ impl<'a> Stage<'a> {
             return;
         };
         let worker = &mut self.workers[number];
-        let models = job
-            .models
+        let state = &self.brain.state;
+        let models = state.profile(job).map(|profile| profile.models.as_slice());
+        let models = models
+            .unwrap_or_default()
             .iter()
             .filter(|model| worker.has.insert(**model))
             .count();
-        let inputs = job
-            .upstream
-            .iter()
-            .filter(|input| worker.has.insert(input.0))
+        let inputs = state
+            .upstream(job)
+            .filter(|input| worker.has.insert(input.key.0))
             .count();
         let preparing = LOAD * models as f64 + FETCH * inputs as f64;
         let takes = preparing + self.work.get(&held.job).copied().unwrap_or(0.0) / worker.speed;

@@ -95,7 +95,7 @@ impl Reader {
         let seen = self.services.handle.look(move |brain, _| {
             let unknown = || crate::core::Refusal::UnknownJob(job.to_string());
             let job = brain.state.job(job).ok_or_else(unknown)?;
-            let tries = job.tries.iter().filter(|tried| tried.attempt >= from);
+            let tries = job.tries().iter().filter(|tried| tried.attempt >= from);
             let attempts = tries.map(|tried| (tried.attempt, tried.worker.clone())).collect();
             Ok::<_, crate::core::Refusal>((attempts, job.phase.state().has_ended()))
         });

@@ -139,7 +139,7 @@ impl Services {
     async fn job_detail(&self, prefix: String) -> Result<JobDetail, Refusal> {
         let seen = self.handle.look(move |brain, now| {
             let job = brain.state.find_job(&prefix)?;
-            let attempts: Vec<_> = job.tries.iter().map(attempt_record).collect();
+            let attempts: Vec<_> = job.tries().iter().map(attempt_record).collect();
             Ok::<_, crate::core::Refusal>((brain.job_status(job, now), attempts))
         });
         let (status, attempts) = seen.await??;

@@ -107,10 +107,10 @@ impl Truth {
                 .extend(faults.into_iter().chain(history.read(&event)));
         }
         self.check_memory(&state, &self.promised());
-        let receipts = store.receipts(state.jobs().map(|(key, _)| *key)).await?;
-        for (key, job) in state.jobs() {
-            if !receipts.contains_key(key) {
-                self.break_with(format!("job {} has no receipt", job.label));
+        let receipts = store.receipts(state.jobs().map(|job| job.key)).await?;
+        for job in state.jobs() {
+            if !receipts.contains_key(&job.key) {
+                self.break_with(format!("job {} has no receipt", state.label(job)));
             }
         }
         Ok(())

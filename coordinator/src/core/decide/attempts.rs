@@ -80,7 +80,7 @@ impl Brain {
         let failed = Failed {
             job: job.key,
             attempt: lease.attempt,
-            failures: job.failures.saturating_add(1),
+            failures: job.failures().saturating_add(1),
             failure: &failure,
         };
         let policy = self.state.retry_policy(job);

@@ -42,8 +42,12 @@ impl Brain {
             Phase::Cancelled => true,
             _ => false,
         };
-        let jobs = sweep.jobs.iter().filter_map(|key| self.state.job(*key));
-        let jobs: Vec<_> = jobs.filter(chosen).map(|job| job.key).collect();
+        let jobs: Vec<_> = self
+            .state
+            .jobs_of(sweep)
+            .filter(chosen)
+            .map(|job| job.key)
+            .collect();
         if jobs.is_empty() && !sweep.cancelled {
             return Err(Refusal::NothingToRetry(id.clone()));
         }

@@ -1,10 +1,9 @@
 //! Sweeps come in, and their results go out.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use vico::clock::Timestamp;
-use vico::ids::{JobKey, SweepId};
-use vico::job::Stage;
+use vico::ids::SweepId;
 use vico::status::SweepState;
 
 use crate::core::{Brain, Event, NewSweep, Refusal};
@@ -20,8 +19,7 @@ impl Brain {
             });
             return Ok(moved.into_iter().collect());
         }
-        check_plan(sweep)?;
-        let sweep = sweep.clone();
+        let sweep = Arc::new(sweep.close()?);
         Ok(vec![Event::SweepAdded { sweep, at }])
     }
 
@@ -35,41 +33,10 @@ impl Brain {
 
     /// Sweeps whose results should be written: all jobs have ended and no user gave up on them.
     pub(crate) fn unpublished(&self) -> impl Iterator<Item = &SweepId> {
-        let due = self.state.sweeps().filter(|(id, sweep)| {
-            let state = self.state.tally(id).map(|tally| sweep.state(tally));
+        let due = self.state.sweeps().filter(|sweep| {
+            let state = self.state.tally(&sweep.id).map(|tally| sweep.state(tally));
             !sweep.published && matches!(state, Some(SweepState::Succeeded | SweepState::Failed))
         });
-        due.map(|(id, _)| id)
+        due.map(|sweep| &sweep.id)
     }
-}
-
-fn check_plan(sweep: &NewSweep) -> Result<(), Refusal> {
-    if sweep.jobs.is_empty() {
-        return Err(Refusal::EmptyPlan(sweep.id.clone()));
-    }
-    let stages: BTreeMap<JobKey, Stage> = sweep.jobs.iter().map(|job| (job.key, job.stage)).collect();
-    for job in &sweep.jobs {
-        for &upstream in &job.upstream {
-            let sweep = sweep.id.clone();
-            let job_key = job.key;
-            match stages.get(&upstream) {
-                Some(&stage) if stage < job.stage => {}
-                Some(_) => {
-                    return Err(Refusal::BackwardPlan {
-                        sweep,
-                        job: job_key,
-                        upstream,
-                    });
-                }
-                None => {
-                    return Err(Refusal::OpenPlan {
-                        sweep,
-                        job: job_key,
-                        upstream,
-                    });
-                }
-            }
-        }
-    }
-    Ok(())
 }

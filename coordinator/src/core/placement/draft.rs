@@ -4,13 +4,14 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 
 use vico::clock::Timestamp;
-use vico::ids::{JobKey, SweepId};
+use vico::ids::JobKey;
 
 use super::Placed;
 use super::offer::{Group, Rank, Suit};
 use super::queue::{Queue, count_longer_jobs};
+use crate::core::event::Profile;
 use crate::core::floor::Worker;
-use crate::core::state::{Lane, Sweep, lanes_of};
+use crate::core::state::{JobNo, Lane, Sweep, SweepNo};
 use crate::core::{Ask, Brain, eta};
 
 /// With fewer long jobs than this for every worker, the end of a sweep is near: which jobs are begun last decides when
@@ -25,8 +26,8 @@ pub(super) struct Draft<'a> {
     room: Vec<u32>,
     queues: Vec<Queue<'a>>,
     groups: Vec<Group>,
-    sweeps: BTreeMap<&'a SweepId, Contender<'a>>,
-    taken: HashSet<JobKey>,
+    sweeps: BTreeMap<SweepNo, Contender<'a>>,
+    taken: HashSet<JobNo>,
     /// Workers on the floor.
     workers: usize,
 }
@@ -47,9 +48,11 @@ impl<'a> Draft<'a> {
     pub(super) fn new(brain: &'a Brain, asks: &'a [Ask], now: Timestamp) -> Self {
         let lanes = brain.state.lanes();
         let mut queues: Vec<_> = lanes
-            .map(|(lane, jobs)| {
-                let expected = eta::expected(brain.state.sweep(&lane.sweep), lane.stage);
-                Queue::new(lane, jobs, expected, now)
+            .filter_map(|(lane, jobs)| {
+                let profile = brain.state.lane_profile(lane)?;
+                let sweep = brain.state.numbered_sweep(lane.sweep);
+                let expected = eta::expected(sweep, profile.stage);
+                Some(Queue::new((lane, profile), jobs, expected, now))
             })
             .collect();
         let taken = HashSet::new();
@@ -84,8 +87,8 @@ impl<'a> Draft<'a> {
             let Some(worker) = worker.filter(|_| self.room[number] > 0) else {
                 continue;
             };
-            let lanes = self.queues.iter().map(|queue| queue.lane);
-            let suits: Vec<Suit> = lanes.map(|lane| suit(worker, lane)).collect();
+            let profiles = self.queues.iter().map(|queue| queue.profile);
+            let suits: Vec<Suit> = profiles.map(|profile| suit(worker, profile)).collect();
             let group = groups
                 .entry(suits)
                 .or_insert_with_key(|suits| Group::new(suits.clone()));
@@ -98,20 +101,18 @@ impl<'a> Draft<'a> {
     }
 
     /// Due jobs whose upstream's outputs the worker has, with the queues they stand in.
-    fn near(&self, worker: &Worker) -> Vec<(usize, JobKey)> {
+    fn near(&self, worker: &Worker) -> Vec<(usize, JobNo)> {
         let state = &self.brain.state;
-        let readers = worker
-            .at_hand
-            .iter()
-            .flat_map(|have| state.downstream(JobKey(*have)));
-        let readers: BTreeSet<JobKey> = readers.copied().collect();
+        let made = worker.at_hand.iter().filter_map(|have| state.job(JobKey(*have)));
+        let readers: BTreeSet<JobNo> = made.flat_map(|job| &job.downstream).copied().collect();
         let due = readers
             .into_iter()
-            .filter_map(|key| state.job(key))
-            .filter(|job| job.is_due(self.now));
-        due.flat_map(|job| {
-            let queue = |lane: Lane| self.queues.iter().position(|queue| *queue.lane == lane);
-            lanes_of(job).filter_map(queue).map(|queue| (queue, job.key))
+            .filter_map(|number| Some((number, state.numbered(number)?)))
+            .filter(|(_, job)| job.is_due(self.now));
+        due.flat_map(|(number, job)| {
+            let queue = |lane: Lane| self.queues.iter().position(|queue| queue.lane == lane);
+            let queues = state.lanes_of(job).filter_map(queue);
+            queues.map(move |queue| (queue, number))
         })
         .collect()
     }
@@ -121,7 +122,7 @@ impl<'a> Draft<'a> {
         loop {
             let (group, lane) = self.best_offer()?;
             if let Some((ask, job)) = self.near_pair(group, lane).or_else(|| self.any_pair(group, lane)) {
-                return Some(self.take(group, ask, job));
+                return self.take(group, ask, job);
             }
             // What is left there is to be tried elsewhere.
             self.groups[group].suits[lane] = Suit::DoesNotFit;
@@ -171,7 +172,7 @@ impl<'a> Draft<'a> {
     }
 
     /// A worker with a job whose upstream's outputs it has. Pairs that are not open any more are forgotten.
-    fn near_pair(&mut self, group: usize, lane: usize) -> Option<(usize, JobKey)> {
+    fn near_pair(&mut self, group: usize, lane: usize) -> Option<(usize, JobNo)> {
         let pairs = self.groups[group].near.get_mut(&lane)?;
         loop {
             let &(ask, job) = pairs.front()?;
@@ -185,7 +186,7 @@ impl<'a> Draft<'a> {
     }
 
     /// The first worker for which the lane has a job.
-    fn any_pair(&mut self, group: usize, lane: usize) -> Option<(usize, JobKey)> {
+    fn any_pair(&mut self, group: usize, lane: usize) -> Option<(usize, JobNo)> {
         let (brain, now) = (self.brain, self.now);
         for &ask in &self.groups[group].asks {
             let worker = &self.asks[ask].worker;
@@ -197,23 +198,18 @@ impl<'a> Draft<'a> {
         None
     }
 
-    fn take(&mut self, group: usize, ask: usize, job: JobKey) -> Placed {
-        self.taken.insert(job);
+    fn take(&mut self, group: usize, ask: usize, number: JobNo) -> Option<Placed> {
+        self.taken.insert(number);
         self.room[ask] -= 1;
         turn(&mut self.groups[group].asks, ask, self.room[ask] > 0);
-        let wanted_by = self
-            .brain
-            .state
-            .job(job)
-            .into_iter()
-            .flat_map(|job| &job.wanted_by);
-        for sweep in wanted_by {
-            if let Some(contender) = self.sweeps.get_mut(sweep) {
+        let job = self.brain.state.numbered(number)?;
+        for lane in self.brain.state.lanes_of(job) {
+            if let Some(contender) = self.sweeps.get_mut(&lane.sweep) {
                 contender.running += 1;
             }
         }
         let worker = self.asks[ask].worker.clone();
-        Placed { job, worker }
+        Some(Placed { job: job.key, worker })
     }
 }
 
@@ -227,16 +223,16 @@ fn turn(asks: &mut VecDeque<usize>, ask: usize, has_room: bool) {
     }
 }
 
-fn contender<'a>(brain: &'a Brain, lane: &'a Lane) -> Option<(&'a SweepId, Contender<'a>)> {
-    let sweep = brain.state.sweep(&lane.sweep)?;
-    let running = brain.state.running(&lane.sweep);
-    Some((&lane.sweep, Contender { sweep, running }))
+fn contender(brain: &Brain, lane: Lane) -> Option<(SweepNo, Contender<'_>)> {
+    let sweep = brain.state.numbered_sweep(lane.sweep)?;
+    let running = brain.state.running(&sweep.id);
+    Some((lane.sweep, Contender { sweep, running }))
 }
 
-fn suit(worker: &Worker, lane: &Lane) -> Suit {
-    if !worker.fits(&lane.resources) {
+fn suit(worker: &Worker, profile: &Profile) -> Suit {
+    if !worker.fits(&profile.resources) {
         Suit::DoesNotFit
-    } else if lane.models.iter().all(|model| worker.at_hand.contains(model)) {
+    } else if profile.models.iter().all(|model| worker.at_hand.contains(model)) {
         Suit::HasModels
     } else {
         Suit::Fits

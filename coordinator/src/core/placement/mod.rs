@@ -20,7 +20,7 @@ use vico::clock::Timestamp;
 use vico::ids::{JobKey, WorkerId};
 
 use super::floor::Worker;
-use super::state::Job;
+use super::state::{Job, JobNo};
 use super::{Ask, Brain};
 use draft::Draft;
 
@@ -62,19 +62,22 @@ impl Brain {
         job: &Job,
         now: Timestamp,
     ) -> impl Iterator<Item = (&WorkerId, &Worker)> {
-        let demand = job.resources.clone();
+        let profile = self.state.profile(job);
         self.floor.workers().filter(move |(id, worker)| {
             let willing = self.floor.is_present(worker, now) && !worker.draining;
-            willing && worker.fits(&demand) && !self.is_quarantined(id, now)
+            let fits = profile.is_some_and(|profile| worker.fits(&profile.resources));
+            willing && fits && !self.is_quarantined(id, now)
         })
     }
 
     /// Whether the job should rather run on another worker that is there.
-    fn spares(&self, job: JobKey, worker: &WorkerId, now: Timestamp) -> bool {
-        let Some(job) = self.state.job(job) else {
+    fn spares(&self, job: JobNo, worker: &WorkerId, now: Timestamp) -> bool {
+        let Some(job) = self.state.numbered(job) else {
             return true;
         };
-        let avoided = |id: &WorkerId| job.avoid.contains(id);
-        avoided(worker) && self.fitting_workers(job, now).any(|(other, _)| !avoided(other))
+        job.avoids(worker)
+            && self
+                .fitting_workers(job, now)
+                .any(|(other, _)| !job.avoids(other))
     }
 }

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use vico::clock::Timestamp;
-use vico::ids::JobKey;
+
+use crate::core::state::JobNo;
 
 /// How well a lane's jobs suit a worker; jobs that do not fit are offered to nobody.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -40,7 +41,7 @@ pub(super) struct Group {
     /// Their asks; those who got nothing yet come first.
     pub(super) asks: VecDeque<usize>,
     /// By lane: asks whose workers have the outputs that a due job reads.
-    pub(super) near: BTreeMap<usize, VecDeque<(usize, JobKey)>>,
+    pub(super) near: BTreeMap<usize, VecDeque<(usize, JobNo)>>,
 }
 
 impl Group {

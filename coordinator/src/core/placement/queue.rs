@@ -1,39 +1,41 @@
 //! A lane's due jobs in the order in which they are handed out.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 use std::iter::Peekable;
 use std::time::Duration;
 
 use vico::clock::Timestamp;
-use vico::ids::JobKey;
 
-use crate::core::state::Lane;
+use crate::core::event::Profile;
+use crate::core::state::{JobNo, Lane, Line};
 
 /// Those who became ready first come first.
 pub(super) struct Queue<'a> {
-    pub(super) lane: &'a Lane,
+    pub(super) lane: Lane,
+    pub(super) profile: &'a Profile,
     /// Jobs in it, due or not.
     pub(super) length: usize,
     /// How long one takes.
     pub(super) expected: Duration,
     /// Jobs that wait in lanes of the same sweep whose jobs take longer.
     pub(super) longer_jobs: usize,
-    due: Peekable<Box<dyn Iterator<Item = JobKey> + 'a>>,
+    due: Peekable<Box<dyn Iterator<Item = JobNo> + 'a>>,
     /// Jobs that some worker was not to have; another may.
-    passed: Vec<JobKey>,
+    passed: Vec<JobNo>,
 }
 
 impl<'a> Queue<'a> {
     pub(super) fn new(
-        lane: &'a Lane,
-        jobs: &'a BTreeSet<(Timestamp, JobKey)>,
+        (lane, profile): (Lane, &'a Profile),
+        jobs: &'a Line,
         expected: Duration,
         now: Timestamp,
     ) -> Self {
         let due = jobs.iter().take_while(move |(not_before, _)| *not_before <= now);
-        let due: Box<dyn Iterator<Item = JobKey>> = Box::new(due.map(|(_, key)| *key));
+        let due: Box<dyn Iterator<Item = JobNo>> = Box::new(due.map(|(_, number)| *number));
         Self {
             lane,
+            profile,
             length: jobs.len(),
             expected,
             longer_jobs: 0,
@@ -43,28 +45,24 @@ impl<'a> Queue<'a> {
     }
 
     /// Whether there may be a job for somebody.
-    pub(super) fn is_open(&mut self, taken: &HashSet<JobKey>) -> bool {
-        self.passed.retain(|key| !taken.contains(key));
-        while self.due.next_if(|key| taken.contains(key)).is_some() {}
+    pub(super) fn is_open(&mut self, taken: &HashSet<JobNo>) -> bool {
+        self.passed.retain(|number| !taken.contains(number));
+        while self.due.next_if(|number| taken.contains(number)).is_some() {}
         !self.passed.is_empty() || self.due.peek().is_some()
     }
 
     /// The first job that nobody took and that `suits`.
-    pub(super) fn first(
-        &mut self,
-        taken: &HashSet<JobKey>,
-        suits: impl Fn(JobKey) -> bool,
-    ) -> Option<JobKey> {
-        let open = |key: JobKey| !taken.contains(&key) && suits(key);
-        if let Some(key) = self.passed.iter().copied().find(|key| open(*key)) {
-            return Some(key);
+    pub(super) fn first(&mut self, taken: &HashSet<JobNo>, suits: impl Fn(JobNo) -> bool) -> Option<JobNo> {
+        let open = |number: JobNo| !taken.contains(&number) && suits(number);
+        if let Some(number) = self.passed.iter().copied().find(|number| open(*number)) {
+            return Some(number);
         }
         loop {
-            let key = self.due.next()?;
-            if open(key) {
-                return Some(key);
+            let number = self.due.next()?;
+            if open(number) {
+                return Some(number);
             }
-            self.passed.push(key);
+            self.passed.push(number);
         }
     }
 }
@@ -73,12 +71,12 @@ impl<'a> Queue<'a> {
 pub(super) fn count_longer_jobs(queues: &mut [Queue]) {
     let lines: Vec<_> = queues
         .iter()
-        .map(|queue| (&queue.lane.sweep, queue.expected, queue.length))
+        .map(|queue| (queue.lane.sweep, queue.expected, queue.length))
         .collect();
     for queue in queues {
         let longer = lines
             .iter()
-            .filter(|(sweep, expected, _)| **sweep == queue.lane.sweep && *expected > queue.expected);
+            .filter(|(sweep, expected, _)| *sweep == queue.lane.sweep && *expected > queue.expected);
         queue.longer_jobs = longer.map(|(_, _, length)| length).sum();
     }
 }

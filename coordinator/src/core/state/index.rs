@@ -1,120 +1,108 @@
 //! What can be recomputed from the jobs, kept up to date because decisions need it at once.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use vico::clock::Timestamp;
-use vico::digest::Digest;
-use vico::ids::{JobKey, LeaseId, SweepId, WorkerId};
-use vico::job::{Resources, Stage};
+use vico::ids::{LeaseId, WorkerId};
 
 use super::job::{Job, Phase};
+use super::jobs::JobNo;
+use super::profiles::ProfileNo;
 use super::sweep::Tally;
-use crate::core::few::Few;
+use super::sweeps::{SweepNo, Sweeps};
 
 /// Ready jobs that look the same to placement. A job that two sweeps want stands in two lanes.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Lane {
     /// A sweep that wants them.
-    pub(crate) sweep: SweepId,
-    pub(crate) stage: Stage,
-    pub(crate) resources: Resources,
-    /// Identities of the models they load.
-    pub(crate) models: Arc<[Digest]>,
+    pub(crate) sweep: SweepNo,
+    pub(crate) profile: ProfileNo,
 }
 
-/// Derived from the jobs alone: every job is entered once, as it is.
+/// Those that have been ready for longest come first, then those that came in first.
+pub(crate) type Line = BTreeSet<(Timestamp, JobNo)>;
+
+/// Derived from the jobs and from who wants them: every job is entered once, as it is.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct Index {
-    lanes: BTreeMap<Lane, BTreeSet<(Timestamp, JobKey)>>,
-    leases: BTreeMap<LeaseId, JobKey>,
-    held: BTreeMap<WorkerId, BTreeSet<JobKey>>,
-    downstream: BTreeMap<JobKey, Few<JobKey>>,
-    tallies: BTreeMap<SweepId, Tally>,
+pub(super) struct Index {
+    lanes: BTreeMap<Lane, Line>,
+    leases: BTreeMap<LeaseId, JobNo>,
+    held: BTreeMap<WorkerId, BTreeSet<JobNo>>,
+    /// By the sweep's number.
+    tallies: Vec<Tally>,
 }
 
 impl Index {
-    /// Enters a job that is new to the state.
-    pub(super) fn link(&mut self, job: &Job) {
-        for &upstream in &job.upstream {
-            self.downstream.entry(upstream).or_default().insert(job.key);
-        }
+    /// Makes room for one more sweep.
+    pub(super) fn add_sweep(&mut self) {
+        self.tallies.push(Tally::default());
     }
 
     /// Enters a job as it now is.
-    pub(super) fn enter(&mut self, job: &Job) {
+    pub(super) fn enter(&mut self, number: JobNo, job: &Job, sweeps: &Sweeps) {
         for sweep in &job.listed_by {
-            let tally = self.tallies.entry(sweep.clone()).or_default();
-            tally.add(job.stage, job.phase.state());
+            if let Some(tally) = self.tallies.get_mut(sweep.place()) {
+                tally.add(job.stage, job.phase.state());
+            }
         }
         match &job.phase {
             Phase::Ready { not_before } => {
-                for lane in lanes_of(job) {
-                    self.lanes.entry(lane).or_default().insert((*not_before, job.key));
+                for lane in lanes_of(job, sweeps) {
+                    self.lanes.entry(lane).or_default().insert((*not_before, number));
                 }
             }
             Phase::Leased(lease) => {
-                self.leases.insert(lease.id, job.key);
-                self.held.entry(lease.worker.clone()).or_default().insert(job.key);
+                self.leases.insert(lease.id, number);
+                self.held.entry(lease.worker.clone()).or_default().insert(number);
             }
             _ => {}
         }
     }
 
-    /// Takes out a job as it was entered, before it changes.
-    pub(super) fn leave(&mut self, job: &Job) {
+    /// Takes out a job as it was entered, before it or who wants it changes.
+    pub(super) fn leave(&mut self, number: JobNo, job: &Job, sweeps: &Sweeps) {
         for sweep in &job.listed_by {
-            let Some(tally) = self.tallies.get_mut(sweep) else {
-                continue;
-            };
-            tally.remove(job.stage, job.phase.state());
-            if tally.is_empty() {
-                self.tallies.remove(sweep);
+            if let Some(tally) = self.tallies.get_mut(sweep.place()) {
+                tally.remove(job.stage, job.phase.state());
             }
         }
         match &job.phase {
             Phase::Ready { not_before } => {
-                for lane in lanes_of(job) {
-                    remove_from(&mut self.lanes, &lane, &(*not_before, job.key));
+                for lane in lanes_of(job, sweeps) {
+                    remove_from(&mut self.lanes, &lane, &(*not_before, number));
                 }
             }
             Phase::Leased(lease) => {
                 self.leases.remove(&lease.id);
-                remove_from(&mut self.held, &lease.worker, &job.key);
+                remove_from(&mut self.held, &lease.worker, &number);
             }
             _ => {}
         }
     }
 
-    pub(super) fn lanes(&self) -> impl Iterator<Item = (&Lane, &BTreeSet<(Timestamp, JobKey)>)> {
-        self.lanes.iter()
+    pub(super) fn lanes(&self) -> impl Iterator<Item = (Lane, &Line)> {
+        self.lanes.iter().map(|(lane, line)| (*lane, line))
     }
 
-    pub(super) fn leases(&self) -> &BTreeMap<LeaseId, JobKey> {
+    pub(super) fn leases(&self) -> &BTreeMap<LeaseId, JobNo> {
         &self.leases
     }
 
-    pub(super) fn held_by(&self, worker: &WorkerId) -> impl Iterator<Item = &JobKey> {
+    pub(super) fn held_by(&self, worker: &WorkerId) -> impl Iterator<Item = &JobNo> {
         self.held.get(worker).into_iter().flatten()
     }
 
-    pub(super) fn downstream(&self, key: JobKey) -> &[JobKey] {
-        self.downstream.get(&key).map_or(&[], Few::as_slice)
-    }
-
-    pub(super) fn tally(&self, sweep: &SweepId) -> Option<&Tally> {
-        self.tallies.get(sweep)
+    pub(super) fn tally(&self, sweep: SweepNo) -> Option<&Tally> {
+        self.tallies.get(sweep.place())
     }
 }
 
 /// The lanes a ready job stands in: one for each sweep that wants it.
-pub(crate) fn lanes_of(job: &Job) -> impl Iterator<Item = Lane> {
-    job.wanted_by.iter().map(|sweep| Lane {
-        sweep: sweep.clone(),
-        stage: job.stage,
-        resources: job.resources.clone(),
-        models: job.models.clone(),
-    })
+pub(super) fn lanes_of(job: &Job, sweeps: &Sweeps) -> impl Iterator<Item = Lane> {
+    let profile = job.profile;
+    let wants = |sweep: &SweepNo| sweeps.get(*sweep).is_some_and(|sweep| !sweep.cancelled);
+    let wanting = job.listed_by.iter().copied().filter(wants);
+    wanting.map(move |sweep| Lane { sweep, profile })
 }
 
 fn remove_from<K: Ord, V: Ord>(map: &mut BTreeMap<K, BTreeSet<V>>, key: &K, value: &V) {

@@ -1,51 +1,38 @@
-//! A job as the coordinator remembers it.
-
-use std::collections::BTreeSet;
-use std::sync::Arc;
+//! A job as the coordinator remembers it. There may be a million: what most of them do not have takes no room.
 
 use serde::{Deserialize, Serialize};
 use vico::clock::Timestamp;
-use vico::digest::Digest;
-use vico::ids::{Attempt, JobKey, LeaseId, SweepId, WorkerId};
-use vico::job::{Failure, JobState, Resources, Stage};
+use vico::ids::{Attempt, JobKey, LeaseId, WorkerId};
+use vico::job::{Failure, JobState, Stage};
 
-use crate::core::NewJob;
+use super::history::{Ending, History, Try};
+use super::jobs::JobNo;
+use super::labels::Label;
+use super::names::Names;
+use super::profiles::ProfileNo;
+use super::sweeps::SweepNo;
 use crate::core::few::Few;
 
-/// Attempts remembered per job; older ones are forgotten, their numbers are not.
-const REMEMBERED_TRIES: usize = 64;
-
-/// One schedulable piece of a run.
+/// One schedulable piece of a run. The state tells what its numbers stand for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Job {
     pub(crate) key: JobKey,
     pub(crate) stage: Stage,
-    /// For people.
-    pub(crate) label: String,
-    /// What it needs of a worker.
-    pub(crate) resources: Resources,
-    /// Identities of the models it loads.
-    pub(crate) models: Arc<[Digest]>,
+    pub(crate) label: Label,
+    pub(crate) profile: ProfileNo,
     /// The jobs whose outputs it reads; all of earlier stages.
-    pub(crate) upstream: Vec<JobKey>,
+    pub(crate) upstream: Few<JobNo>,
+    /// The jobs that read its outputs. Derived.
+    #[serde(skip)]
+    pub(crate) downstream: Few<JobNo>,
     /// Every sweep that has it in its plan.
-    pub(crate) listed_by: Few<SweepId>,
-    /// Of those, the sweeps that were not cancelled. Nobody else needs the job.
-    pub(crate) wanted_by: Few<SweepId>,
+    pub(crate) listed_by: Few<SweepNo>,
     pub(crate) phase: Phase,
-    /// Attempts, oldest first.
-    pub(crate) tries: Vec<Try>,
-    /// Failures that count against the attempt budget.
-    pub(crate) failures: u32,
-    /// How often out of memory struck.
-    pub(crate) memory_halvings: u32,
-    /// Workers on which it failed and which others should spare.
-    pub(crate) avoid: BTreeSet<WorkerId>,
+    history: Option<Box<History>>,
 }
 
 /// Where the job stands; see [`JobState`] for the picture.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
 pub(crate) enum Phase {
     /// Some upstream job has not succeeded, and none has failed.
     Blocked,
@@ -55,18 +42,18 @@ pub(crate) enum Phase {
         not_before: Timestamp,
     },
     /// A worker holds it.
-    Leased(Lease),
+    Leased(Box<Lease>),
     /// Its receipt exists.
     Succeeded {
         /// Who made it; `None` where the receipt was found.
         worker: Option<WorkerId>,
     },
     /// Beyond help.
-    Failed(Failure),
+    Failed(Box<Failure>),
     /// An upstream job failed.
     Aborted {
         /// Which.
-        by: JobKey,
+        by: JobNo,
     },
     /// No sweep wants it any more.
     Cancelled,
@@ -79,29 +66,6 @@ pub(crate) struct Lease {
     pub(crate) worker: WorkerId,
     pub(crate) attempt: Attempt,
     pub(crate) since: Timestamp,
-}
-
-/// One attempt.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Try {
-    pub(crate) lease: LeaseId,
-    pub(crate) attempt: Attempt,
-    pub(crate) worker: WorkerId,
-    pub(crate) started: Timestamp,
-    /// When and how it ended.
-    pub(crate) ended: Option<(Timestamp, Ending)>,
-}
-
-/// How an attempt ended.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Ending {
-    /// Its outputs are the job's.
-    Succeeded,
-    /// It did not work out.
-    Failed(Failure),
-    /// Nobody is to blame; the reason, for people.
-    Returned(String),
 }
 
 impl Phase {
@@ -121,21 +85,17 @@ impl Phase {
 
 impl Job {
     /// A job that nobody wants yet.
-    pub(super) fn new(planned: &NewJob, models: Arc<[Digest]>) -> Self {
+    pub(super) fn new(key: JobKey, stage: Stage, label: Label, profile: ProfileNo) -> Self {
         Self {
-            key: planned.key,
-            stage: planned.stage,
-            label: planned.label.clone(),
-            resources: planned.resources.clone(),
-            models,
-            upstream: planned.upstream.clone(),
-            listed_by: Few::default(),
-            wanted_by: Few::default(),
+            key,
+            stage,
+            label,
+            profile,
+            upstream: Few::None,
+            downstream: Few::None,
+            listed_by: Few::None,
             phase: Phase::Cancelled,
-            tries: Vec::new(),
-            failures: 0,
-            memory_halvings: 0,
-            avoid: BTreeSet::new(),
+            history: None,
         }
     }
 
@@ -152,6 +112,33 @@ impl Job {
         matches!(self.phase, Phase::Ready { not_before } if not_before <= now)
     }
 
+    /// Attempts, oldest first.
+    pub(crate) fn tries(&self) -> &[Try] {
+        self.history.as_ref().map_or(&[], |history| &history.tries)
+    }
+
+    /// The attempt that a lease began.
+    pub(crate) fn try_of(&self, lease: LeaseId) -> Option<&Try> {
+        self.tries().iter().find(|tried| tried.lease == lease)
+    }
+
+    /// Failures that count against the attempt budget.
+    pub(crate) fn failures(&self) -> u32 {
+        self.history.as_ref().map_or(0, |history| history.failures)
+    }
+
+    /// How often out of memory struck.
+    pub(crate) fn memory_halvings(&self) -> u32 {
+        self.history.as_ref().map_or(0, |history| history.memory_halvings)
+    }
+
+    /// Whether it failed on this worker and others should spare it that.
+    pub(crate) fn avoids(&self, worker: &WorkerId) -> bool {
+        self.history
+            .as_ref()
+            .is_some_and(|history| history.avoid.contains(worker))
+    }
+
     /// The number of the next attempt.
     pub(crate) fn next_attempt(&self) -> Attempt {
         Attempt(self.attempts() + 1)
@@ -159,17 +146,12 @@ impl Job {
 
     /// Attempts begun so far.
     pub(crate) fn attempts(&self) -> u32 {
-        self.tries.last().map_or(0, |last| last.attempt.0)
+        self.tries().last().map_or(0, |last| last.attempt.0)
     }
 
     /// Why `lease` is not the live one, for people.
     pub(crate) fn why_stale(&self, lease: LeaseId) -> String {
-        let ended = self
-            .tries
-            .iter()
-            .find(|tried| tried.lease == lease)
-            .map(|tried| &tried.ended);
-        match ended {
+        match self.try_of(lease).map(|tried| &tried.ended) {
             Some(Some((_, Ending::Succeeded))) => "the job is done".to_owned(),
             Some(Some((at, Ending::Failed(failure)))) => {
                 format!(
@@ -182,17 +164,8 @@ impl Job {
         }
     }
 
-    pub(super) fn begin_try(&mut self, lease: &Lease) {
-        if self.tries.len() == REMEMBERED_TRIES {
-            self.tries.remove(0);
-        }
-        self.tries.push(Try {
-            lease: lease.id,
-            attempt: lease.attempt,
-            worker: lease.worker.clone(),
-            started: lease.since,
-            ended: None,
-        });
+    pub(super) fn history(&mut self) -> &mut History {
+        self.history.get_or_insert_default()
     }
 
     /// Ends the attempt under `lease`, unless it has ended; answers with how long it took.
@@ -202,14 +175,35 @@ impl Job {
         at: Timestamp,
         ending: Ending,
     ) -> Option<std::time::Duration> {
-        let open = |tried: &&mut Try| tried.lease == lease && tried.ended.is_none();
-        let tried = self.tries.iter_mut().find(open)?;
-        tried.ended = Some((at, ending));
-        Some(at.since(tried.started))
+        self.history.as_mut()?.end(lease, at, ending)
     }
 
     pub(super) fn refresh_budget(&mut self) {
-        self.failures = 0;
-        self.avoid.clear();
+        if let Some(history) = &mut self.history {
+            history.failures = 0;
+            history.avoid = Few::None;
+        }
+    }
+
+    /// Swaps its copies of workers' names for those that everybody has.
+    pub(super) fn share_names(&mut self, names: &mut Names) {
+        if let Some(history) = &mut self.history {
+            history.share_names(names);
+        }
+        match &mut self.phase {
+            Phase::Leased(lease) => lease.worker = names.shared(&lease.worker),
+            Phase::Succeeded { worker: Some(worker) } => *worker = names.shared(worker),
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_waiting_job_is_small() {
+        assert!(size_of::<Job>() <= 128, "{}", size_of::<Job>());
     }
 }

@@ -1,37 +1,56 @@
 //! What is true whatever happens to this process.
 
 mod apply;
+mod history;
 mod index;
 mod job;
-mod shared;
+mod jobs;
+mod labels;
+mod names;
+mod profiles;
 mod snapshot;
 mod sweep;
+mod sweeps;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
 use vico::clock::Timestamp;
 use vico::ids::{JobKey, LeaseId, SweepId, WorkerId};
 use vico::job::JobState;
 use vico::plan::RetryPolicy;
 
-pub(crate) use index::{Index, Lane, lanes_of};
-pub(crate) use job::{Ending, Job, Lease, Phase, Try};
-use serde::{Deserialize, Serialize};
+pub(crate) use history::{Ending, Try};
+use index::Index;
+pub(crate) use index::{Lane, Line};
+pub(crate) use job::{Job, Lease, Phase};
+pub(crate) use jobs::JobNo;
+use jobs::Jobs;
+use labels::Labels;
+use names::Names;
+use profiles::Profiles;
 pub(crate) use snapshot::Snapshot;
 pub(crate) use sweep::{Sweep, Tally, Timing};
+pub(crate) use sweeps::SweepNo;
+use sweeps::Sweeps;
 
 use super::Refusal;
+use super::event::Profile;
 
 /// The fold over the journal's events.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub(crate) struct State {
-    jobs: BTreeMap<JobKey, Job>,
-    sweeps: BTreeMap<SweepId, Sweep>,
+    jobs: Jobs,
+    labels: Labels,
+    profiles: Profiles,
+    sweeps: Sweeps,
     records: BTreeMap<WorkerId, WorkerRecord>,
     next_lease: LeaseId,
     /// Events taken in so far.
     applied: u64,
-    /// Derived from `jobs`.
+    /// Saves memory, means nothing.
+    names: Names,
+    /// Derived from `jobs` and `sweeps`.
     index: Index,
 }
 
@@ -49,31 +68,96 @@ pub(crate) struct WorkerRecord {
 impl Default for State {
     fn default() -> Self {
         Self {
-            jobs: BTreeMap::new(),
-            sweeps: BTreeMap::new(),
+            jobs: Jobs::default(),
+            labels: Labels::default(),
+            profiles: Profiles::default(),
+            sweeps: Sweeps::default(),
             records: BTreeMap::new(),
             next_lease: LeaseId(1),
             applied: 0,
+            names: Names::default(),
             index: Index::default(),
         }
     }
 }
 
+impl PartialEq for State {
+    fn eq(&self, other: &Self) -> bool {
+        let told = |state: &Self| (state.next_lease, state.applied);
+        told(self) == told(other)
+            && self.jobs == other.jobs
+            && (&self.labels, &self.profiles) == (&other.labels, &other.profiles)
+            && (&self.sweeps, &self.records) == (&other.sweeps, &other.records)
+            && self.index == other.index
+    }
+}
+
 impl State {
-    pub(crate) fn jobs(&self) -> impl Iterator<Item = (&JobKey, &Job)> {
-        self.jobs.iter()
+    pub(crate) fn jobs(&self) -> impl ExactSizeIterator<Item = &Job> {
+        self.jobs.as_slice().iter()
     }
 
     pub(crate) fn job(&self, key: JobKey) -> Option<&Job> {
-        self.jobs.get(&key)
+        self.jobs.get(self.jobs.number(key)?)
     }
 
-    pub(crate) fn sweeps(&self) -> impl Iterator<Item = (&SweepId, &Sweep)> {
+    /// The job of a number that this state has told.
+    pub(crate) fn numbered(&self, number: JobNo) -> Option<&Job> {
+        self.jobs.get(number)
+    }
+
+    /// What people call a job.
+    pub(crate) fn label(&self, job: &Job) -> &str {
+        self.labels.get(job.label)
+    }
+
+    /// What placement looks at in a job.
+    pub(crate) fn profile(&self, job: &Job) -> Option<&Profile> {
+        self.profiles.get(job.profile)
+    }
+
+    /// The jobs whose outputs it reads.
+    pub(crate) fn upstream(&self, job: &Job) -> impl Iterator<Item = &Job> {
+        job.upstream.iter().filter_map(|number| self.jobs.get(*number))
+    }
+
+    /// By id.
+    pub(crate) fn sweeps(&self) -> impl Iterator<Item = &Sweep> {
         self.sweeps.iter()
     }
 
     pub(crate) fn sweep(&self, id: &SweepId) -> Option<&Sweep> {
-        self.sweeps.get(id)
+        self.sweeps.get(self.sweeps.number(id)?)
+    }
+
+    /// The number of a sweep.
+    pub(crate) fn sweep_number(&self, id: &SweepId) -> Option<SweepNo> {
+        self.sweeps.number(id)
+    }
+
+    /// The sweep of a number that this state has told.
+    pub(crate) fn numbered_sweep(&self, number: SweepNo) -> Option<&Sweep> {
+        self.sweeps.get(number)
+    }
+
+    /// The jobs of a sweep, in the order of its plan.
+    pub(crate) fn jobs_of(&self, sweep: &Sweep) -> impl Iterator<Item = &Job> {
+        sweep.jobs.iter().filter_map(|number| self.jobs.get(*number))
+    }
+
+    /// Every sweep that has the job in its plan.
+    pub(crate) fn listing(&self, job: &Job) -> impl Iterator<Item = &Sweep> {
+        job.listed_by.iter().filter_map(|number| self.sweeps.get(*number))
+    }
+
+    /// Of those, the sweeps that were not cancelled. Nobody else needs the job.
+    pub(crate) fn wanting(&self, job: &Job) -> impl Iterator<Item = &Sweep> {
+        self.listing(job).filter(|sweep| !sweep.cancelled)
+    }
+
+    /// Whether some sweep needs the job.
+    pub(crate) fn is_wanted(&self, job: &Job) -> bool {
+        self.wanting(job).next().is_some()
     }
 
     /// The sweep, or a refusal that names it.
@@ -88,10 +172,7 @@ impl State {
             return Err(Refusal::ShortPrefix(prefix.to_owned()));
         }
         let prefix = prefix.to_ascii_lowercase();
-        let mut found = self
-            .jobs
-            .values()
-            .filter(|job| job.key.to_string().starts_with(&prefix));
+        let mut found = self.jobs().filter(|job| job.key.0.begins_with(&prefix));
         match (found.next(), found.count()) {
             (None, _) => Err(Refusal::UnknownJob(prefix)),
             (Some(job), 0) => Ok(job),
@@ -119,33 +200,45 @@ impl State {
 
     /// Live leases and their jobs.
     pub(crate) fn leases(&self) -> impl Iterator<Item = (&Job, &Lease)> {
-        let jobs = self.index.leases().values().filter_map(|key| self.jobs.get(key));
-        jobs.filter_map(|job| job.lease().map(|lease| (job, lease)))
+        self.leased(self.index.leases().values())
     }
 
     /// Live leases of one worker.
     pub(crate) fn leases_of(&self, worker: &WorkerId) -> impl Iterator<Item = (&Job, &Lease)> {
-        let jobs = self.index.held_by(worker).filter_map(|key| self.jobs.get(key));
+        self.leased(self.index.held_by(worker))
+    }
+
+    fn leased<'a>(
+        &'a self,
+        jobs: impl Iterator<Item = &'a JobNo>,
+    ) -> impl Iterator<Item = (&'a Job, &'a Lease)> {
+        let jobs = jobs.filter_map(|number| self.jobs.get(*number));
         jobs.filter_map(|job| job.lease().map(|lease| (job, lease)))
     }
 
     /// The job of a live lease.
     pub(crate) fn leased_job(&self, lease: LeaseId) -> Option<&Job> {
-        self.index.leases().get(&lease).and_then(|key| self.jobs.get(key))
-    }
-
-    pub(crate) fn downstream(&self, key: JobKey) -> &[JobKey] {
-        self.index.downstream(key)
+        self.jobs.get(*self.index.leases().get(&lease)?)
     }
 
     /// Ready jobs grouped by what placement looks at.
-    pub(crate) fn lanes(&self) -> impl Iterator<Item = (&Lane, &BTreeSet<(Timestamp, JobKey)>)> {
+    pub(crate) fn lanes(&self) -> impl Iterator<Item = (Lane, &Line)> {
         self.index.lanes()
+    }
+
+    /// The lanes a ready job stands in.
+    pub(crate) fn lanes_of(&self, job: &Job) -> impl Iterator<Item = Lane> {
+        index::lanes_of(job, &self.sweeps)
+    }
+
+    /// What the jobs of a lane have in common.
+    pub(crate) fn lane_profile(&self, lane: Lane) -> Option<&Profile> {
+        self.profiles.get(lane.profile)
     }
 
     /// How many of a sweep's jobs stand where; `None` for sweeps nobody knows.
     pub(crate) fn tally(&self, sweep: &SweepId) -> Option<&Tally> {
-        self.index.tally(sweep)
+        self.index.tally(self.sweeps.number(sweep)?)
     }
 
     /// How many of a sweep's jobs workers hold.
@@ -156,25 +249,34 @@ impl State {
 
     /// The most generous policy among the sweeps that list the job.
     pub(crate) fn retry_policy(&self, job: &Job) -> Option<&RetryPolicy> {
-        let policies = job.listed_by.iter().filter_map(|sweep| self.sweeps.get(sweep));
-        policies
+        self.listing(job)
             .map(|sweep| &sweep.retry)
             .max_by_key(|policy| policy.attempts)
     }
 
     /// Whether every job that this one reads has succeeded.
     pub(crate) fn is_fed(&self, job: &Job) -> bool {
-        let state = |key: &JobKey| self.jobs.get(key).map(|job| job.phase.state());
-        job.upstream
-            .iter()
-            .all(|key| state(key) == Some(JobState::Succeeded))
+        let mut upstream = job.upstream.iter().map(|number| self.jobs.get(*number));
+        upstream.all(|job| job.is_some_and(|job| matches!(job.phase, Phase::Succeeded { .. })))
     }
 
     /// The first upstream job that will bring nothing.
-    fn dead_upstream(&self, job: &Job) -> Option<JobKey> {
-        let state = |key: &JobKey| self.jobs.get(key).map(|job| job.phase.state());
-        let dead = |key: &&JobKey| matches!(state(key), Some(JobState::Failed | JobState::Aborted));
-        job.upstream.iter().find(dead).copied()
+    fn dead_upstream(&self, job: &Job) -> Option<JobNo> {
+        let is_dead = |number: &&JobNo| {
+            let job = self.jobs.get(**number);
+            job.is_some_and(|job| matches!(job.phase, Phase::Failed(_) | Phase::Aborted { .. }))
+        };
+        job.upstream.iter().find(is_dead).copied()
+    }
+
+    /// Tells a job's upstream that it reads them.
+    fn link(&mut self, number: JobNo) {
+        let Some(job) = self.jobs.get(number) else { return };
+        for upstream in &job.upstream.clone() {
+            if let Some(upstream) = self.jobs.get_mut(*upstream) {
+                upstream.downstream.insert(number);
+            }
+        }
     }
 
     /// Refuses a lease that is no longer good for the job, with the reason.

@@ -1,66 +1,98 @@
 //! The state without what can be derived from it.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use vico::ids::{LeaseId, SweepId, WorkerId};
+use vico::ids::{LeaseId, WorkerId};
 
-use super::shared::Shared;
+use super::labels::Labels;
+use super::names::Names;
+use super::profiles::Profiles;
 use super::{Index, Job, State, Sweep, WorkerRecord};
 
 /// What a snapshot in the journal holds.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Snapshot {
-    jobs: Vec<Job>,
-    sweeps: BTreeMap<SweepId, Sweep>,
-    workers: BTreeMap<WorkerId, WorkerRecord>,
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Snapshot<'a> {
+    labels: Cow<'a, Labels>,
+    profiles: Cow<'a, Profiles>,
+    /// In the order of their numbers, as are the sweeps.
+    jobs: Cow<'a, [Job]>,
+    sweeps: Cow<'a, [Sweep]>,
+    workers: Cow<'a, BTreeMap<WorkerId, WorkerRecord>>,
     next_lease: LeaseId,
     applied: u64,
 }
 
 impl State {
     /// Everything needed to come back.
-    pub(crate) fn snapshot(&self) -> Snapshot {
+    pub(crate) fn snapshot(&self) -> Snapshot<'_> {
         Snapshot {
-            jobs: self.jobs.values().cloned().collect(),
-            sweeps: self.sweeps.clone(),
-            workers: self.records.clone(),
+            labels: Cow::Borrowed(&self.labels),
+            profiles: Cow::Borrowed(&self.profiles),
+            jobs: Cow::Borrowed(self.jobs.as_slice()),
+            sweeps: Cow::Borrowed(self.sweeps.as_slice()),
+            workers: Cow::Borrowed(&self.records),
             next_lease: self.next_lease,
             applied: self.applied,
         }
     }
 
-    /// Whether the index is what the jobs make it.
+    /// Whether what is derived is what the jobs make it.
     pub(crate) fn has_true_index(&self) -> bool {
-        self.index == self.rebuilt_index()
+        self.index == self.rebuilt_index() && self.knows_all_readers()
     }
 
     /// The index over the jobs, from nothing.
     fn rebuilt_index(&self) -> Index {
         let mut index = Index::default();
-        for job in self.jobs.values() {
-            index.link(job);
-            index.enter(job);
+        for _ in self.sweeps.as_slice() {
+            index.add_sweep();
+        }
+        for (number, job) in self.jobs.numbers().zip(self.jobs.as_slice()) {
+            index.enter(number, job, &self.sweeps);
         }
         index
     }
+
+    fn link_all(&mut self) {
+        for number in self.jobs.numbers() {
+            self.link(number);
+        }
+    }
+
+    /// Whether each job's readers are those that read it.
+    fn knows_all_readers(&self) -> bool {
+        let jobs = || self.jobs.numbers().zip(self.jobs.as_slice());
+        let read: usize = jobs().map(|(_, job)| job.upstream.as_slice().len()).sum();
+        let readers: usize = jobs().map(|(_, job)| job.downstream.as_slice().len()).sum();
+        let knows = |(number, job): (_, &Job)| {
+            let mut upstream = job.upstream.iter().map(|upstream| self.jobs.get(*upstream));
+            upstream.all(|upstream| upstream.is_some_and(|job| job.downstream.contains(&number)))
+        };
+        read == readers && jobs().all(knows)
+    }
 }
 
-impl From<Snapshot> for State {
-    fn from(snapshot: Snapshot) -> Self {
-        let mut models = Shared::new();
+impl From<Snapshot<'_>> for State {
+    fn from(snapshot: Snapshot<'_>) -> Self {
+        let mut names = Names::default();
         let share = |mut job: Job| {
-            job.models = models.copy_of(&job.models);
-            (job.key, job)
+            job.share_names(&mut names);
+            job
         };
         let mut state = Self {
-            jobs: snapshot.jobs.into_iter().map(share).collect(),
-            sweeps: snapshot.sweeps,
-            records: snapshot.workers,
+            jobs: snapshot.jobs.into_owned().into_iter().map(share).collect(),
+            labels: snapshot.labels.into_owned(),
+            profiles: snapshot.profiles.into_owned(),
+            sweeps: snapshot.sweeps.into_owned().into_iter().collect(),
+            records: snapshot.workers.into_owned(),
             next_lease: snapshot.next_lease,
             applied: snapshot.applied,
+            names,
             index: Index::default(),
         };
+        state.link_all();
         state.index = state.rebuilt_index();
         state
     }

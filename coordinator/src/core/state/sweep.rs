@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use vico::clock::Timestamp;
-use vico::ids::JobKey;
+use vico::ids::SweepId;
 use vico::job::{JobState, Stage};
 use vico::plan::{RetryPolicy, Scheduling};
 use vico::status::SweepState;
+
+use super::jobs::JobNo;
 
 /// Notices kept per sweep.
 const KEPT_NOTICES: usize = 8;
@@ -16,15 +18,15 @@ const KEPT_NOTICES: usize = 8;
 /// A submitted manifest.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Sweep {
+    pub(crate) id: SweepId,
     /// The manifest's name.
     pub(crate) name: String,
     pub(crate) retry: RetryPolicy,
     /// Its place among other sweeps.
-    #[serde(default)]
     pub(crate) scheduling: Scheduling,
     pub(crate) submitted: Timestamp,
     /// Its jobs, in the order of the plan.
-    pub(crate) jobs: Vec<JobKey>,
+    pub(crate) jobs: Vec<JobNo>,
     /// Jobs per stage that were done before the sweep asked.
     pub(crate) reused: BTreeMap<Stage, u32>,
     /// How long its attempts took.
@@ -87,39 +89,34 @@ impl Timing {
 
 /// Numbers of jobs by stage and state.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct Tally(BTreeMap<(Stage, JobState), u32>);
+pub(crate) struct Tally([[u32; JobState::ALL.len()]; Stage::ALL.len()]);
 
 impl Tally {
+    fn count(&mut self, stage: Stage, state: JobState) -> &mut u32 {
+        &mut self.0[stage as usize][state as usize]
+    }
+
     pub(super) fn add(&mut self, stage: Stage, state: JobState) {
-        *self.0.entry((stage, state)).or_default() += 1;
+        *self.count(stage, state) += 1;
     }
 
     pub(super) fn remove(&mut self, stage: Stage, state: JobState) {
-        if let Some(count) = self.0.get_mut(&(stage, state)) {
-            *count -= 1;
-            if *count == 0 {
-                self.0.remove(&(stage, state));
-            }
-        }
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        let count = self.count(stage, state);
+        *count = count.saturating_sub(1);
     }
 
     /// Non-zero counts.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Stage, JobState, u32)> {
-        self.0
-            .iter()
-            .map(|(&(stage, state), &count)| (stage, state, count))
+        let all = Stage::ALL
+            .into_iter()
+            .flat_map(|stage| JobState::ALL.into_iter().map(move |state| (stage, state)));
+        all.map(|(stage, state)| (stage, state, self.0[stage as usize][state as usize]))
+            .filter(|&(_, _, count)| count > 0)
     }
 
     /// Jobs in one state, over all stages.
     pub(crate) fn in_state(&self, wanted: JobState) -> u32 {
-        self.iter()
-            .filter(|&(_, state, _)| state == wanted)
-            .map(|(_, _, count)| count)
-            .sum()
+        self.0.iter().map(|stage| stage[wanted as usize]).sum()
     }
 
     /// Jobs that have not ended.

@@ -119,7 +119,7 @@ fn out_of_memory_is_remembered_for_the_next_attempt() {
     for halvings in 0..2 {
         let granted = world.acquire_one("w1");
         assert_eq!(
-            world.brain.state.job(granted.job).unwrap().memory_halvings,
+            world.brain.state.job(granted.job).unwrap().memory_halvings(),
             halvings
         );
         world.fail(&granted, FailureClass::OutOfMemory);
@@ -150,7 +150,7 @@ fn a_lease_given_back_costs_nothing() {
         world.run(&Command::Release { worker, leases });
     }
     let job = world.brain.state.job(key("cat/train")).unwrap();
-    assert_eq!((job.failures, job.phase.state()), (0, JobState::Ready));
+    assert_eq!((job.failures(), job.phase.state()), (0, JobState::Ready));
 }
 
 #[test]
@@ -204,7 +204,7 @@ fn retry_gives_failed_jobs_a_fresh_budget() {
     world.run(&retry(Some(FailureClass::NanLoss)));
     assert_eq!(world.state_of(cat.job), JobState::Ready);
     assert_eq!(world.state_of(dog.job), JobState::Failed);
-    let sample = world.brain.state.downstream(cat.job)[0];
+    let sample = world.reader_of(cat.job);
     assert_eq!(world.state_of(sample), JobState::Blocked);
     assert_eq!(world.acquire_one("w1").attempt, Attempt(2));
     world.run(&retry(None));

@@ -85,9 +85,9 @@ impl Model {
         assert_eq!(state.jobs().count(), self.jobs.len());
         for (&key, job) in &self.jobs {
             let real = state.job(key).unwrap();
-            let label = &real.label;
+            let label = state.label(real);
             assert_eq!(real.phase.state(), self.state(key), "{label}");
-            assert_eq!(real.failures, job.failures, "{label}");
+            assert_eq!(real.failures(), job.failures, "{label}");
             let held = real.lease().map(|lease| (lease.id, lease.worker.clone()));
             let expected = match &job.fate {
                 Fate::Held(lease, worker) => Some((*lease, worker.clone())),
@@ -95,7 +95,8 @@ impl Model {
             };
             assert_eq!(held, expected, "{label}");
         }
-        for (id, sweep) in state.sweeps() {
+        for sweep in state.sweeps() {
+            let id = &sweep.id;
             let real = sweep.state(state.tally(id).unwrap());
             assert_eq!(real, self.sweep_state(&self.sweeps[id]), "{id}");
         }

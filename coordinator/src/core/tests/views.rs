@@ -57,25 +57,17 @@ fn jobs_are_found_by_the_beginning_of_their_key() {
     let mut world = World::new();
     let names: Vec<String> = (0..2000).map(|n| format!("c{n}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    world.brain.state.apply(&crate::core::Event::SweepAdded {
-        sweep: sweep("s", &names),
-        at: world.now,
-    });
+    let submitted = crate::core::Command::AddSweep(sweep("s", &names));
+    for event in world.brain.decide(&submitted, world.now).unwrap() {
+        world.brain.state.apply(&event);
+    }
     let state = &world.brain.state;
+    let found = |prefix: &str| state.find_job(prefix).map(|job| state.label(job));
     let whole = key("c7/train").to_string();
-    assert_eq!(state.find_job(&whole).unwrap().label, "c7/train");
-    assert_eq!(
-        state.find_job(&whole[..12].to_uppercase()).unwrap().label,
-        "c7/train"
-    );
-    assert_eq!(
-        state.find_job("abc").unwrap_err(),
-        Refusal::ShortPrefix("abc".into())
-    );
-    assert_eq!(
-        state.find_job("zzzz").unwrap_err(),
-        Refusal::UnknownJob("zzzz".into())
-    );
+    assert_eq!(found(&whole), Ok("c7/train"));
+    assert_eq!(found(&whole[..12].to_uppercase()), Ok("c7/train"));
+    assert_eq!(found("abc"), Err(Refusal::ShortPrefix("abc".into())));
+    assert_eq!(found("zzzz"), Err(Refusal::UnknownJob("zzzz".into())));
     // 6000 keys and 65536 prefixes: some prefix is shared.
     let ambiguous = |key: &vico::ids::JobKey| {
         matches!(
@@ -83,7 +75,7 @@ fn jobs_are_found_by_the_beginning_of_their_key() {
             Err(Refusal::AmbiguousJob { .. })
         )
     };
-    assert!(state.jobs().any(|(key, _)| ambiguous(key)));
+    assert!(state.jobs().any(|job| ambiguous(&job.key)));
 }
 
 #[test]
@@ -107,7 +99,7 @@ fn the_estimate_comes_from_what_was_measured() {
             let leases = vec![others[0].lease];
             let worker = others[0].worker.clone();
             world.run(&crate::core::Command::Release { worker, leases });
-            let reader = world.brain.state.downstream(granted.job)[0];
+            let reader = world.reader_of(granted.job);
             world.brain.floor.hint(&super::world::id("w1"), &[granted.job.0]);
             assert_eq!(world.state_of(reader), vico::job::JobState::Ready);
         }

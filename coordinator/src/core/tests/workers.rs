@@ -15,7 +15,7 @@ fn a_restarted_process_loses_what_its_predecessor_held() {
     again.session.nonce = "second start".into();
     world.join(&again);
     assert_eq!(world.state_of(granted.job), JobState::Ready);
-    assert_eq!(world.brain.state.job(granted.job).unwrap().failures, 1);
+    assert_eq!(world.brain.state.job(granted.job).unwrap().failures(), 1);
 }
 
 #[test]
@@ -26,7 +26,7 @@ fn a_grant_that_never_arrived_costs_nothing() {
     let granted = world.acquire_one("w1");
     world.cpu("w1", 1);
     assert_eq!(world.state_of(granted.job), JobState::Ready);
-    assert_eq!(world.brain.state.job(granted.job).unwrap().failures, 0);
+    assert_eq!(world.brain.state.job(granted.job).unwrap().failures(), 0);
 }
 
 #[test]
@@ -105,7 +105,7 @@ fn a_worker_that_fails_three_times_in_a_row_is_quarantined_and_its_jobs_move() {
         JobState::Ready,
         "the healthy attempt moves too"
     );
-    assert_eq!(world.brain.state.job(grants[3].job).unwrap().failures, 0);
+    assert_eq!(world.brain.state.job(grants[3].job).unwrap().failures(), 0);
     world.wait(29);
     assert!(world.acquire("bad", 4).is_empty());
     world.cpu("good", 4);

@@ -132,6 +132,13 @@ impl World {
         self.brain.state.job(job).unwrap().phase.state()
     }
 
+    /// The first of the jobs that read this one's outputs.
+    pub(super) fn reader_of(&self, job: JobKey) -> JobKey {
+        let state = &self.brain.state;
+        let reader = state.job(job).unwrap().downstream.as_slice()[0];
+        state.numbered(reader).unwrap().key
+    }
+
     #[track_caller]
     pub(super) fn reason(&self, job: JobKey) -> String {
         let job = self.brain.state.job(job).unwrap();

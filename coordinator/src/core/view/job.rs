@@ -1,7 +1,6 @@
 //! Jobs at a glance, and why they wait.
 
 use vico::clock::Timestamp;
-use vico::ids::JobKey;
 use vico::job::{Device, Resources};
 use vico::status::{AttemptRecord, JobStatus};
 
@@ -20,7 +19,7 @@ impl Brain {
         };
         JobStatus {
             job: job.key,
-            label: job.label.clone(),
+            label: self.state.label(job).to_owned(),
             stage: job.stage,
             state: job.phase.state(),
             worker: lease.map(|lease| lease.worker.clone()).or(made_by),
@@ -38,27 +37,25 @@ impl Brain {
             Phase::Ready { .. } => Some(self.why_unplaced(job, now)),
             Phase::Leased(_) | Phase::Succeeded { .. } => None,
             Phase::Failed(failure) => {
-                let tries = match job.failures {
+                let tries = match job.failures() {
                     1 => "1 failed attempt".to_owned(),
                     more => format!("{more} failed attempts"),
                 };
                 Some(format!("{}: {} (after {tries})", failure.class, failure.message))
             }
-            Phase::Aborted { by } => Some(format!("{} failed", self.label(*by))),
+            Phase::Aborted { by } => {
+                let by = self.state.numbered(*by).map(|by| self.state.label(by));
+                Some(format!("{} failed", by.unwrap_or("a job before it")))
+            }
             Phase::Cancelled => Some("cancelled by a user".to_owned()),
         }
     }
 
-    fn label(&self, key: JobKey) -> String {
-        let short = key.0.short();
-        self.state.job(key).map_or(short, |job| job.label.clone())
-    }
-
     fn blocked_on(&self, job: &Job) -> String {
-        let upstream = job.upstream.iter().filter_map(|key| self.state.job(*key));
+        let upstream = self.state.upstream(job);
         let waiting = upstream.filter(|upstream| !matches!(upstream.phase, Phase::Succeeded { .. }));
         let names: Vec<_> = waiting
-            .map(|job| format!("{} ({})", job.label, job.phase.state()))
+            .map(|job| format!("{} ({})", self.state.label(job), job.phase.state()))
             .collect();
         format!("waits for {}", names.join(", "))
     }
@@ -72,14 +69,19 @@ impl Brain {
         if present.is_empty() {
             return "no worker is connected".to_owned();
         }
-        if !present.iter().any(|(_, worker)| worker.fits(&job.resources)) {
+        let nothing = Resources::default();
+        let needed = self
+            .state
+            .profile(job)
+            .map_or(&nothing, |profile| &profile.resources);
+        if !present.iter().any(|(_, worker)| worker.fits(needed)) {
             let there: Vec<_> = present
                 .iter()
                 .map(|(id, worker)| format!("{id} ({})", worker.offer()))
                 .collect();
             return format!(
                 "no connected worker fits: needs {}; there are {}",
-                needs(&job.resources),
+                needs(needed),
                 there.join(", ")
             );
         }
@@ -94,9 +96,9 @@ impl Brain {
 
     /// The limit that keeps the job back, if all sweeps that want it have reached theirs.
     fn reached_limit(&self, job: &Job) -> Option<u32> {
-        let reached = job.wanted_by.iter().map(|id| {
-            let running = self.state.running(id);
-            self.state.sweep(id)?.reached_limit(running)
+        let reached = self.state.wanting(job).map(|sweep| {
+            let running = self.state.running(&sweep.id);
+            sweep.reached_limit(running)
         });
         reached.collect::<Option<Vec<u32>>>()?.into_iter().max()
     }
@@ -121,7 +123,7 @@ fn needs(demand: &Resources) -> String {
 }
 
 fn backing_off(job: &Job, not_before: Timestamp) -> String {
-    let last = job.tries.iter().rev().find_map(|tried| match &tried.ended {
+    let last = job.tries().iter().rev().find_map(|tried| match &tried.ended {
         Some((_, Ending::Failed(failure))) => Some((tried.attempt, failure)),
         _ => None,
     });
@@ -137,7 +139,7 @@ fn backing_off(job: &Job, not_before: Timestamp) -> String {
 /// An attempt as people see it.
 pub(crate) fn attempt_record(tried: &Try) -> AttemptRecord {
     let failure = match &tried.ended {
-        Some((_, Ending::Failed(failure))) => Some(failure.clone()),
+        Some((_, Ending::Failed(failure))) => Some((**failure).clone()),
         _ => None,
     };
     AttemptRecord {

@@ -7,7 +7,7 @@ use vico::ids::SweepId;
 use vico::job::{JobState, Stage};
 use vico::status::{StageStatus, SweepDetail, SweepState, SweepStatus};
 
-use crate::core::state::{Sweep, Tally};
+use crate::core::state::{Job, Sweep, Tally};
 use crate::core::{Brain, Refusal};
 
 impl Brain {
@@ -16,7 +16,7 @@ impl Brain {
         let mut sweeps: Vec<_> = self
             .state
             .sweeps()
-            .map(|(id, sweep)| self.status_of(id, sweep, now))
+            .map(|sweep| self.status_of(sweep, now))
             .collect();
         sweeps.sort_by(|a, b| b.submitted.cmp(&a.submitted).then(a.sweep.cmp(&b.sweep)));
         sweeps
@@ -25,38 +25,38 @@ impl Brain {
     /// One sweep at a glance.
     pub(crate) fn sweep_status(&self, id: &SweepId, now: Timestamp) -> Result<SweepStatus, Refusal> {
         let sweep = self.state.known_sweep(id)?;
-        Ok(self.status_of(id, sweep, now))
+        Ok(self.status_of(sweep, now))
     }
 
     /// One sweep with its jobs, by stage and label.
     pub(crate) fn sweep_detail(&self, id: &SweepId, now: Timestamp) -> Result<SweepDetail, Refusal> {
         let sweep = self.state.known_sweep(id)?;
-        let mut jobs: Vec<_> = sweep.jobs.iter().filter_map(|key| self.state.job(*key)).collect();
-        jobs.sort_by_key(|job| (job.stage, &job.label, job.key));
+        let mut jobs: Vec<_> = self.state.jobs_of(sweep).collect();
+        jobs.sort_by_key(|job| (job.stage, self.state.label(job), job.key));
         Ok(SweepDetail {
-            status: self.status_of(id, sweep, now),
+            status: self.status_of(sweep, now),
             jobs: jobs.into_iter().map(|job| self.job_status(job, now)).collect(),
         })
     }
 
-    fn status_of(&self, id: &SweepId, sweep: &Sweep, now: Timestamp) -> SweepStatus {
+    fn status_of(&self, sweep: &Sweep, now: Timestamp) -> SweepStatus {
         let none = Tally::default();
-        let tally = self.state.tally(id).unwrap_or(&none);
+        let tally = self.state.tally(&sweep.id).unwrap_or(&none);
         let state = sweep.state(tally);
         let running = state == SweepState::Running;
         SweepStatus {
-            sweep: id.clone(),
+            sweep: sweep.id.clone(),
             name: sweep.name.clone(),
             state,
             submitted: sweep.submitted,
             finished: sweep.finished,
-            stages: self.stages(id, sweep, tally),
-            eta: if running { self.eta(id, now) } else { None },
+            stages: self.stages(sweep, tally),
+            eta: if running { self.eta(&sweep.id, now) } else { None },
             notices: sweep.notices.iter().cloned().collect(),
         }
     }
 
-    fn stages(&self, id: &SweepId, sweep: &Sweep, tally: &Tally) -> Vec<StageStatus> {
+    fn stages(&self, sweep: &Sweep, tally: &Tally) -> Vec<StageStatus> {
         let mut stages: BTreeMap<Stage, StageStatus> = BTreeMap::new();
         for (stage, state, count) in tally.iter() {
             let status = stages.entry(stage).or_insert_with(|| StageStatus::empty(stage));
@@ -65,7 +65,9 @@ impl Brain {
         for (stage, status) in &mut stages {
             status.reused = sweep.reused.get(stage).copied().unwrap_or(0);
         }
-        for (job, lease) in self.state.leases().filter(|(job, _)| job.listed_by.contains(id)) {
+        let number = self.state.sweep_number(&sweep.id);
+        let is_listed = |job: &Job| number.is_some_and(|number| job.listed_by.contains(&number));
+        for (job, lease) in self.state.leases().filter(|(job, _)| is_listed(job)) {
             let progress = self.floor.progress(lease.id).filter(|progress| progress.of > 0);
             let Some((progress, status)) = progress.zip(stages.get_mut(&job.stage)) else {
                 continue;

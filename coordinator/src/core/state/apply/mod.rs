@@ -7,9 +7,9 @@ mod sweeps;
 use std::collections::BTreeSet;
 
 use vico::clock::Timestamp;
-use vico::ids::{JobKey, SweepId, WorkerId};
+use vico::ids::{SweepId, WorkerId};
 
-use super::{Job, Lease, State, Tally};
+use super::{Job, JobNo, Lease, State, Sweep, SweepNo, Tally};
 use crate::core::event::Event;
 
 impl State {
@@ -27,11 +27,11 @@ impl State {
             } => {
                 let lease = Lease {
                     id: *lease,
-                    worker: worker.clone(),
+                    worker: self.names.shared(worker),
                     attempt: *attempt,
                     since: *at,
                 };
-                self.at(*at, |change| change.start(*job, &lease));
+                self.at(*at, |change| change.start(*job, lease));
             }
             Event::AttemptFailed {
                 job,
@@ -51,20 +51,24 @@ impl State {
                 lease,
                 worker,
                 at,
-            } => self.at(*at, |change| change.succeed(*job, *lease, worker)),
+            } => {
+                let worker = self.names.shared(worker);
+                self.at(*at, |change| change.succeed(*job, *lease, &worker));
+            }
             Event::WorkerQuarantined { worker, until } => self.quarantine(worker, *until),
             Event::SweepCancelled { sweep, at } => self.at(*at, |change| change.cancel(sweep)),
             Event::SweepRetried { sweep, jobs, at } => self.at(*at, |change| change.retry(sweep, jobs)),
             Event::SweepRescheduled { sweep, scheduling } => {
-                if let Some(sweep) = self.sweeps.get_mut(sweep) {
-                    sweep.scheduling = scheduling.clone();
-                }
+                self.edit(sweep, |sweep| sweep.scheduling = scheduling.clone());
             }
-            Event::SweepPublished { sweep } => {
-                if let Some(sweep) = self.sweeps.get_mut(sweep) {
-                    sweep.published = true;
-                }
-            }
+            Event::SweepPublished { sweep } => self.edit(sweep, |sweep| sweep.published = true),
+        }
+    }
+
+    fn edit(&mut self, id: &SweepId, edit: impl FnOnce(&mut Sweep)) {
+        let number = self.sweeps.number(id);
+        if let Some(sweep) = number.and_then(|number| self.sweeps.get_mut(number)) {
+            edit(sweep);
         }
     }
 
@@ -86,7 +90,7 @@ impl State {
             "worker {worker} failed {} times in a row: no work until {until}",
             record.strikes
         );
-        for sweep in self.sweeps.values_mut().filter(|sweep| sweep.finished.is_none()) {
+        for sweep in self.sweeps.iter_mut().filter(|sweep| sweep.finished.is_none()) {
             sweep.note(notice.clone());
         }
     }
@@ -97,28 +101,53 @@ struct Change<'a> {
     state: &'a mut State,
     at: Timestamp,
     /// Sweeps of which some job changed.
-    touched: BTreeSet<SweepId>,
+    touched: BTreeSet<SweepNo>,
 }
 
 impl Change<'_> {
     /// Changes one job and keeps the index true.
-    pub(super) fn job(&mut self, key: JobKey, change: impl FnOnce(&mut Job)) {
-        let Some(job) = self.state.jobs.get_mut(&key) else {
+    pub(super) fn job(&mut self, number: JobNo, change: impl FnOnce(&mut Job)) {
+        let Some(job) = self.state.jobs.get_mut(number) else {
             return;
         };
-        self.state.index.leave(job);
+        self.state.index.leave(number, job, &self.state.sweeps);
         change(job);
-        self.state.index.enter(job);
-        self.touched.extend(job.listed_by.iter().cloned());
+        self.state.index.enter(number, job, &self.state.sweeps);
+        self.touched.extend(&job.listed_by);
+    }
+
+    /// Changes a sweep in a way that may tell who wants its jobs, and keeps the index true.
+    pub(super) fn sweep(&mut self, number: SweepNo, change: impl FnOnce(&mut Sweep)) {
+        let Some(sweep) = self.state.sweeps.get(number) else {
+            return;
+        };
+        let jobs = sweep.jobs.clone();
+        let State {
+            jobs: all,
+            index,
+            sweeps,
+            ..
+        } = &mut *self.state;
+        let known = |number: &JobNo| Some((*number, all.get(*number)?));
+        for (number, job) in jobs.iter().filter_map(known) {
+            index.leave(number, job, sweeps);
+        }
+        if let Some(sweep) = sweeps.get_mut(number) {
+            change(sweep);
+        }
+        for (number, job) in jobs.iter().filter_map(known) {
+            index.enter(number, job, sweeps);
+        }
+        self.touched.insert(number);
     }
 
     /// Notes which sweeps have now ended, or have not any more.
     fn settle(self) {
-        for id in &self.touched {
-            let Some(sweep) = self.state.sweeps.get_mut(id) else {
+        for number in self.touched {
+            let Some(sweep) = self.state.sweeps.get_mut(number) else {
                 continue;
             };
-            let unended = self.state.index.tally(id).map_or(0, Tally::unended);
+            let unended = self.state.index.tally(number).map_or(0, Tally::unended);
             if sweep.cancelled || unended == 0 {
                 sweep.finished.get_or_insert(self.at);
             } else {

@@ -1,42 +1,33 @@
 //! Sweeps come in, end, and are tried again.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 
 use vico::clock::Timestamp;
 use vico::ids::{JobKey, SweepId};
 use vico::job::{Failure, FailureClass, JobState, Stage};
 
 use super::Change;
-use crate::core::event::NewSweep;
-use crate::core::state::shared::Shared;
-use crate::core::state::{Ending, Job, Phase, Sweep};
+use crate::core::event::{AddedJob, AddedSweep, Place};
+use crate::core::few::Few;
+use crate::core::state::profiles::ProfileNo;
+use crate::core::state::{Ending, Job, JobNo, Phase, Sweep};
 
 impl Change<'_> {
-    pub(super) fn add_sweep(&mut self, planned: &NewSweep) {
-        let id = &planned.id;
-        let at = self.at;
-        let mut models = Shared::new();
-        for job in &planned.jobs {
-            self.state.jobs.entry(job.key).or_insert_with(|| {
-                let job = Job::new(job, models.copy_of(&job.models));
-                self.state.index.link(&job);
-                job
-            });
+    pub(super) fn add_sweep(&mut self, added: &AddedSweep) {
+        if self.state.sweep(&added.id).is_some() {
+            return;
         }
-        let done: BTreeSet<JobKey> = planned.done.iter().copied().collect();
-        let mut reused = BTreeMap::new();
-        for job in &planned.jobs {
-            let before = self.state.job(job.key).map(|job| job.phase.state());
-            if before == Some(JobState::Succeeded) || done.contains(&job.key) {
-                *reused.entry(job.stage).or_default() += 1;
-            }
-        }
-        let jobs: Vec<JobKey> = planned.jobs.iter().map(|job| job.key).collect();
-        self.state
+        let jobs = self.add_jobs(added);
+        let done: Vec<JobNo> = at_places(&added.done, &jobs).collect();
+        let reused = self.reused(&jobs, &done);
+        let sweep = self
+            .state
             .sweeps
-            .insert(id.clone(), new_sweep(planned, jobs.clone(), reused, at));
+            .push(new_sweep(added, jobs.clone(), reused, self.at));
+        self.state.index.add_sweep();
+        self.touched.insert(sweep);
         for &job in &jobs {
-            self.want(job, id);
+            self.job(job, |job| job.listed_by.insert(sweep));
         }
         for job in done {
             self.find_receipt(job);
@@ -46,33 +37,77 @@ impl Change<'_> {
         }
     }
 
-    fn want(&mut self, job: JobKey, sweep: &SweepId) {
-        self.job(job, |job| {
-            job.listed_by.insert(sweep.clone());
-            job.wanted_by.insert(sweep.clone());
+    /// The numbers of the sweep's jobs, of which those come in that nobody had.
+    fn add_jobs(&mut self, added: &AddedSweep) -> Vec<JobNo> {
+        self.state.jobs.reserve(added.jobs.len());
+        let text = added.jobs.iter().map(|job| job.label.len());
+        self.state.labels.reserve(text.sum());
+        let profiles = added.profiles.iter();
+        let profiles: Vec<(Stage, ProfileNo)> = profiles
+            .map(|profile| (profile.stage, self.state.profiles.number(profile)))
+            .collect();
+        let mut new = Vec::new();
+        let numbers = added.jobs.iter().map(|job| {
+            if let Some(known) = self.state.jobs.number(job.key) {
+                return Some(known);
+            }
+            let (stage, profile) = *profiles.get(job.profile as usize)?;
+            let label = self.state.labels.add(&job.label);
+            let number = self.state.jobs.push(Job::new(job.key, stage, label, profile));
+            new.push((number, job));
+            Some(number)
         });
+        let numbers: Option<Vec<JobNo>> = numbers.collect();
+        let numbers = numbers.unwrap_or_default();
+        for (number, job) in new {
+            self.link(number, job, &numbers);
+        }
+        numbers
+    }
+
+    fn link(&mut self, number: JobNo, added: &AddedJob, numbers: &[JobNo]) {
+        let upstream: Few<JobNo> = at_places(added.upstream.as_slice(), numbers).collect();
+        if let Some(job) = self.state.jobs.get_mut(number) {
+            job.upstream = upstream;
+        }
+        self.state.link(number);
+    }
+
+    /// Jobs by stage that are done, whether their receipts are news or not.
+    fn reused(&self, jobs: &[JobNo], done: &[JobNo]) -> BTreeMap<Stage, u32> {
+        let done: HashSet<&JobNo> = done.iter().collect();
+        let mut reused = BTreeMap::new();
+        for number in jobs {
+            let Some(job) = self.state.jobs.get(*number) else {
+                continue;
+            };
+            if done.contains(number) || job.phase.state() == JobState::Succeeded {
+                *reused.entry(job.stage).or_default() += 1;
+            }
+        }
+        reused
     }
 
     /// Gives a job that ended without success a fresh start, and what was aborted for its sake as well.
-    pub(super) fn revive(&mut self, key: JobKey) {
+    pub(super) fn revive(&mut self, number: JobNo) {
         let revivable = |job: &&Job| {
             let state = job.phase.state();
-            state.has_ended() && state != JobState::Succeeded && !job.wanted_by.is_empty()
+            state.has_ended() && state != JobState::Succeeded && self.state.is_wanted(job)
         };
-        let Some(job) = self.state.job(key).filter(revivable) else {
+        let Some(job) = self.state.jobs.get(number).filter(revivable) else {
             return;
         };
         let phase = self.waiting_phase(job);
         let still_dead = phase.state().has_ended();
-        self.job(key, |job| {
+        self.job(number, |job| {
             job.phase = phase;
             job.refresh_budget();
         });
         if !still_dead {
-            for reader in self.state.downstream(key).to_vec() {
+            for reader in &self.readers(number) {
                 let aborted = |job: &Job| job.phase.state() == JobState::Aborted;
-                if self.state.job(reader).is_some_and(aborted) {
-                    self.revive(reader);
+                if self.state.jobs.get(*reader).is_some_and(aborted) {
+                    self.revive(*reader);
                 }
             }
         }
@@ -88,64 +123,82 @@ impl Change<'_> {
     }
 
     pub(super) fn cancel(&mut self, id: &SweepId) {
-        let Some(sweep) = self.state.sweeps.get_mut(id) else {
+        let Some(number) = self.state.sweeps.number(id) else {
             return;
         };
-        sweep.cancelled = true;
-        sweep.note("cancelled".to_owned());
-        self.touched.insert(id.clone());
-        let at = self.at;
-        for key in sweep.jobs.clone() {
-            self.job(key, |job| {
-                job.wanted_by.remove(id);
-                if !job.wanted_by.is_empty() || job.phase.state().has_ended() {
-                    return;
-                }
-                if let Some(lease) = job.lease().map(|live| live.id) {
-                    job.end_try(lease, at, Ending::Failed(cancelled_by_user()));
-                }
-                job.phase = Phase::Cancelled;
-            });
+        self.sweep(number, |sweep| {
+            sweep.cancelled = true;
+            sweep.note("cancelled".to_owned());
+        });
+        for job in self.listed(id) {
+            self.drop_unwanted(job);
         }
+    }
+
+    fn drop_unwanted(&mut self, number: JobNo) {
+        let Some(job) = self.state.jobs.get(number) else {
+            return;
+        };
+        if self.state.is_wanted(job) || job.phase.state().has_ended() {
+            return;
+        }
+        let at = self.at;
+        self.job(number, |job| {
+            if let Some(lease) = job.lease().map(|live| live.id) {
+                job.end_try(lease, at, Ending::Failed(Box::new(cancelled_by_user())));
+            }
+            job.phase = Phase::Cancelled;
+        });
     }
 
     pub(super) fn retry(&mut self, id: &SweepId, jobs: &[JobKey]) {
-        let Some(sweep) = self.state.sweeps.get_mut(id) else {
+        let Some(number) = self.state.sweeps.number(id) else {
             return;
         };
-        sweep.cancelled = false;
-        sweep.finished = None;
-        sweep.published = false;
-        sweep.note(format!("retrying {} jobs", jobs.len()));
-        let listed = sweep.jobs.clone();
-        for &key in &listed {
-            self.job(key, |job| job.wanted_by.insert(id.clone()));
-        }
-        for &key in jobs {
-            self.revive(key);
+        self.sweep(number, |sweep| {
+            sweep.cancelled = false;
+            sweep.finished = None;
+            sweep.published = false;
+            sweep.note(format!("retrying {} jobs", jobs.len()));
+        });
+        for key in jobs {
+            if let Some(job) = self.state.jobs.number(*key) {
+                self.revive(job);
+            }
         }
         // What was aborted while nobody wanted it may have a living upstream by now.
-        for key in listed {
-            if matches!(
-                self.state.job(key).map(|job| &job.phase),
-                Some(Phase::Aborted { .. })
-            ) {
-                self.revive(key);
+        for number in self.listed(id) {
+            let job = self.state.jobs.get(number);
+            if job.is_some_and(|job| matches!(job.phase, Phase::Aborted { .. })) {
+                self.revive(number);
             }
         }
     }
+
+    fn listed(&self, id: &SweepId) -> Vec<JobNo> {
+        let sweep = self.state.sweep(id);
+        sweep.map(|sweep| sweep.jobs.clone()).unwrap_or_default()
+    }
+}
+
+/// Places that the list does not have belong to a journal that was tampered with.
+fn at_places(places: &[Place], numbers: &[JobNo]) -> impl Iterator<Item = JobNo> {
+    places
+        .iter()
+        .filter_map(|place| numbers.get(place.0 as usize).copied())
 }
 
 fn new_sweep(
-    planned: &NewSweep,
-    jobs: Vec<JobKey>,
+    added: &AddedSweep,
+    jobs: Vec<JobNo>,
     reused: BTreeMap<Stage, u32>,
     submitted: Timestamp,
 ) -> Sweep {
     Sweep {
-        name: planned.name.clone(),
-        retry: planned.retry.clone(),
-        scheduling: planned.scheduling.clone(),
+        id: added.id.clone(),
+        name: added.name.clone(),
+        retry: added.retry.clone(),
+        scheduling: added.scheduling.clone(),
         submitted,
         jobs,
         reused,
