@@ -154,7 +154,7 @@ pub struct JobDetail {
     pub status: JobStatus,
     /// Its attempts, in order.
     pub attempts: Vec<AttemptRecord>,
-    /// The document `jobs/<key>/spec.json`.
+    /// What it reads: a [`JobSpec`](crate::spec::JobSpec) as JSON.
     pub spec_json: String,
     /// The document `jobs/<key>/receipt.json`, once there is one.
     pub receipt_json: Option<String>,

@@ -1,9 +1,8 @@
 //! The commit of a job's outputs: everything it should have made is there, then its one receipt is written.
 
 use futures::stream::{self, StreamExt, TryStreamExt};
-use vico::job::{BlobRef, Receipt, output_names};
+use vico::job::{BlobRef, Outputs, Receipt};
 use vico::protocol::{Refusal, RefusalKind};
-use vico::spec::JobInputs;
 use vico::store::{self, Committed, Store};
 
 const CHECKS_IN_FLIGHT: usize = 16;
@@ -46,35 +45,13 @@ impl From<Error> for Refusal {
     }
 }
 
-/// Writes the receipt, or finds the one that is there: the first one wins.
-pub(crate) async fn commit(store: &Store, receipt: Receipt) -> Result<Receipt, Error> {
-    let spec = store.spec(receipt.job).await?;
-    check_names(&expected_outputs(&spec.inputs), &receipt)?;
+/// Writes the receipt of a job that makes `outputs`, or finds the one that is there: the first one wins.
+pub(crate) async fn commit(store: &Store, outputs: Outputs, receipt: Receipt) -> Result<Receipt, Error> {
+    check_names(&outputs.names().collect::<Vec<_>>(), &receipt)?;
     check_blobs(store, &receipt).await?;
     match store.commit_receipt(&receipt).await? {
         Committed::Now => Ok(receipt),
         Committed::Before(earlier) => Ok(*earlier),
-    }
-}
-
-/// The names of what a job makes.
-pub(crate) fn expected_outputs(inputs: &JobInputs) -> Vec<String> {
-    match inputs {
-        JobInputs::ClassImages(inputs) => (0..inputs.count as usize)
-            .map(output_names::class_image)
-            .collect(),
-        JobInputs::Train(_) => vec![output_names::ADAPTER.to_owned()],
-        JobInputs::Sample(inputs) => {
-            let samples = inputs.sampling.images_per_prompt as usize;
-            let prompts = 0..inputs.prompts.len();
-            let images = prompts.flat_map(|prompt| (0..samples).map(move |sample| (prompt, sample)));
-            let of_class = (0..inputs.sampling.prior_images as usize).map(output_names::prior_image);
-            images
-                .map(|(prompt, sample)| output_names::image(prompt, sample))
-                .chain(of_class)
-                .collect()
-        }
-        JobInputs::Score(_) => vec![output_names::SCORES.to_owned()],
     }
 }
 

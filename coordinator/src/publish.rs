@@ -31,7 +31,10 @@ pub(crate) enum Error {
 
 /// Writes everything there is of a sweep; what is missing is shown as missing. Can be repeated at will.
 pub(crate) async fn publish(store: &Store, sweep: &SweepId, failures: Vec<FailedJob>) -> Result<(), Error> {
-    let plan: Plan = store.plan(sweep).await?;
+    let plan = Plan {
+        jobs: store.jobs(sweep).await?,
+        ..store.plan(sweep).await?
+    };
     let receipts = store.receipts(plan.jobs.keys().copied()).await?;
     let mut runs = Vec::with_capacity(plan.runs.len());
     for run in &plan.runs {

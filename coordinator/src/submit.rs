@@ -1,21 +1,18 @@
 //! From a manifest's text to a sweep that runs: read, resolve, plan, write the documents, take in.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use futures::stream::{self, StreamExt, TryStreamExt};
 use vico::ids::{JobKey, SweepId};
-use vico::job::Receipt;
+use vico::job::JobState;
 use vico::manifest::{self, Manifest, Origin};
 use vico::plan::{self, Plan, PlanSummary, PlannedJob};
 use vico::protocol::{MAX_MANIFEST_BYTES, ManifestText, Refusal, RefusalKind};
 use vico::spec::JobInputs;
-use vico::store::{self, Store};
+use vico::store::{self, JobPage, Store};
 
 use crate::core::{Command, NewJob, NewSweep};
 use crate::handle::Handle;
 use crate::memory;
-
-const WRITES_IN_FLIGHT: usize = 32;
 
 /// A manifest that was not taken in.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +32,12 @@ pub(crate) enum Error {
     /// The text is not UTF-8, which the parser would have said.
     #[error("the manifest is not UTF-8")]
     NotText(#[from] std::str::Utf8Error),
+    /// A bug: specs are plain structs.
+    #[error("the plan's jobs have no JSON form")]
+    Unpackable(#[source] std::io::Error),
+    /// The program ends, or planning panicked.
+    #[error("planning was interrupted")]
+    Interrupted,
     /// What it names cannot be read, or the bucket cannot be written.
     #[error(transparent)]
     Store(#[from] store::Error),
@@ -48,6 +51,7 @@ impl From<Error> for Refusal {
                 store::Error::NotFound { .. } | store::Error::Refused { .. } => RefusalKind::Invalid,
                 _ => RefusalKind::Unavailable,
             },
+            Error::Unpackable(_) | Error::Interrupted => RefusalKind::Internal,
             _ => RefusalKind::Invalid,
         };
         Self::new(kind, error.to_string())
@@ -67,9 +71,10 @@ pub(crate) async fn plan(store: &Store, text: &ManifestText) -> Result<PlanSumma
 #[derive(Debug, Clone)]
 pub(crate) struct Prepared {
     pub(crate) plan: Plan,
-    manifest: Manifest,
-    /// The manifest as it was written.
-    written: String,
+    /// The plan's jobs as workers read them.
+    pages: Vec<JobPage>,
+    /// The manifest as it was written, and with every default filled in.
+    manifest: [String; 2],
 }
 
 /// Plans, writes the documents that workers and reports read, and takes the sweep in. Answers whether it was there
@@ -89,11 +94,19 @@ pub(crate) async fn submit(
 pub(crate) async fn prepare(store: &Store, text: &ManifestText) -> Result<Prepared, Error> {
     let (manifest, origin) = read(text)?;
     let resolved = store.import(&plan::needs(&manifest, &origin)).await?;
-    Ok(Prepared {
-        plan: plan::expand(&manifest, &origin, &resolved)?,
-        written: std::str::from_utf8(&text.bytes)?.to_owned(),
-        manifest,
-    })
+    let written = std::str::from_utf8(&text.bytes)?.to_owned();
+    // Off the async threads: a large plan takes a while.
+    let prepared = tokio::task::spawn_blocking(move || {
+        let plan = plan::expand(&manifest, &origin, &resolved)?;
+        let pages = JobPage::pack(&plan.jobs).map_err(Error::Unpackable)?;
+        let manifest = [written, manifest.show_defaults()];
+        Ok(Prepared {
+            plan,
+            pages,
+            manifest,
+        })
+    });
+    prepared.await.map_err(|_| Error::Interrupted)?
 }
 
 /// Can be repeated until it succeeds.
@@ -102,14 +115,32 @@ pub(crate) async fn take_in(handle: &Handle, store: &Store, prepared: Prepared) 
     let known = handle
         .look(move |brain, _| brain.state.sweep(&id).is_some())
         .await?;
-    if !known {
+    let done = if known {
+        // It is joined as it is; what it found done when it came in is history.
+        Vec::new()
+    } else {
         write_documents(store, &prepared).await.map_err(Error::from)?;
-    }
-    let done = store.receipts(prepared.plan.jobs.keys().copied()).await;
-    let sweep = new_sweep(prepared.plan, &done.map_err(Error::from)?);
+        done(handle, store, &prepared.plan).await?
+    };
+    let sweep = new_sweep(prepared.plan, done);
     handle.command(Command::AddSweep(sweep)).await?;
     memory::give_back();
     Ok(known)
+}
+
+/// The jobs that have a receipt which this coordinator does not know of. Of those it saw succeed, the bucket need not be
+/// asked.
+async fn done(handle: &Handle, store: &Store, plan: &Plan) -> Result<Vec<JobKey>, Refusal> {
+    let keys: Vec<JobKey> = plan.jobs.keys().copied().collect();
+    let news = handle.look(move |brain, _| {
+        let is_news = |key: &JobKey| {
+            let state = brain.state.job(*key).map(|job| job.phase.state());
+            state != Some(JobState::Succeeded)
+        };
+        keys.into_iter().filter(is_news).collect::<Vec<_>>()
+    });
+    let receipts = store.receipts(news.await?).await.map_err(Error::from)?;
+    Ok(receipts.into_keys().collect())
 }
 
 fn read(text: &ManifestText) -> Result<(Manifest, Origin), Error> {
@@ -123,23 +154,14 @@ fn read(text: &ManifestText) -> Result<(Manifest, Origin), Error> {
 }
 
 async fn write_documents(store: &Store, prepared: &Prepared) -> Result<(), store::Error> {
-    let plan = &prepared.plan;
-    store
-        .put_manifest(&plan.sweep, &prepared.written, &prepared.manifest.show_defaults())
-        .await?;
-    let specs: Vec<_> = plan
-        .jobs
-        .iter()
-        .map(|(key, job)| store.put_spec(*key, &job.spec))
-        .collect();
-    stream::iter(specs)
-        .buffer_unordered(WRITES_IN_FLIGHT)
-        .try_collect::<()>()
-        .await?;
-    store.put_plan(&plan.sweep, plan).await
+    let sweep = &prepared.plan.sweep;
+    let [written, resolved] = &prepared.manifest;
+    store.put_manifest(sweep, written, resolved).await?;
+    store.put_jobs(sweep, &prepared.pages).await?;
+    store.put_plan(sweep, &prepared.plan).await
 }
 
-fn new_sweep(plan: Plan, done: &BTreeMap<JobKey, Receipt>) -> NewSweep {
+fn new_sweep(plan: Plan, done: Vec<JobKey>) -> NewSweep {
     NewSweep {
         id: plan.sweep,
         name: plan.name,
@@ -150,7 +172,7 @@ fn new_sweep(plan: Plan, done: &BTreeMap<JobKey, Receipt>) -> NewSweep {
             .into_iter()
             .map(|(key, job)| new_job(key, job))
             .collect(),
-        done: done.keys().copied().collect(),
+        done,
     }
 }
 
@@ -159,6 +181,7 @@ fn new_job(key: JobKey, job: PlannedJob) -> NewJob {
         key,
         stage: job.stage(),
         models: models(&job.spec.inputs),
+        outputs: job.spec.inputs.outputs(),
         label: job.label,
         upstream: job.upstream,
         resources: job.spec.resources,

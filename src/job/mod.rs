@@ -2,6 +2,7 @@
 
 mod failure;
 mod lease;
+mod outputs;
 mod progress;
 mod receipt;
 mod resources;
@@ -13,6 +14,7 @@ pub use lease::{
     Acquire, Completion, FailedAttempt, Grant, HeldLease, Introduction, LeaseReport, Release, Renewal,
     Renewed, RevokedLease, Session, Welcome,
 };
+pub use outputs::Outputs;
 pub use progress::Progress;
 pub use receipt::{BlobRef, DeviceFacts, Receipt, output_names};
 pub use resources::{Device, Resources};

@@ -12,7 +12,7 @@ use crate::manifest::{Errors, Finding, Kind, Manifest, Origin, Path, Point};
 use crate::spec::{JobSpec, MethodSpec, PromptSpec, ReferencePolicy, SamplingSpec};
 
 /// More runs than this are taken for a mistake.
-const MAX_RUNS: usize = 50_000;
+const MAX_RUNS: usize = 500_000;
 /// The same for the images of one sample job.
 const MAX_IMAGES: u64 = 100_000;
 

@@ -32,7 +32,7 @@ pub use resolved::{ModelRole, Need, Resolved, ResolvedFile};
 pub use summary::{PlanSummary, StageSummary};
 pub use why::Why;
 
-/// The frozen graph of a sweep's jobs; the document `sweeps/<sweep>/plan.json`.
+/// The frozen graph of a sweep's jobs; the document `sweeps/<sweep>/plan.json`, beside which the jobs lie in pages.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
     /// Name and eight digits of the digest over the name and all job keys.
@@ -41,7 +41,8 @@ pub struct Plan {
     pub name: String,
     /// Every run: concept × method × matrix point × train seed.
     pub runs: Vec<Run>,
-    /// Every job, once, whoever shares it.
+    /// Every job, once, whoever shares it. Not in the document.
+    #[serde(skip)]
     pub jobs: BTreeMap<JobKey, PlannedJob>,
     /// What happens when attempts fail.
     pub retry: RetryPolicy,
@@ -91,7 +92,7 @@ impl Run {
 /// A job of a plan.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PlannedJob {
-    /// The document `jobs/<key>/spec.json`.
+    /// What it reads.
     pub spec: JobSpec,
     /// For people: `vico@guidance=5/barn/sample`.
     pub label: String,

@@ -357,10 +357,15 @@ fn nothing_is_measured_without_protocols() {
 }
 
 #[test]
-fn plans_survive_json() {
-    let plan = planned(MANIFEST);
+fn plans_survive_json_and_jobs_theirs() {
+    let mut plan = planned(MANIFEST);
+    let jobs = std::mem::take(&mut plan.jobs);
     let text = serde_json::to_string(&plan).unwrap_or_default();
     assert_eq!(serde_json::from_str::<Plan>(&text).ok(), Some(plan));
+    for job in jobs.into_values() {
+        let text = serde_json::to_string(&job).unwrap_or_default();
+        assert_eq!(serde_json::from_str(&text).ok(), Some(job));
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
 use crate::ids::{ConceptId, JobKey};
-use crate::job::Stage;
+use crate::job::{Outputs, Stage};
 use crate::spec::sampling::is_zero;
 use crate::spec::{MethodSpec, PromptSpec, SamplingSpec};
 
@@ -23,6 +23,20 @@ pub enum JobInputs {
 }
 
 impl JobInputs {
+    /// What the job makes.
+    pub fn outputs(&self) -> Outputs {
+        match self {
+            Self::ClassImages(inputs) => Outputs::ClassImages(inputs.count),
+            Self::Train(_) => Outputs::Adapter,
+            Self::Sample(inputs) => Outputs::Images {
+                prompts: inputs.prompts.len() as u32,
+                samples: inputs.sampling.images_per_prompt,
+                prior: inputs.sampling.prior_images,
+            },
+            Self::Score(_) => Outputs::Scores,
+        }
+    }
+
     /// The stage these are inputs of.
     pub fn stage(&self) -> Stage {
         match self {

@@ -43,7 +43,7 @@ pub struct Sources {
     pub models: BTreeMap<Digest, ModelSource>,
 }
 
-/// The document `jobs/<key>/spec.json`, written when a sweep is planned and read by workers.
+/// What a job reads, as it lies in the bucket: written when a sweep is planned, read by workers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct JobSpec {
     /// What the result depends on; its digest is the job's key.

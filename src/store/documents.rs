@@ -5,32 +5,12 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{Error, Store, layout};
-use crate::ids::{JobKey, SweepId};
-use crate::spec::JobSpec;
+use crate::ids::SweepId;
 
-/// No document is larger: a plan of 100,000 jobs has about 100 MiB.
+/// No document is larger: a plan of a million jobs has about 100 MiB.
 pub(super) const MAX_DOCUMENT: u64 = 256 << 20;
 
 impl Store {
-    /// Writes `jobs/<key>/spec.json`. Sources and resources may differ from an earlier sweep's; the newest win.
-    pub async fn put_spec(&self, job: JobKey, spec: &JobSpec) -> Result<(), Error> {
-        self.put_document(&layout::spec(job), spec).await
-    }
-
-    /// What a job reads; refused where it is not what the key stands for.
-    pub async fn spec(&self, job: JobKey) -> Result<JobSpec, Error> {
-        let key = layout::spec(job);
-        let spec: JobSpec = self.document(&key).await?;
-        let found = spec
-            .inputs
-            .key()
-            .map_err(|error| Error::corrupt(&key, error.to_string()))?;
-        if found != job {
-            return Err(Error::corrupt(&key, format!("its inputs have the key {found}")));
-        }
-        Ok(spec)
-    }
-
     /// Keeps a manifest: as it was written, and with every default filled in.
     pub async fn put_manifest(&self, sweep: &SweepId, written: &str, resolved: &str) -> Result<(), Error> {
         let text = |text: &str| Bytes::copy_from_slice(text.as_bytes());
@@ -50,12 +30,12 @@ impl Store {
         self.text_document(&layout::manifest_lock(sweep)).await
     }
 
-    /// Keeps a sweep's plan.
+    /// Keeps a sweep's plan, without its jobs.
     pub async fn put_plan<Plan: Serialize>(&self, sweep: &SweepId, plan: &Plan) -> Result<(), Error> {
         self.put_document(&layout::plan(sweep), plan).await
     }
 
-    /// A sweep's plan.
+    /// A sweep's plan, without its jobs.
     pub async fn plan<Plan: DeserializeOwned>(&self, sweep: &SweepId) -> Result<Plan, Error> {
         self.document(&layout::plan(sweep)).await
     }

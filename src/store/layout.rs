@@ -2,10 +2,11 @@
 //!
 //! ```text
 //! blobs/<2 hex>/<64 hex>                             immutable bytes by digest
-//! jobs/<key>/spec.json, receipt.json                 what a job reads, what it made
+//! jobs/<key>/receipt.json                            what a job made
 //! jobs/<key>/checkpoint/<train step>-<lease>-<checksum>.safetensors
 //! jobs/<key>/log/<attempt>.txt
 //! sweeps/<sweep>/manifest.yaml, manifest.lock.yaml, plan.json
+//! sweeps/<sweep>/jobs/<2 hex>.zst                    what each job reads, by the beginning of its key
 //! state/log/<number>.seg                             the journal, create-only
 //! state/snapshot/<number>.snap                       the state after segment <number>, create-only
 //! state/probe/…                                      storage-check's scratch
@@ -25,8 +26,12 @@ pub(super) fn blob(digest: Digest) -> String {
     format!("blobs/{}/{hex}", &hex[..2])
 }
 
-pub(super) fn spec(job: JobKey) -> String {
-    format!("jobs/{job}/spec.json")
+pub(super) fn pages(sweep: &SweepId) -> String {
+    format!("sweeps/{sweep}/jobs")
+}
+
+pub(super) fn page(sweep: &SweepId, first: u8) -> String {
+    format!("sweeps/{sweep}/jobs/{first:02x}.zst")
 }
 
 pub(super) fn receipt(job: JobKey) -> String {

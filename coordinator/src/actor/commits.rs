@@ -1,7 +1,7 @@
 //! Outputs become receipts: asked for by the holder of the lease, done in a task of their own.
 
 use vico::ids::{JobKey, LeaseId};
-use vico::job::{Completion, Receipt};
+use vico::job::{Completion, Outputs, Receipt};
 use vico::protocol::{Refusal, RefusalKind};
 
 use super::message::Ended;
@@ -19,14 +19,14 @@ impl Actor {
             return self.answer(answer, Err(refusal.into()));
         }
         let receipt = match self.brain.held(&done.session.worker, job, lease) {
-            Ok(_) => self.receipt(done),
+            Ok(_) => self.outputs(job).zip(self.receipt(done)),
             // The answer to the first request was lost.
             Err(_) if self.brain.state.job(job).is_some_and(|job| won(job, lease)) => {
                 return self.answer(answer, Ok(()));
             }
             Err(refusal) => return self.answer(answer, Err(refusal.into())),
         };
-        let Some(receipt) = receipt else {
+        let Some((outputs, receipt)) = receipt else {
             let refusal = Refusal::new(RefusalKind::Internal, format!("job {job} vanished"));
             return self.answer(answer, Err(refusal));
         };
@@ -34,7 +34,9 @@ impl Actor {
         self.brain.floor.begin_commit(lease);
         let store = self.parts.store.clone();
         self.tasks.spawn(async move {
-            let outcome = commit::commit(&store, receipt).await.map_err(Refusal::from);
+            let outcome = commit::commit(&store, outputs, receipt)
+                .await
+                .map_err(Refusal::from);
             Ended::Commit {
                 job,
                 lease,
@@ -42,6 +44,11 @@ impl Actor {
                 answer,
             }
         });
+    }
+
+    fn outputs(&self, job: JobKey) -> Option<Outputs> {
+        let state = &self.brain.state;
+        Some(state.profile(state.job(job)?)?.outputs)
     }
 
     fn receipt(&self, done: &Completion) -> Option<Receipt> {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use vico::clock::Timestamp;
 use vico::digest::Digest;
 use vico::ids::{Attempt, JobKey, LeaseId, SweepId, WorkerId};
-use vico::job::{Failure, Resources, Stage};
+use vico::job::{Failure, Outputs, Resources, Stage};
 use vico::plan::{RetryPolicy, Scheduling};
 
 use super::few::Few;
@@ -162,7 +162,7 @@ pub(crate) struct AddedSweep {
     pub(crate) retry: RetryPolicy,
     /// Its place among other sweeps.
     pub(crate) scheduling: Scheduling,
-    /// What its jobs look like to placement, each once.
+    /// What is the same in many of its jobs, each once.
     pub(crate) profiles: Vec<Profile>,
     /// Its jobs.
     pub(crate) jobs: Vec<AddedJob>,
@@ -187,7 +187,7 @@ pub(crate) struct AddedJob {
     pub(crate) upstream: Few<Place>,
 }
 
-/// What placement looks at in a job.
+/// What is the same in many jobs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Profile {
     /// Its stage.
@@ -196,4 +196,6 @@ pub(crate) struct Profile {
     pub(crate) resources: Resources,
     /// Identities of the models it loads.
     pub(crate) models: Vec<Digest>,
+    /// What it makes.
+    pub(crate) outputs: Outputs,
 }

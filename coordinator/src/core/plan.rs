@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use vico::digest::Digest;
 use vico::ids::{JobKey, SweepId};
-use vico::job::{Resources, Stage};
+use vico::job::{Outputs, Resources, Stage};
 use vico::plan::{RetryPolicy, Scheduling};
 
 use super::Refusal;
@@ -43,6 +43,8 @@ pub(crate) struct NewJob {
     pub(crate) resources: Resources,
     /// Identities of the models it loads, for placement.
     pub(crate) models: Vec<Digest>,
+    /// What it makes.
+    pub(crate) outputs: Outputs,
 }
 
 impl NewSweep {
@@ -104,7 +106,8 @@ impl NewSweep {
 /// The place of the job's profile, which is added where it is new.
 fn profile_of(job: &NewJob, profiles: &mut Vec<Profile>) -> u32 {
     let is_it = |profile: &Profile| {
-        (profile.stage, &profile.resources, &profile.models) == (job.stage, &job.resources, &job.models)
+        let looks = (profile.stage, &profile.resources, &profile.models);
+        looks == (job.stage, &job.resources, &job.models) && profile.outputs == job.outputs
     };
     let known = profiles.iter().position(is_it);
     let place = known.unwrap_or_else(|| {
@@ -112,6 +115,7 @@ fn profile_of(job: &NewJob, profiles: &mut Vec<Profile>) -> u32 {
             stage: job.stage,
             resources: job.resources.clone(),
             models: job.models.clone(),
+            outputs: job.outputs,
         });
         profiles.len() - 1
     });

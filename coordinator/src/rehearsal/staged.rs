@@ -6,7 +6,7 @@ use std::time::Duration;
 use vico::clock::Timestamp;
 use vico::digest::Digest;
 use vico::ids::{JobKey, SweepId, WorkerId};
-use vico::job::{DeviceFacts, Introduction, Receipt, Resources, Session, Stage};
+use vico::job::{DeviceFacts, Introduction, Outputs, Receipt, Resources, Session, Stage};
 use vico::plan::{Backoff, RetryPolicy, Scheduling};
 
 use crate::core::{Granted, NewJob, NewSweep};
@@ -27,6 +27,7 @@ pub(super) fn chain(sweep: &str, method: &str, run: usize) -> [NewJob; 3] {
         upstream: upstream.map(key).into_iter().collect(),
         resources: Resources::default(),
         models: vec![model(stage)],
+        outputs: Outputs::Adapter,
     };
     [
         job(Stage::Train, None),

@@ -140,10 +140,13 @@ impl Services {
         let seen = self.handle.look(move |brain, now| {
             let job = brain.state.find_job(&prefix)?;
             let attempts: Vec<_> = job.tries().iter().map(attempt_record).collect();
-            Ok::<_, crate::core::Refusal>((brain.job_status(job, now), attempts))
+            // Any sweep that lists it will do.
+            let sweep = brain.state.listing(job).next().map(|sweep| sweep.id.clone());
+            let sweep = sweep.ok_or_else(|| crate::core::Refusal::UnknownJob(prefix.clone()))?;
+            Ok::<_, crate::core::Refusal>((sweep, brain.job_status(job, now), attempts))
         });
-        let (status, attempts) = seen.await??;
-        let spec = self.store.spec(status.job).await.map_err(unreadable)?;
+        let (sweep, status, attempts) = seen.await??;
+        let spec = self.store.spec(&sweep, status.job).await.map_err(unreadable)?;
         let receipt = self.store.receipt(status.job).await.map_err(unreadable)?;
         Ok(JobDetail {
             spec_json: to_json(&spec)?,

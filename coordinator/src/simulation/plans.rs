@@ -8,7 +8,6 @@ use vico::ids::JobKey;
 use vico::protocol::ManifestText;
 use vico::store::Store;
 
-use crate::commit::expected_outputs;
 use crate::submit::{Prepared, prepare};
 
 const MANIFESTS: [&str; 3] = [
@@ -77,7 +76,7 @@ pub(super) fn outputs_of(job: JobKey) -> Vec<String> {
     static OUTPUTS: OnceLock<BTreeMap<JobKey, Vec<String>>> = OnceLock::new();
     let outputs = OUTPUTS.get_or_init(|| {
         let jobs = plans().iter().flat_map(|prepared| &prepared.plan.jobs);
-        jobs.map(|(key, job)| (*key, expected_outputs(&job.spec.inputs)))
+        jobs.map(|(key, job)| (*key, job.spec.inputs.outputs().names().collect()))
             .collect()
     });
     outputs[&job].clone()

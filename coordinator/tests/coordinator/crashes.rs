@@ -71,7 +71,7 @@ async fn a_receipt_that_nobody_heard_of_is_noticed() {
     let receipt = Receipt {
         job: grant.job,
         stage: grant.stage,
-        outputs: worker.make_outputs(grant.job).await,
+        outputs: worker.make_outputs(&grant).await,
         upstream: Vec::new(),
         worker: worker.session.worker.clone(),
         device: DeviceFacts::default(),

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
-use vico::ids::JobKey;
 use vico::job::{
     Acquire, BlobRef, Completion, DeviceFacts, FailedAttempt, Failure, FailureClass, Grant, HeldLease,
     Introduction, LeaseReport, Progress, Release, Renewal, Renewed, Session, Welcome, output_names,
@@ -102,7 +101,7 @@ impl FakeWorker {
     }
 
     pub(crate) async fn complete(&self, grant: &Grant) -> Result<(), ClientError> {
-        let outputs = self.make_outputs(grant.job).await;
+        let outputs = self.make_outputs(grant).await;
         self.complete_with(grant, outputs).await
     }
 
@@ -159,8 +158,9 @@ impl FakeWorker {
     }
 
     /// What the job should make, from thin air.
-    pub(crate) async fn make_outputs(&self, job: JobKey) -> BTreeMap<String, BlobRef> {
-        let spec = self.store.spec(job).await.unwrap();
+    pub(crate) async fn make_outputs(&self, grant: &Grant) -> BTreeMap<String, BlobRef> {
+        let job = grant.job;
+        let spec = self.store.spec(&grant.sweep, job).await.unwrap();
         let named: Vec<(String, Bytes)> = match &spec.inputs {
             JobInputs::ClassImages(inputs) => {
                 let image = |number: usize| {

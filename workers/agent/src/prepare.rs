@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use futures::future::try_join_all;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use vico::ids::JobKey;
-use vico::job::{BlobRef, Failure, FailureClass, Stage, output_names};
+use vico::job::{BlobRef, Failure, FailureClass, Grant, Stage, output_names};
 use vico::spec::{
     ClassImagesInputs, ConceptInputs, ImageInput, JobInputs, JobSpec, ModelInputs, SampleInputs, ScoreInputs,
     TrainInputs,
@@ -29,7 +29,7 @@ const AT_ONCE: usize = 8;
 /// The bucket or the local disk fails, or the documents are not what this worker understands.
 pub async fn work(worker: &Worker, lease: &Lease) -> Result<Work, Failure> {
     let job = lease.grant.job;
-    let spec = read_spec(worker, job).await?;
+    let spec = read_spec(worker, lease).await?;
     let pantry = Pantry {
         worker,
         job,
@@ -50,8 +50,9 @@ pub async fn work(worker: &Worker, lease: &Lease) -> Result<Work, Failure> {
 
 /// A spec that does not read as what its key stands for was written by a version with other fields: this worker would
 /// compute something else than was asked for.
-async fn read_spec(worker: &Worker, job: JobKey) -> Result<JobSpec, Failure> {
-    worker.store.spec(job).await.map_err(|error| match error {
+async fn read_spec(worker: &Worker, lease: &Lease) -> Result<JobSpec, Failure> {
+    let Grant { sweep, job, .. } = &lease.grant;
+    worker.store.spec(sweep, *job).await.map_err(|error| match error {
         corrupt @ store::Error::Corrupt { .. } => Failure {
             class: FailureClass::VersionMismatch,
             message: format!("this worker does not understand the job's spec: {corrupt}"),

@@ -111,7 +111,7 @@ impl State {
         self.labels.get(job.label)
     }
 
-    /// What placement looks at in a job.
+    /// What the job has in common with many others.
     pub(crate) fn profile(&self, job: &Job) -> Option<&Profile> {
         self.profiles.get(job.profile)
     }

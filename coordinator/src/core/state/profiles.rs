@@ -1,4 +1,4 @@
-//! What placement looks at in a job, once for all jobs that are alike in it.
+//! What is the same in many jobs, once.
 
 use serde::{Deserialize, Serialize};
 

@@ -7,8 +7,8 @@ use vico::clock::Timestamp;
 use vico::digest::Digest;
 use vico::ids::{JobKey, SweepId, WorkerId};
 use vico::job::{
-    Device, DeviceFacts, Failure, FailureClass, HeldLease, Introduction, JobState, Progress, Receipt,
-    Resources, Session, Stage,
+    Device, DeviceFacts, Failure, FailureClass, HeldLease, Introduction, JobState, Outputs, Progress,
+    Receipt, Resources, Session, Stage,
 };
 use vico::plan::{Backoff, RetryPolicy, Scheduling};
 
@@ -261,6 +261,7 @@ fn job(stage: Stage, label: &str, upstream: Option<&str>) -> NewJob {
         upstream: upstream.map(key).into_iter().collect(),
         resources: Resources::default(),
         models: vec![model("base")],
+        outputs: Outputs::Adapter,
     }
 }
 

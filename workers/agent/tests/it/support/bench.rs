@@ -14,11 +14,11 @@ use vico::spec::{
     ConceptInputs, FileSource, ImageInput, JobInputs, JobSpec, MethodSpec, ModelInputs, ModelSource,
     ReferencePolicy, Sources, TrainInputs, VicoSettings, algorithm,
 };
-use vico::store::Store;
+use vico::store::{JobPage, Store};
 use vico_worker::engine::thread::MakeEngine;
 use vico_worker::{Config, Parts, session};
 
-use super::coordinator::StubCoordinator;
+use super::coordinator::{StubCoordinator, sweep};
 
 /// Short, so that renewals are frequent.
 pub const TTL: Duration = Duration::from_millis(150);
@@ -134,7 +134,11 @@ impl Bench {
             resources,
             checkpoint_every,
         };
-        self.store.put_spec(job, &spec).await.unwrap();
+        let sweep = sweep();
+        let mut jobs = self.store.jobs(&sweep).await.unwrap();
+        jobs.insert(job, serde_json::json!({ "spec": spec }));
+        let pages = JobPage::pack(&jobs).unwrap();
+        self.store.put_jobs(&sweep, &pages).await.unwrap();
         job
     }
 }

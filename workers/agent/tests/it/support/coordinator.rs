@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::{Request, Response, Status};
 use vico::digest::Digest;
-use vico::ids::{Attempt, JobKey, LeaseId};
+use vico::ids::{Attempt, JobKey, LeaseId, SweepId};
 use vico::job::{
     Acquire, BlobRef, Completion, FailedAttempt, Failure, Grant, Introduction, LeaseReport, Release, Renewal,
     Renewed, RevokedLease, Session, Stage, Welcome,
@@ -21,6 +21,11 @@ use vico_proto::v1::leases_server::{Leases, LeasesServer};
 
 /// Long enough for a slow machine, short enough for a test that hangs.
 const PATIENCE: Duration = Duration::from_mins(2);
+
+/// The sweep of every job.
+pub fn sweep() -> SweepId {
+    "hello-3fa81c20".parse().unwrap()
+}
 
 /// Everything the worker has said.
 #[derive(Clone, Debug, Default)]
@@ -131,7 +136,7 @@ impl StubCoordinator {
             job,
             lease,
             attempt: Attempt(1),
-            sweep: "hello-3fa81c20".parse().unwrap(),
+            sweep: sweep(),
             stage,
             memory_halvings,
         });

@@ -1,0 +1,147 @@
+//! A real coordinator process, real gRPC, a real bucket in a folder, and jobs that do nothing.
+//!
+//! ```sh
+//! cargo bench --workspace --bench runner
+//! VICO_RUNNER_JOBS=10000 cargo bench --workspace --bench runner
+//! ```
+//!
+//! Linux only: it reads `/proc`. The workers live in this process and take jobs, put nothing in the bucket and say that they
+//! are done; the coordinator checks their outputs, writes their receipts and its journal as ever.
+
+mod process;
+mod workers;
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use process::Served;
+use vico::protocol::{ManifestText, SweepsClient};
+use vico::store::Store;
+use workers::Crew;
+
+const WORKERS: usize = 4;
+/// Jobs that a worker asks for at a time.
+const SLOTS: u32 = 64;
+const FIRST_LEASES: usize = 200;
+/// Jobs done for the rate; the rest of the sweep stays queued.
+const DONE_AT_MOST: usize = 30_000;
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let jobs = match std::env::var("VICO_RUNNER_JOBS") {
+        Ok(jobs) => jobs.parse()?,
+        Err(_) => 100_000,
+    };
+    let folder = tempfile::tempdir()?;
+    let bucket = folder.path().join("bucket");
+    let store = Store::open(bucket.to_str().context("a path that is no text")?).await?;
+    let mut served = Served::start(&bucket).await?;
+    first_leases(&served, &store).await?;
+    queue(&served, jobs).await?;
+    served = restart(served, &bucket).await?;
+    rate(&served, &store, jobs).await?;
+    Ok(())
+}
+
+/// One-job sweeps for a worker that waits.
+#[expect(clippy::print_stdout, reason = "a benchmark speaks to people")]
+async fn first_leases(served: &Served, store: &Store) -> Result<()> {
+    let crew = Crew::hire(served.url(), store, 1, 1).await?;
+    let users = SweepsClient::new(served.url())?;
+    let mut taken = Vec::with_capacity(FIRST_LEASES);
+    for number in 0..FIRST_LEASES {
+        let waiting = crew.wait_for_one();
+        // The poll should be there before the sweep is.
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        let begun = Instant::now();
+        users.submit(manifest(&format!("single-{number}"), 1)).await?;
+        let answered = begun.elapsed();
+        let granted = waiting.await??;
+        taken.push((granted.duration_since(begun), answered));
+    }
+    taken.sort_unstable();
+    let at = |percent: usize| 1e3 * taken[taken.len() * percent / 100].0.as_secs_f64();
+    println!(
+        "submit to first lease  {:8.2} ms median, {:.2} ms 99th percentile of {FIRST_LEASES}",
+        at(50),
+        at(99)
+    );
+    Ok(())
+}
+
+/// A large sweep, and the same again.
+#[expect(clippy::print_stdout, reason = "a benchmark speaks to people")]
+async fn queue(served: &Served, jobs: usize) -> Result<()> {
+    let users = SweepsClient::new(served.url())?;
+    let (idle, objects) = (served.resident()?, served.objects()?);
+    let begun = Instant::now();
+    users.submit(manifest("large", jobs)).await?;
+    println!(
+        "submit {jobs} jobs    {:8.2} s, {} objects written, peak {} MiB",
+        begun.elapsed().as_secs_f64(),
+        served.objects()? - objects,
+        served.peak()? >> 20
+    );
+    println!(
+        "memory                 {:8} bytes a queued job",
+        served.resident()?.saturating_sub(idle) / jobs
+    );
+    let begun = Instant::now();
+    let again = users.submit(manifest("large", jobs)).await?;
+    ensure!(again.status.name == "large", "another sweep was joined");
+    println!("submit the same again  {:8.2} s", begun.elapsed().as_secs_f64());
+    Ok(())
+}
+
+#[expect(clippy::print_stdout, reason = "a benchmark speaks to people")]
+async fn restart(served: Served, bucket: &std::path::Path) -> Result<Served> {
+    served.kill().await?;
+    let begun = Instant::now();
+    let served = Served::start(bucket).await?;
+    println!("kill -9 to serving     {:8.2} s", begun.elapsed().as_secs_f64());
+    Ok(served)
+}
+
+#[expect(clippy::print_stdout, reason = "a benchmark speaks to people")]
+async fn rate(served: &Served, store: &Store, jobs: usize) -> Result<()> {
+    let crew = Crew::hire(served.url(), store, WORKERS, SLOTS).await?;
+    let (cpu, begun) = (served.cpu_seconds()?, Instant::now());
+    let done = crew.work(jobs.min(DONE_AT_MOST)).await?;
+    let (wall, cpu) = (begun.elapsed().as_secs_f64(), served.cpu_seconds()? - cpu);
+    println!(
+        "{WORKERS} workers, {done} jobs  {:8.0} jobs/s, {:.1} us of the coordinator's processor time a job",
+        done as f64 / wall,
+        1e6 * cpu / done as f64
+    );
+    Ok(())
+}
+
+/// About `jobs` jobs that draw one picture each.
+fn manifest(name: &str, jobs: usize) -> ManifestText {
+    let seeds = (1..=jobs.div_ceil(1000)).map(|seed| seed.to_string());
+    let guidance = (0..jobs.min(1000)).map(|step| format!("{}.{:03}", 1 + step / 1000, step % 1000));
+    let text = format!(
+        "\
+version: 1
+name: {name}
+base: {{model: ../workers/engine/tests/fixtures/parity/tiny-sd}}
+storage: {{inputs: five-methods/images}}
+concepts:
+  duck_toy: {{images: duck_toy/, class: toy, init: duck, kind: object}}
+prompt_sets:
+  scenes: {{prompts: [\"a {{}} on the beach\"]}}
+methods:
+  base_model: {{method: base_model}}
+matrix: {{sampling.seed: [{}], sampling.guidance: [{}]}}
+sampling: {{steps: 2, size: 128, images_per_prompt: 1}}
+metrics: {{protocols: []}}
+",
+        seeds.collect::<Vec<_>>().join(", "),
+        guidance.collect::<Vec<_>>().join(", "),
+    );
+    ManifestText {
+        bytes: text.into_bytes(),
+        origin: format!("file://{}/../manifests/", env!("CARGO_MANIFEST_DIR")),
+        file_name: format!("{name}.yaml"),
+    }
+}
