@@ -1,19 +1,28 @@
 //! What a coordinator is told and what it is built from.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use vico::clock::{Clock, SystemClock};
 use vico::store::Store;
 
+use crate::tls::TlsFiles;
+
 /// Plain settings.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Where to listen; port 0 takes any that is free.
     pub listen: SocketAddr,
-    /// Allows an address that other machines can reach, although nothing is encrypted and nobody is asked who they are.
+    /// Allows an address that other machines can reach, even where nothing is encrypted or nobody is asked who they are.
     pub insecure: bool,
+    /// What connections are encrypted with.
+    pub tls: Option<TlsFiles>,
+    /// The file of tokens; without it nobody is asked who they are.
+    pub tokens: Option<PathBuf>,
+    /// How often the files of certificates and tokens are looked at.
+    pub look_every: Duration,
     /// How long a worker may be silent before its jobs are given to others.
     pub lease_ttl: Duration,
 }
@@ -29,6 +38,9 @@ impl Default for Config {
         Self {
             listen: Self::DEFAULT_LISTEN,
             insecure: false,
+            tls: None,
+            tokens: None,
+            look_every: Duration::from_secs(5),
             lease_ttl: Duration::from_secs(30),
         }
     }

@@ -2,19 +2,31 @@
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::net::SocketAddr;
+use std::time::Duration;
 
+use rustls::ServerConfig;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use crate::auth::{self, GateLayer, Tokens};
 use crate::config::{Config, Parts};
 use crate::error::Error;
-use crate::office::Office;
-use crate::rpc;
+use crate::office::{Office, Staff};
+use crate::renewal::Keeper;
+use crate::{rpc, tls};
 
 /// A coordinator that owns its bucket and its port, and does not serve yet.
 pub struct Coordinator {
     listener: TcpListener,
+    credentials: Credentials,
     office: Office,
+}
+
+/// What comes from files that are looked after as long as the coordinator serves.
+struct Credentials {
+    tls: Option<Keeper<ServerConfig>>,
+    tokens: Option<Keeper<Tokens>>,
+    every: Duration,
 }
 
 /// Opens a coordinator and serves until told to stop.
@@ -26,15 +38,18 @@ impl Coordinator {
     /// Takes over the bucket, which fences whoever owned it before, and comes back to where its journal ends.
     pub async fn open(config: &Config, parts: Parts) -> Result<Self, Error> {
         let listen = config.listen;
-        if !listen.ip().is_loopback() && !config.insecure {
-            return Err(Error::Exposed { listen });
-        }
+        require_secrecy(config)?;
+        let credentials = Credentials::open(config).await?;
         let bound = TcpListener::bind(listen).await;
         let listener = bound.map_err(|source| Error::Listen { listen, source })?;
         parts.store.require_create_if_absent(&*parts.clock).await?;
         let writer = writer_name(listener.local_addr().ok());
         let office = Office::open(parts, &writer, config.lease_ttl).await?;
-        Ok(Self { listener, office })
+        Ok(Self {
+            listener,
+            credentials,
+            office,
+        })
     }
 
     /// Where it listens.
@@ -49,9 +64,55 @@ impl Coordinator {
         let parts = self.office.parts.clone();
         let mut staff = self.office.start(stop.clone());
         let services = rpc::Services::new(staff.handle.clone(), &parts, &staff.logs, &stop);
-        staff.join(rpc::serve(self.listener, services, stop));
+        let entrance = rpc::Entrance {
+            listener: self.listener,
+            tls: self.credentials.tls.as_ref().map(Keeper::renewed),
+            gate: GateLayer::new(self.credentials.tokens.as_ref().map(Keeper::renewed)),
+        };
+        self.credentials.look_after(&mut staff, &stop);
+        staff.join(rpc::serve(entrance, services, stop));
         staff.work().await
     }
+}
+
+impl Credentials {
+    /// Reads the files before anything is taken over: a mistake in them must not cost anybody a coordinator that works.
+    async fn open(config: &Config) -> Result<Self, Error> {
+        let tls = match &config.tls {
+            Some(files) => Some(tls::open(files).await?),
+            None => None,
+        };
+        let tokens = match &config.tokens {
+            Some(file) => Some(auth::open(file).await?),
+            None => None,
+        };
+        let every = config.look_every;
+        Ok(Self { tls, tokens, every })
+    }
+
+    fn look_after(self, staff: &mut Staff, stop: &CancellationToken) {
+        if let Some(tls) = self.tls {
+            staff.join(tls.run(self.every, stop.clone()));
+        }
+        if let Some(tokens) = self.tokens {
+            staff.join(tokens.run(self.every, stop.clone()));
+        }
+    }
+}
+
+/// Refuses to be reached by others where they could read along, or be anybody.
+fn require_secrecy(config: &Config) -> Result<(), Error> {
+    let missing = match (&config.tls, &config.tokens) {
+        (Some(_), Some(_)) => return Ok(()),
+        (None, None) => "nothing would be encrypted and nobody asked who they are",
+        (None, Some(_)) => "nothing would be encrypted",
+        (Some(_), None) => "nobody would be asked who they are",
+    };
+    let listen = config.listen;
+    if listen.ip().is_loopback() || config.insecure {
+        return Ok(());
+    }
+    Err(Error::Exposed { listen, missing })
 }
 
 /// Unique to this start of this process, and something to recognise it by.

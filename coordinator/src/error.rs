@@ -12,12 +12,20 @@ use crate::core::format::FormatError;
 pub enum Error {
     /// Others could reach it, and it cannot tell friend from foe.
     #[error(
-        "refusing to listen on {listen}: other machines could reach it, and TLS is not built yet; \
-         listen on a loopback address, or say --insecure inside a network you trust"
+        "refusing to listen on {listen}: other machines could reach it, and {missing}; give --tls-cert, --tls-key and \
+         --tokens, listen on a loopback address, or say --insecure inside a network you trust"
     )]
     Exposed {
         /// The address.
         listen: SocketAddr,
+        /// What there should be.
+        missing: &'static str,
+    },
+    /// Certificates, keys or tokens are of no use.
+    #[error("credentials cannot be used: {reason}")]
+    Credentials {
+        /// Which, and what is wrong with them.
+        reason: String,
     },
     /// The address is taken or not ours.
     #[error("cannot listen on {listen}")]

@@ -6,14 +6,18 @@
 //! - `submit`, `commit`, `publish`: what reads and writes documents around a decision.
 //! - `rehearsal`: the brain in made-up fleets, for the benchmarks.
 //! - `logbook`: what attempts write. `rpc`: the wire to `handle` and back, no logic.
+//! - `door`, `tls`, `auth`, `audit`: who comes in, who may do what, and what is told of it. `renewal`: their files.
 //!
 //! [`Coordinator`] is the whole; the command line beside this library is one of its users.
 
 mod actor;
+mod audit;
+mod auth;
 mod commit;
 mod config;
 mod coordinator;
 mod core;
+mod door;
 mod error;
 mod handle;
 mod logbook;
@@ -23,6 +27,7 @@ mod publish;
 mod recovery;
 #[doc(hidden)]
 pub mod rehearsal;
+mod renewal;
 mod rpc;
 #[cfg(test)]
 mod sabotage;
@@ -30,7 +35,10 @@ mod scribe;
 #[cfg(test)]
 mod simulation;
 mod submit;
+mod throttle;
+mod tls;
 
 pub use config::{Config, Parts};
 pub use coordinator::{Coordinator, run};
 pub use error::Error;
+pub use tls::TlsFiles;

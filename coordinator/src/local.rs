@@ -114,7 +114,7 @@ impl Part {
 
 fn worker_config(url: &str, store: &Store, settings: WorkerSettings) -> vico_worker::Config {
     vico_worker::Config {
-        coordinator: url.to_owned(),
+        coordinator: url.into(),
         bucket: Some(store.url().to_owned()),
         cache: settings.cache,
         cache_size: settings.cache_size,

@@ -7,7 +7,10 @@ mod client;
 mod convert;
 mod status;
 
-pub use client::{ClientError, JobLog, LeasesClient, ManifestText, Submitted, SweepWatch, SweepsClient};
+pub use client::{
+    ClientError, Identity, JobLog, LeasesClient, ManifestText, Submitted, SweepWatch, SweepsClient, Target,
+    TlsFiles, Token,
+};
 pub use convert::InvalidMessage;
 pub use status::{Refusal, RefusalKind};
 

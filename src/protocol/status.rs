@@ -31,6 +31,10 @@ pub enum RefusalKind {
     StaleLease,
     /// The worker is not known under this session: register again.
     UnknownSession,
+    /// No token, or one that nobody knows.
+    Unauthenticated,
+    /// The token's role may not do this.
+    Forbidden,
     /// The coordinator is shutting down, was fenced, or cannot reach its bucket: try again later.
     Unavailable,
     /// A bug in the coordinator.
@@ -38,12 +42,14 @@ pub enum RefusalKind {
 }
 
 impl RefusalKind {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 9] = [
         Self::Invalid,
         Self::NotFound,
         Self::Conflict,
         Self::StaleLease,
         Self::UnknownSession,
+        Self::Unauthenticated,
+        Self::Forbidden,
         Self::Unavailable,
         Self::Internal,
     ];
@@ -53,7 +59,8 @@ impl RefusalKind {
             Self::Invalid => Code::InvalidArgument,
             Self::NotFound => Code::NotFound,
             Self::Conflict | Self::StaleLease => Code::FailedPrecondition,
-            Self::UnknownSession => Code::Unauthenticated,
+            Self::UnknownSession | Self::Unauthenticated => Code::Unauthenticated,
+            Self::Forbidden => Code::PermissionDenied,
             Self::Unavailable => Code::Unavailable,
             Self::Internal => Code::Internal,
         }
@@ -66,6 +73,8 @@ impl RefusalKind {
             Self::Conflict => "conflict",
             Self::StaleLease => "stale_lease",
             Self::UnknownSession => "unknown_session",
+            Self::Unauthenticated => "unauthenticated",
+            Self::Forbidden => "forbidden",
             Self::Unavailable => "unavailable",
             Self::Internal => "internal",
         }

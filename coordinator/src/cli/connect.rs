@@ -1,14 +1,16 @@
-//! Where the coordinator is.
+//! Where the coordinator is, and what it is shown.
+
+use std::path::PathBuf;
 
 use clap::Args;
-use vico::protocol::SweepsClient;
+use vico::protocol::{Identity, SweepsClient, Target, TlsFiles, Token};
 
 use crate::cli::exit::Result;
 
-/// The option that every verb of a client has.
+/// The options that every verb of a client has. A token is never an argument: arguments are seen by everybody on the machine.
 #[derive(Debug, Args)]
 pub(super) struct Connect {
-    /// Address of the coordinator
+    /// Address of the coordinator; https://… for TLS
     #[arg(
         long,
         env = "VICO_COORDINATOR",
@@ -16,11 +18,45 @@ pub(super) struct Connect {
         value_name = "URL"
     )]
     coordinator: String,
+    /// Who vouches for the coordinator: PEM certificates [default: this machine's authorities]
+    #[arg(long, env = "VICO_TLS_CA", value_name = "FILE")]
+    tls_ca: Option<PathBuf>,
+    /// This client's certificate, where the coordinator asks for one
+    #[arg(long, env = "VICO_TLS_CERT", value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// The private key of --tls-cert
+    #[arg(long, env = "VICO_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+    /// File that holds the token; the token itself may stand in VICO_TOKEN
+    #[arg(long, env = "VICO_TOKEN_FILE", value_name = "FILE")]
+    token_file: Option<PathBuf>,
 }
 
 impl Connect {
     /// A client that connects at its first request.
     pub(super) fn client(&self) -> Result<SweepsClient> {
-        Ok(SweepsClient::new(&self.coordinator)?)
+        Ok(SweepsClient::new(&self.target())?)
     }
+
+    /// Where, and with what.
+    pub(super) fn target(&self) -> Target {
+        let identity = self.tls_cert.clone().zip(self.tls_key.clone());
+        Target {
+            url: self.coordinator.clone(),
+            tls: TlsFiles {
+                ca: self.tls_ca.clone(),
+                identity: identity.map(|(cert, key)| Identity { cert, key }),
+            },
+            token: self
+                .token_file
+                .clone()
+                .map(Token::File)
+                .or_else(token_of_environment),
+        }
+    }
+}
+
+fn token_of_environment() -> Option<Token> {
+    let token = std::env::var("VICO_TOKEN").ok()?;
+    (!token.trim().is_empty()).then_some(Token::Text(token))
 }

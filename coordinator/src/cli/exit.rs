@@ -80,7 +80,11 @@ impl Error {
         ExitCode::from(match self {
             Self::Manifest(_)
             | Self::Usage { .. }
-            | Self::Serving(vico_coord::Error::Exposed { .. } | vico_coord::Error::Listen { .. }) => 2,
+            | Self::Serving(
+                vico_coord::Error::Exposed { .. }
+                | vico_coord::Error::Credentials { .. }
+                | vico_coord::Error::Listen { .. },
+            ) => 2,
             Self::JobsFailed { .. } => 3,
             Self::Cancelled(_) => 4,
             Self::TimedOut { .. } => 6,
@@ -109,6 +113,11 @@ impl Error {
                         .to_owned(),
                 )
             }
+            Self::Coordinator(ClientError::Refused(refusal))
+                if refusal.kind == RefusalKind::Unauthenticated =>
+            {
+                Some("set VICO_TOKEN, or name a file that holds the token with --token-file".to_owned())
+            }
             Self::Serving(vico_coord::Error::Listen { .. }) => Some(
                 "another coordinator may be running there; choose another address with --listen".to_owned(),
             ),
@@ -135,10 +144,14 @@ impl From<vico_coord::Error> for Error {
 fn exit_code_of(error: &ClientError) -> u8 {
     match error {
         ClientError::Unreachable { .. } | ClientError::TimedOut { .. } => 5,
-        ClientError::Address { .. } => 2,
+        ClientError::Address { .. } | ClientError::Credentials { .. } => 2,
         ClientError::Foreign { .. } => 1,
         ClientError::Refused(refusal) => match refusal.kind {
-            RefusalKind::Invalid | RefusalKind::NotFound | RefusalKind::Conflict => 2,
+            RefusalKind::Invalid
+            | RefusalKind::NotFound
+            | RefusalKind::Conflict
+            | RefusalKind::Unauthenticated
+            | RefusalKind::Forbidden => 2,
             RefusalKind::Unavailable => 5,
             RefusalKind::StaleLease | RefusalKind::UnknownSession | RefusalKind::Internal => 1,
         },

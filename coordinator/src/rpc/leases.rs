@@ -7,6 +7,7 @@ use vico_proto::v1 as pb;
 use vico_proto::v1::leases_server::Leases;
 
 use super::Services;
+use crate::audit::Subject;
 
 #[async_trait]
 impl Leases for Services {
@@ -14,7 +15,9 @@ impl Leases for Services {
         &self,
         request: Request<pb::RegisterRequest>,
     ) -> Result<Response<pb::RegisterReply>, Status> {
+        let subject = Subject::of(&request);
         let introduction: Introduction = read(request)?;
+        subject.is(&introduction.session.worker);
         let welcome = self.handle.register(introduction).await?;
         Ok(Response::new(welcome.into()))
     }
@@ -23,8 +26,14 @@ impl Leases for Services {
         &self,
         request: Request<pb::AcquireRequest>,
     ) -> Result<Response<pb::AcquireReply>, Status> {
+        let subject = Subject::of(&request);
         let acquire: Acquire = read(request)?;
+        let worker = acquire.session.worker.clone();
         let grants = self.handle.acquire(acquire).await?;
+        if !grants.is_empty() {
+            let jobs: Vec<_> = grants.iter().map(|grant| grant.job.0.short()).collect();
+            subject.is(format_args!("{worker}: {}", jobs.join(" ")));
+        }
         let grants = grants.into_iter().map(pb::Grant::from).collect();
         Ok(Response::new(pb::AcquireReply { grants }))
     }
@@ -39,13 +48,25 @@ impl Leases for Services {
         &self,
         request: Request<pb::CompleteRequest>,
     ) -> Result<Response<pb::CompleteReply>, Status> {
+        let subject = Subject::of(&request);
         let completion: Completion = read(request)?;
+        subject.is(format_args!(
+            "{}: {}",
+            completion.session.worker,
+            completion.job.0.short()
+        ));
         self.handle.complete(completion).await?;
         Ok(Response::new(pb::CompleteReply {}))
     }
 
     async fn fail(&self, request: Request<pb::FailRequest>) -> Result<Response<pb::FailReply>, Status> {
+        let subject = Subject::of(&request);
         let failed: FailedAttempt = read(request)?;
+        subject.is(format_args!(
+            "{}: {}",
+            failed.session.worker,
+            failed.job.0.short()
+        ));
         self.handle.fail(failed).await?;
         Ok(Response::new(pb::FailReply {}))
     }
@@ -54,7 +75,9 @@ impl Leases for Services {
         &self,
         request: Request<pb::ReleaseRequest>,
     ) -> Result<Response<pb::ReleaseReply>, Status> {
+        let subject = Subject::of(&request);
         let release: Release = read(request)?;
+        subject.is(&release.session.worker);
         self.handle.release(release).await?;
         Ok(Response::new(pb::ReleaseReply {}))
     }

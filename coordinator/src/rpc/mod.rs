@@ -9,25 +9,32 @@ mod watch_stream;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::ServerConfig;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Server;
-use tonic::transport::server::TcpIncoming;
 use vico::protocol::MAX_MESSAGE_BYTES;
 use vico::store::Store;
 use vico_proto::v1::leases_server::LeasesServer;
 use vico_proto::v1::sweeps_server::SweepsServer;
 
+use crate::auth::GateLayer;
 use crate::config::Parts;
+use crate::door;
 use crate::error::Error;
 use crate::handle::Handle;
 use crate::logbook::LogBook;
+use crate::renewal::Renewed;
 
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
 /// How long requests under way may take once the server stops.
 const FAREWELL: Duration = Duration::from_secs(5);
 /// The largest request: a completion with thousands of outputs, a renewal with log lines.
 const MAX_REQUEST_BYTES: usize = 16 * 1024 * 1024;
+/// All headers of a request together.
+const MAX_HEADER_BYTES: u32 = 16 * 1024;
+/// Requests under way on one connection.
+const MAX_STREAMS: u32 = 256;
 
 /// What both services are made of.
 #[derive(Clone)]
@@ -49,9 +56,16 @@ impl Services {
     }
 }
 
+/// Where and how requests come in.
+pub(crate) struct Entrance {
+    pub(crate) listener: TcpListener,
+    pub(crate) tls: Option<Renewed<ServerConfig>>,
+    pub(crate) gate: GateLayer,
+}
+
 /// Serves both services, health and reflection until told to stop.
 pub(crate) async fn serve(
-    listener: TcpListener,
+    entrance: Entrance,
     services: Services,
     stop: CancellationToken,
 ) -> Result<(), Error> {
@@ -70,11 +84,14 @@ pub(crate) async fn serve(
     let reflection = reflection.expect("the descriptors were made from the same files at build time");
     let server = Server::builder()
         .http2_keepalive_interval(Some(KEEP_ALIVE))
+        .http2_max_header_list_size(MAX_HEADER_BYTES)
+        .max_concurrent_streams(MAX_STREAMS)
+        .layer(entrance.gate)
         .add_service(health_service)
         .add_service(reflection)
         .add_service(sweeps)
         .add_service(leases);
-    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+    let incoming = door::open(entrance.listener, entrance.tls, stop.clone());
     let serving = server.serve_with_incoming_shutdown(incoming, stop.clone().cancelled_owned());
     tokio::select! {
         outcome = serving => outcome.map_err(Error::Serve),

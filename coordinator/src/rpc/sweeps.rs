@@ -11,6 +11,7 @@ use vico_proto::v1::sweeps_server::Sweeps;
 use super::Services;
 use super::log_stream::LogStream;
 use super::watch_stream::WatchStream;
+use crate::audit::Subject;
 use crate::core::view::attempt_record;
 use crate::core::{Brain, Command};
 use crate::submit;
@@ -21,8 +22,10 @@ impl Sweeps for Services {
     type LogsStream = LogStream;
 
     async fn submit(&self, request: Request<pb::SubmitRequest>) -> Result<Response<pb::SubmitReply>, Status> {
+        let subject = Subject::of(&request);
         let manifest = ManifestText::from(request.into_inner());
         let (sweep, joined) = submit::submit(&self.handle, &self.store, &manifest).await?;
+        subject.is(&sweep);
         let status = Some(self.status(sweep).await?.into());
         Ok(Response::new(pb::SubmitReply { status, joined }))
     }
@@ -88,7 +91,9 @@ impl Sweeps for Services {
         &self,
         request: Request<pb::CancelSweepRequest>,
     ) -> Result<Response<pb::SweepStatus>, Status> {
+        let subject = Subject::of(&request);
         let sweep = known(&request.into_inner().sweep)?;
+        subject.is(&sweep);
         self.handle.command(Command::Cancel(sweep.clone())).await?;
         Ok(Response::new(self.status(sweep).await?.into()))
     }
@@ -97,8 +102,10 @@ impl Sweeps for Services {
         &self,
         request: Request<pb::RetrySweepRequest>,
     ) -> Result<Response<pb::SweepStatus>, Status> {
+        let subject = Subject::of(&request);
         let request = request.into_inner();
         let sweep = known(&request.sweep)?;
+        subject.is(&sweep);
         let class = failure_class(&request.failure_class)?;
         let id = sweep.clone();
         self.handle.command(Command::Retry { sweep, class }).await?;
@@ -118,7 +125,9 @@ impl Sweeps for Services {
         &self,
         request: Request<pb::DrainWorkerRequest>,
     ) -> Result<Response<pb::DrainWorkerReply>, Status> {
+        let subject = Subject::of(&request);
         let name = request.into_inner().worker;
+        subject.is(&name);
         let worker = name
             .parse()
             .map_err(|_| Refusal::from(crate::core::Refusal::UnknownWorker(name)))?;

@@ -30,10 +30,14 @@ impl Running {
     pub(crate) async fn start(store: Store, lease_ttl: Duration) -> Self {
         let config = Config {
             listen: ([127, 0, 0, 1], 0).into(),
-            insecure: false,
             lease_ttl,
+            ..Config::default()
         };
-        let coordinator = Coordinator::open(&config, Parts::new(store)).await.unwrap();
+        Self::with(&config, store).await
+    }
+
+    pub(crate) async fn with(config: &Config, store: Store) -> Self {
+        let coordinator = Coordinator::open(config, Parts::new(store)).await.unwrap();
         let url = format!("http://{}", coordinator.address().unwrap());
         let stop = CancellationToken::new();
         let task = tokio::spawn(coordinator.serve(stop.clone()));
@@ -55,6 +59,10 @@ impl Running {
     /// How it ends by itself.
     pub(crate) async fn ended(self) -> Result<(), Error> {
         self.task.await.unwrap()
+    }
+
+    pub(crate) fn url(&self) -> &str {
+        &self.url
     }
 
     pub(crate) fn users(&self) -> SweepsClient {

@@ -1,11 +1,14 @@
 //! A real coordinator over a real folder and real gRPC; only the workers pretend.
 #![expect(clippy::unwrap_used, reason = "tests say what they expect")]
 
+mod audit_trail;
 mod bench;
 mod crashes;
 mod failures;
 mod fake_worker;
 mod five_methods;
 mod happy_path;
+mod pki;
 mod polling;
 mod refusals;
+mod security;

@@ -15,6 +15,12 @@ pub enum ClientError {
         /// What the parser says.
         source: tonic::transport::Error,
     },
+    /// The files or the token that should open the door are of no use.
+    #[error("credentials for the coordinator cannot be used: {reason}")]
+    Credentials {
+        /// What is wrong with them.
+        reason: String,
+    },
     /// Nobody answers there, or the connection broke; try again.
     #[error("the coordinator at {url} cannot be reached: {reason}")]
     Unreachable {
@@ -48,7 +54,7 @@ impl ClientError {
         match self {
             Self::Unreachable { .. } | Self::TimedOut { .. } => true,
             Self::Refused(refusal) => refusal.kind == crate::protocol::RefusalKind::Unavailable,
-            Self::Address { .. } | Self::Foreign { .. } => false,
+            Self::Address { .. } | Self::Credentials { .. } | Self::Foreign { .. } => false,
         }
     }
 

@@ -3,11 +3,10 @@
 use std::time::Duration;
 
 use tonic::Status;
-use tonic::transport::Channel;
 use vico_proto::v1 as pb;
 use vico_proto::v1::leases_client::LeasesClient as Wire;
 
-use super::{ANSWER_TIMEOUT, ClientError, channel, timed};
+use super::{ANSWER_TIMEOUT, ClientError, Line, Target, line, timed};
 use crate::job::{
     Acquire, Completion, FailedAttempt, Grant, Introduction, Release, Renewal, Renewed, Welcome,
 };
@@ -20,18 +19,19 @@ const POLL_GRACE: Duration = Duration::from_secs(15);
 #[derive(Clone, Debug)]
 pub struct LeasesClient {
     url: String,
-    wire: Wire<Channel>,
+    wire: Wire<Line>,
 }
 
 impl LeasesClient {
-    /// A client of the coordinator at `url` (`http://host:port`). Connects at the first request and again after every
+    /// A client of the coordinator at `target`, or at a bare URL. Connects at the first request and again after every
     /// break. Must be called inside a tokio runtime.
-    pub fn new(url: &str) -> Result<Self, ClientError> {
-        let wire = Wire::new(channel(url)?)
+    pub fn new(target: impl Into<Target>) -> Result<Self, ClientError> {
+        let target = target.into();
+        let wire = Wire::new(line(&target)?)
             .max_decoding_message_size(MAX_MESSAGE_BYTES)
             .max_encoding_message_size(MAX_MESSAGE_BYTES);
         Ok(Self {
-            url: url.to_owned(),
+            url: target.url,
             wire,
         })
     }

@@ -1,11 +1,10 @@
 //! The user's side of the `Sweeps` service.
 
-use tonic::transport::Channel;
 use tonic::{Status, Streaming};
 use vico_proto::v1 as pb;
 use vico_proto::v1::sweeps_client::SweepsClient as Wire;
 
-use super::{ANSWER_TIMEOUT, ClientError, channel, timed};
+use super::{ANSWER_TIMEOUT, ClientError, Line, Target, line, timed};
 use crate::ids::{SweepId, WorkerId};
 use crate::job::FailureClass;
 use crate::protocol::{InvalidMessage, MAX_MESSAGE_BYTES};
@@ -35,18 +34,19 @@ pub struct Submitted {
 #[derive(Clone, Debug)]
 pub struct SweepsClient {
     url: String,
-    wire: Wire<Channel>,
+    wire: Wire<Line>,
 }
 
 impl SweepsClient {
-    /// A client of the coordinator at `url` (`http://host:port`). Connects at the first request. Must be called inside
+    /// A client of the coordinator at `target`, or at a bare URL. Connects at the first request. Must be called inside
     /// a tokio runtime.
-    pub fn new(url: &str) -> Result<Self, ClientError> {
-        let wire = Wire::new(channel(url)?)
+    pub fn new(target: impl Into<Target>) -> Result<Self, ClientError> {
+        let target = target.into();
+        let wire = Wire::new(line(&target)?)
             .max_decoding_message_size(MAX_MESSAGE_BYTES)
             .max_encoding_message_size(MAX_MESSAGE_BYTES);
         Ok(Self {
-            url: url.to_owned(),
+            url: target.url,
             wire,
         })
     }

@@ -7,13 +7,14 @@ use anyhow::Context as _;
 use clap::Parser;
 use vico_worker::Config;
 
+use crate::connect::Connect;
+
 /// Takes jobs from a coordinator and computes them on this machine's GPU or CPU.
 #[derive(Debug, Parser)]
 #[command(name = "vico-worker", version)]
 pub(crate) struct Args {
-    /// Address of the coordinator.
-    #[arg(long, env = "VICO_COORDINATOR", default_value = "http://127.0.0.1:7717")]
-    coordinator: String,
+    #[command(flatten)]
+    connect: Connect,
     /// URL of the bucket; by default the coordinator says where it is.
     #[arg(long, env = "VICO_BUCKET")]
     bucket: Option<String>,
@@ -38,7 +39,7 @@ impl Args {
     pub(crate) fn into_config(self) -> anyhow::Result<Config> {
         let name = self.name.unwrap_or_else(default_name);
         Ok(Config {
-            coordinator: self.coordinator,
+            coordinator: self.connect.target(),
             bucket: self.bucket,
             cache: self.cache,
             cache_size: self.cache_size,

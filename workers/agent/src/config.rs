@@ -4,12 +4,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use vico::ids::WorkerId;
+use vico::protocol::Target;
 
 /// Settings of one worker.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Address of the coordinator, `http://host:port`.
-    pub coordinator: String,
+    /// Where the coordinator is, and what it is shown.
+    pub coordinator: Target,
     /// URL of the bucket; by default the coordinator says where it is.
     pub bucket: Option<String>,
     /// Folder of the local cache; one worker only may use it at a time.

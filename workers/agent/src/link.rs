@@ -117,10 +117,11 @@ impl Link {
         answer
     }
 
-    /// Asks until the coordinator answers.
+    /// Asks until the coordinator answers. A token that is refused may be replaced, and what a job has made is worth the
+    /// wait.
     ///
     /// # Errors
-    /// The answer is a refusal, or makes no sense.
+    /// The answer is another refusal, or makes no sense.
     pub async fn persist<T, F>(&self, ask: impl Fn(LeasesClient) -> F) -> Result<T, ClientError>
     where
         F: Future<Output = Result<T, ClientError>>,
@@ -128,7 +129,7 @@ impl Link {
         let mut backoff = Backoff::default();
         loop {
             match self.call(&ask).await {
-                Err(error) if error.is_transient() => {
+                Err(error) if error.is_transient() || is_unauthenticated(&error) => {
                     tracing::warn!(%error, "asking the coordinator again");
                     backoff.wait().await;
                 }
@@ -159,6 +160,10 @@ impl Link {
         self.registered.store(true, Ordering::SeqCst);
         Ok(())
     }
+}
+
+fn is_unauthenticated(error: &ClientError) -> bool {
+    matches!(error, ClientError::Refused(refusal) if refusal.kind == RefusalKind::Unauthenticated)
 }
 
 fn is_unknown_session(error: &ClientError) -> bool {

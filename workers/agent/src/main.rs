@@ -2,6 +2,7 @@
 #![expect(clippy::print_stderr, reason = "the one place that speaks to the terminal")]
 
 mod args;
+mod connect;
 
 use std::process::ExitCode;
 

@@ -63,7 +63,7 @@ impl Bench {
 
     pub fn config(&self, name: &str) -> Config {
         Config {
-            coordinator: self.coordinator.url.clone(),
+            coordinator: (&self.coordinator.url).into(),
             bucket: None,
             cache: self.dir.path().join(format!("cache-{name}")),
             cache_size: 1 << 30,

@@ -1,0 +1,105 @@
+//! What the audit trail says, as an operator reads it.
+
+use std::io::Write;
+use std::sync::{Arc, Mutex};
+
+use serde_json::Value;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use vico::protocol::SweepsClient;
+
+use crate::bench::manifest;
+use crate::security::{House, READ, SUBMIT, WORKER};
+
+/// Lines in memory.
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Lines {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
+
+impl Lines {
+    /// The fields of every event so far.
+    fn events(&self) -> Vec<Value> {
+        let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
+        let parsed = text
+            .lines()
+            .map(|line| serde_json::from_str::<Value>(line).unwrap());
+        parsed.map(|event| event["fields"].clone()).collect()
+    }
+}
+
+/// `method who subject outcome` of changes, `method reason` of what was refused.
+fn told(events: &[Value]) -> Vec<String> {
+    let text = |event: &Value, field: &str| event[field].as_str().unwrap_or_default().to_owned();
+    let line = |event: &Value| {
+        let fields = match text(event, "message").as_str() {
+            "change" => &["method", "who", "subject", "outcome"][..],
+            _ => &["method", "reason"],
+        };
+        let words: Vec<_> = fields.iter().map(|field| text(event, field)).collect();
+        words.join(" | ")
+    };
+    events.iter().map(line).collect()
+}
+
+#[tokio::test]
+async fn changes_and_refusals_are_told_and_reading_is_not() {
+    let lines = Lines::default();
+    let subscriber = tracing_subscriber::fmt().json().with_writer(lines.clone());
+    let _guard = subscriber
+        .with_env_filter(EnvFilter::new("off,audit=info"))
+        .finish()
+        .set_default();
+    let house = House::new(|_, _| {}).await;
+    let users = house.users(SUBMIT);
+    let sweep = users.submit(manifest("hello", 1)).await.unwrap().status.sweep;
+    let worker = house.worker(WORKER);
+    worker.register(&[]).await.unwrap();
+    let grant = worker.acquire_one().await;
+    worker.complete(&grant).await.unwrap();
+    house.users(READ).list().await.unwrap();
+    users.cancel(&sweep).await.unwrap();
+    house.users(READ).cancel(&sweep).await.unwrap_err();
+    SweepsClient::new(house.target(""))
+        .unwrap()
+        .list()
+        .await
+        .unwrap_err();
+    assert!(users.cancel(&"nobody-00000000".parse().unwrap()).await.is_err());
+    let job = grant.job.0.short();
+    let expected = [
+        format!("/vico.v1.Sweeps/Submit | the-submit | {sweep} | done"),
+        "/vico.v1.Leases/Register | the-worker | w1 | done".to_owned(),
+        format!("/vico.v1.Leases/Acquire | the-worker | w1: {job} | done"),
+        format!("/vico.v1.Leases/Complete | the-worker | w1: {job} | done"),
+        format!("/vico.v1.Sweeps/CancelSweep | the-submit | {sweep} | done"),
+        "/vico.v1.Sweeps/CancelSweep | the-read may not do this: the token's role is `read`, it takes `submit`"
+            .to_owned(),
+        "/vico.v1.Sweeps/ListSweeps | a token is needed and none was shown".to_owned(),
+        "/vico.v1.Sweeps/CancelSweep | the-submit | nobody-00000000 | NotFound".to_owned(),
+    ];
+    assert_eq!(told(&lines.events()), expected);
+    let everything = format!("{:?}", lines.events());
+    assert!(
+        !everything.contains(SUBMIT) && !everything.contains(READ),
+        "a token leaked"
+    );
+}

@@ -1,0 +1,115 @@
+//! Where a coordinator is, what it must prove, and what it is shown.
+
+use std::path::PathBuf;
+
+use super::ClientError;
+
+/// A coordinator's address and the credentials for it. A bare address needs none.
+#[derive(Clone, Debug, Default)]
+pub struct Target {
+    /// `http://host:port`, or `https://host:port` for TLS.
+    pub url: String,
+    /// What TLS goes by; of no meaning for `http://`.
+    pub tls: TlsFiles,
+    /// Shown with every request.
+    pub token: Option<Token>,
+}
+
+/// PEM files for TLS. They are read again for every connection, so that renewed ones are taken up.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// Who may vouch for the coordinator; this machine's authorities by default.
+    pub ca: Option<PathBuf>,
+    /// Where the coordinator asks for a certificate.
+    pub identity: Option<Identity>,
+}
+
+/// What a client proves who it is with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// The certificate, followed by those between it and the authority.
+    pub cert: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+}
+
+/// A bearer token.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Token {
+    /// As it is.
+    Text(String),
+    /// A file that holds it; read for every request, so that a renewed one is taken up.
+    File(PathBuf),
+}
+
+impl std::fmt::Debug for Token {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Text(_) => f.write_str("Token(…)"),
+            Self::File(path) => write!(f, "Token({})", path.display()),
+        }
+    }
+}
+
+impl Token {
+    /// The token without the line end that editors leave.
+    pub(super) fn read(&self) -> Result<String, String> {
+        match self {
+            Self::Text(text) => Ok(text.trim().to_owned()),
+            Self::File(path) => match std::fs::read_to_string(path) {
+                Ok(text) => Ok(text.trim().to_owned()),
+                Err(error) => Err(format!(
+                    "the token file {} cannot be read: {error}",
+                    path.display()
+                )),
+            },
+        }
+    }
+}
+
+impl Target {
+    /// With a scheme where none is written.
+    pub(super) fn full_url(&self) -> String {
+        if self.url.contains("://") {
+            self.url.clone()
+        } else {
+            format!("http://{}", self.url)
+        }
+    }
+
+    /// The files, where the scheme asks for them.
+    pub(super) fn wants_tls(&self) -> bool {
+        self.url.starts_with("https://")
+    }
+
+    /// Refuses credentials that would not be used: whoever gives them expects them to protect.
+    pub(super) fn check(&self) -> Result<(), ClientError> {
+        if self.tls != TlsFiles::default() && !self.wants_tls() {
+            return Err(ClientError::Credentials {
+                reason: format!("TLS files are of no use for `{}`: write https://", self.url),
+            });
+        }
+        Ok(())
+    }
+}
+
+impl From<&str> for Target {
+    fn from(url: &str) -> Self {
+        Self {
+            url: url.to_owned(),
+            ..Self::default()
+        }
+    }
+}
+
+impl From<&String> for Target {
+    fn from(url: &String) -> Self {
+        url.as_str().into()
+    }
+}
+
+impl From<&Target> for Target {
+    fn from(target: &Target) -> Self {
+        target.clone()
+    }
+}

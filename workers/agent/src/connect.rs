@@ -1,0 +1,55 @@
+//! Where the coordinator is, and what it is shown.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use vico::protocol::{Identity, Target, TlsFiles, Token};
+
+/// How the worker reaches the coordinator. A token is never an argument: arguments are seen by everybody on the machine.
+#[derive(Debug, Args)]
+pub(crate) struct Connect {
+    /// Address of the coordinator; https://… for TLS.
+    #[arg(
+        long,
+        env = "VICO_COORDINATOR",
+        default_value = "http://127.0.0.1:7717",
+        value_name = "URL"
+    )]
+    coordinator: String,
+    /// Who vouches for the coordinator: PEM certificates [default: this machine's authorities].
+    #[arg(long, env = "VICO_TLS_CA", value_name = "FILE")]
+    tls_ca: Option<PathBuf>,
+    /// This worker's certificate, where the coordinator asks for one.
+    #[arg(long, env = "VICO_TLS_CERT", value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// The private key of --tls-cert.
+    #[arg(long, env = "VICO_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+    /// File that holds the token; the token itself may stand in VICO_TOKEN.
+    #[arg(long, env = "VICO_TOKEN_FILE", value_name = "FILE")]
+    token_file: Option<PathBuf>,
+}
+
+impl Connect {
+    /// Where, and with what.
+    pub(crate) fn target(&self) -> Target {
+        let identity = self.tls_cert.clone().zip(self.tls_key.clone());
+        Target {
+            url: self.coordinator.clone(),
+            tls: TlsFiles {
+                ca: self.tls_ca.clone(),
+                identity: identity.map(|(cert, key)| Identity { cert, key }),
+            },
+            token: self
+                .token_file
+                .clone()
+                .map(Token::File)
+                .or_else(token_of_environment),
+        }
+    }
+}
+
+fn token_of_environment() -> Option<Token> {
+    let token = std::env::var("VICO_TOKEN").ok()?;
+    (!token.trim().is_empty()).then_some(Token::Text(token))
+}
