@@ -8,6 +8,7 @@
 //! - [`gallery`]: pictures in folders, by whatever tool. [`statistics`]: what a table of scores allows one to say.
 //! - [`spec`]: what a job reads, already valid; the digest of it is the job's key.
 //! - [`manifest`]: YAML to a valid sweep. [`plan`]: a sweep to keyed jobs. [`report`]: receipts to tables.
+//! - [`probes`]: the pages that probes and scrapers ask for.
 //! - [`store`]: the bucket, the only durable thing. [`protocol`]: the wire, and the only place that sees it.
 //!
 //! Invariants: a job whose receipt exists is done; a key depends on nothing but [`spec::JobInputs`]; `object_store` is
@@ -20,6 +21,7 @@ pub mod ids;
 pub mod job;
 pub mod manifest;
 pub mod plan;
+pub mod probes;
 pub mod protocol;
 pub mod report;
 pub mod score;

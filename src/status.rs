@@ -10,7 +10,7 @@ use crate::ids::{Attempt, JobKey, SweepId, WorkerId};
 use crate::job::{DeviceFacts, Failure, JobState, Progress, Stage};
 
 /// Where a sweep stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SweepState {
     /// Some job has not ended.
@@ -24,6 +24,9 @@ pub enum SweepState {
 }
 
 impl SweepState {
+    /// All states.
+    pub const ALL: [Self; 4] = [Self::Running, Self::Succeeded, Self::Failed, Self::Cancelled];
+
     /// Whether nothing more will happen unless a user asks.
     pub fn has_ended(self) -> bool {
         self != Self::Running

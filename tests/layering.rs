@@ -10,6 +10,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("digest", &[]),
     ("clock", &[]),
     ("ids", &["digest"]),
+    ("probes", &[]),
     ("score", &[]),
     ("gallery", &[]),
     ("statistics", &[]),
@@ -33,7 +34,7 @@ const LAYERS: &[(&str, &[&str])] = &[
 const WORDS: &[(&str, &[&str])] = &[
     ("serde_yaml", &["src/manifest/"]),
     ("object_store", &["src/store/"]),
-    ("nvml_wrapper", &["workers/agent/src/device.rs"]),
+    ("nvml_wrapper", &["workers/agent/src/device/"]),
     ("vico_proto", &["src/protocol/", "coordinator/src/rpc"]),
     ("candle_core", &["workers/engine/", "workers/agent/src/engine/"]),
 ];

@@ -21,6 +21,8 @@ pub struct Config {
     pub tls: Option<TlsFiles>,
     /// The file of tokens; without it nobody is asked who they are.
     pub tokens: Option<PathBuf>,
+    /// Where probes and metrics are served without encryption; nowhere by default.
+    pub http: Option<SocketAddr>,
     /// How often the files of certificates and tokens are looked at.
     pub look_every: Duration,
     /// How long a worker may be silent before its jobs are given to others.
@@ -40,6 +42,7 @@ impl Default for Config {
             insecure: false,
             tls: None,
             tokens: None,
+            http: None,
             look_every: Duration::from_secs(5),
             lease_ttl: Duration::from_secs(30),
         }

@@ -2,15 +2,18 @@
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::ServerConfig;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use vico::probes;
 
 use crate::auth::{self, GateLayer, Tokens};
 use crate::config::{Config, Parts};
 use crate::error::Error;
+use crate::metrics::Pages;
 use crate::office::{Office, Staff};
 use crate::renewal::Keeper;
 use crate::{rpc, tls};
@@ -18,6 +21,7 @@ use crate::{rpc, tls};
 /// A coordinator that owns its bucket and its port, and does not serve yet.
 pub struct Coordinator {
     listener: TcpListener,
+    http: Option<TcpListener>,
     credentials: Credentials,
     office: Office,
 }
@@ -40,13 +44,17 @@ impl Coordinator {
         let listen = config.listen;
         require_secrecy(config)?;
         let credentials = Credentials::open(config).await?;
-        let bound = TcpListener::bind(listen).await;
-        let listener = bound.map_err(|source| Error::Listen { listen, source })?;
+        let listener = bind(listen).await?;
+        let http = match config.http {
+            Some(http) => Some(bind(http).await?),
+            None => None,
+        };
         parts.store.require_create_if_absent(&*parts.clock).await?;
         let writer = writer_name(listener.local_addr().ok());
         let office = Office::open(parts, &writer, config.lease_ttl).await?;
         Ok(Self {
             listener,
+            http,
             credentials,
             office,
         })
@@ -55,6 +63,11 @@ impl Coordinator {
     /// Where it listens.
     pub fn address(&self) -> std::io::Result<SocketAddr> {
         self.listener.local_addr()
+    }
+
+    /// Where probes and metrics are served, if they are.
+    pub fn http_address(&self) -> Option<SocketAddr> {
+        self.http.as_ref()?.local_addr().ok()
     }
 
     /// Serves until told to stop, until another coordinator takes over, or until the journal is beyond writing.
@@ -67,8 +80,16 @@ impl Coordinator {
         let entrance = rpc::Entrance {
             listener: self.listener,
             tls: self.credentials.tls.as_ref().map(Keeper::renewed),
-            gate: GateLayer::new(self.credentials.tokens.as_ref().map(Keeper::renewed)),
+            gate: GateLayer::new(
+                self.credentials.tokens.as_ref().map(Keeper::renewed),
+                staff.meters.clone(),
+            ),
         };
+        if let Some(listener) = self.http {
+            let pages = Arc::new(Pages::new(staff.handle.clone(), staff.meters.clone()));
+            let serving = probes::serve(listener, probes::router(pages), stop.clone());
+            staff.join(async { serving.await.map_err(Error::Probes) });
+        }
         self.credentials.look_after(&mut staff, &stop);
         staff.join(rpc::serve(entrance, services, stop));
         staff.work().await
@@ -98,6 +119,11 @@ impl Credentials {
             staff.join(tokens.run(self.every, stop.clone()));
         }
     }
+}
+
+async fn bind(listen: SocketAddr) -> Result<TcpListener, Error> {
+    let bound = TcpListener::bind(listen).await;
+    bound.map_err(|source| Error::Listen { listen, source })
 }
 
 /// Refuses to be reached by others where they could read along, or be anybody.

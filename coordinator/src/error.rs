@@ -38,6 +38,9 @@ pub enum Error {
     /// The connections broke down as a whole.
     #[error("the gRPC server failed")]
     Serve(#[source] tonic::transport::Error),
+    /// The port for probes and metrics broke down.
+    #[error("probes and metrics cannot be served")]
+    Probes(#[source] std::io::Error),
     /// The bucket cannot be used, or another coordinator has taken it over.
     #[error(transparent)]
     Store(#[from] store::Error),

@@ -7,6 +7,7 @@
 //! - `rehearsal`: the brain in made-up fleets, for the benchmarks.
 //! - `logbook`: what attempts write. `rpc`: the wire to `handle` and back, no logic.
 //! - `door`, `tls`, `auth`, `audit`: who comes in, who may do what, and what is told of it. `renewal`: their files.
+//! - `metrics`: what is counted, and the pages that show it.
 //!
 //! [`Coordinator`] is the whole; the command line beside this library is one of its users.
 
@@ -22,6 +23,7 @@ mod error;
 mod handle;
 mod logbook;
 mod memory;
+mod metrics;
 mod office;
 mod publish;
 mod recovery;

@@ -120,6 +120,7 @@ fn worker_config(url: &str, store: &Store, settings: WorkerSettings) -> vico_wor
         cache_size: settings.cache_size,
         slots: settings.slots,
         name: "local".parse().expect("it is a word of letters"),
+        http: None,
         grace: GRACE,
     }
 }

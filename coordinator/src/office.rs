@@ -14,6 +14,7 @@ use crate::core::{Brain, Event, Settings};
 use crate::error::Error;
 use crate::handle::Handle;
 use crate::logbook::LogBook;
+use crate::metrics::Meters;
 use crate::recovery;
 use crate::scribe::Scribe;
 
@@ -64,7 +65,8 @@ impl Office {
 
         let mut others = JoinSet::new();
         let store = self.parts.store.clone();
-        let scribe = Scribe::new(self.journal, stop.clone());
+        let meters = Meters::default();
+        let scribe = Scribe::new(self.journal, meters.clone(), stop.clone());
         others.spawn(scribe.run(to_write, written));
         let (book, until) = (Arc::clone(&logs), last.clone());
         others.spawn(async move { book.run(&store, until).await });
@@ -81,6 +83,7 @@ impl Office {
         Staff {
             handle: Handle::new(inbox, changed),
             logs,
+            meters,
             main,
             others,
             stop,
@@ -95,6 +98,8 @@ pub(crate) struct Staff {
     pub(crate) handle: Handle,
     /// The logs of attempts.
     pub(crate) logs: Arc<LogBook>,
+    /// What they count.
+    pub(crate) meters: Meters,
     main: JoinSet<Result<(), Error>>,
     others: JoinSet<()>,
     stop: CancellationToken,

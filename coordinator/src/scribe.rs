@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use vico::store::{self, Journal};
 
 use crate::error::Error;
+use crate::metrics::Meters;
 #[cfg(test)]
 use crate::sabotage;
 
@@ -33,12 +35,17 @@ pub(crate) struct Written {
 /// Writes group after group. An outage is waited out; only a successor or a broken journal ends it.
 pub(crate) struct Scribe {
     journal: Journal,
+    meters: Meters,
     stop: CancellationToken,
 }
 
 impl Scribe {
-    pub(crate) fn new(journal: Journal, stop: CancellationToken) -> Self {
-        Self { journal, stop }
+    pub(crate) fn new(journal: Journal, meters: Meters, stop: CancellationToken) -> Self {
+        Self {
+            journal,
+            meters,
+            stop,
+        }
     }
 
     /// Runs until `groups` is closed. The error is sent as the last answer.
@@ -57,7 +64,9 @@ impl Scribe {
     }
 
     async fn write(&mut self, group: Group) -> Result<Written, Error> {
+        let begun = Instant::now();
         self.append(&group).await?;
+        self.meters.committed(begun.elapsed());
         if let Some(state) = group.snapshot {
             // The events are safe without it; the next start only takes longer.
             if let Err(error) = self.journal.snapshot(state).await {
@@ -85,6 +94,7 @@ impl Scribe {
             if !may_pass(&failed) || self.stop.is_cancelled() {
                 return Err(failed.into());
             }
+            self.meters.not_committed();
             tracing::error!(
                 error = &failed as &dyn std::error::Error,
                 "the journal cannot be written; trying again"

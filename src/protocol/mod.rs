@@ -14,6 +14,9 @@ pub use client::{
 pub use convert::InvalidMessage;
 pub use status::{Refusal, RefusalKind};
 
+/// The header of an answer that says which version answered.
+pub const VERSION_HEADER: &str = "vico-version";
+
 /// Bytes of one message at most, in both directions. Documents travel through the bucket, so control fits easily; a
 /// sweep's full list of jobs is the largest.
 pub const MAX_MESSAGE_BYTES: usize = 61024 * 1024;

@@ -128,7 +128,8 @@ impl Actor {
                 let (class, message, gave_up) =
                     (failure.class.as_str(), &failure.message, *next == Next::GiveUp);
                 let label = self.brain.state.label(known);
-                tracing::warn!(job = label, attempt = %tried.attempt, worker = %tried.worker, class, message, gave_up, "attempt failed");
+                let sweep = self.brain.state.listing(known).next().map(|sweep| &sweep.id);
+                tracing::warn!(sweep = sweep.map(tracing::field::display), job = %job.0.short(), attempt = %tried.attempt, worker = %tried.worker, label, class, message, gave_up, "attempt failed");
             }
             Event::AttemptReturned { job, lease, .. } | Event::JobSucceeded { job, lease, .. } => {
                 let known = self.brain.state.job(*job);

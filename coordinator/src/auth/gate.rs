@@ -6,18 +6,19 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::header::AUTHORIZATION;
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response};
 use tonic::Status;
 use tonic::body::Body;
 use tonic::codegen::BoxFuture;
 use tower::{Layer, Service};
-use vico::protocol::{Refusal, RefusalKind};
+use vico::protocol::{Refusal, RefusalKind, VERSION_HEADER};
 
 use super::role::Role;
 use super::table::{self, Access};
 use super::tokens::{Holder, Tokens};
 use crate::audit::{self, Entry};
 use crate::door::Peer;
+use crate::metrics::Meters;
 use crate::renewal::Renewed;
 use crate::throttle::Throttle;
 
@@ -31,13 +32,15 @@ pub(crate) struct GateLayer(Arc<Guard>);
 struct Guard {
     tokens: Option<Renewed<Tokens>>,
     throttle: Throttle,
+    meters: Meters,
 }
 
 impl GateLayer {
-    pub(crate) fn new(tokens: Option<Renewed<Tokens>>) -> Self {
+    pub(crate) fn new(tokens: Option<Renewed<Tokens>>, meters: Meters) -> Self {
         Self(Arc::new(Guard {
             tokens,
             throttle: Throttle::default(),
+            meters,
         }))
     }
 }
@@ -80,7 +83,12 @@ where
         let inner = std::mem::replace(&mut self.inner, other);
         let guard = Arc::clone(&self.guard);
         match guard.examine(&request) {
-            Ok(holder) => Box::pin(serve(inner, request, holder)),
+            Ok(holder) => Box::pin(async move {
+                let mut response = serve(inner, request, holder).await?;
+                let version = HeaderValue::from_static(env!("CARGO_PKG_VERSION"));
+                response.headers_mut().insert(VERSION_HEADER, version);
+                Ok(response)
+            }),
             Err(refusal) => {
                 let delay = guard.tell(&request, &refusal);
                 Box::pin(async move {
@@ -116,6 +124,10 @@ impl Guard {
     /// Tells of a refusal, unless the peer has had too many of them; then it has to wait for this one.
     fn tell(&self, request: &Request<Body>, refusal: &Refusal) -> Duration {
         let peer = peer(request);
+        self.meters.refused(match refusal.kind {
+            RefusalKind::Forbidden => "role",
+            _ => "token",
+        });
         if peer.is_some_and(|peer| !self.throttle.allows(peer)) {
             return DELAY;
         }

@@ -35,7 +35,7 @@ pub(super) struct Connect {
 impl Connect {
     /// A client that connects at its first request.
     pub(super) fn client(&self) -> Result<SweepsClient> {
-        Ok(SweepsClient::new(&self.target())?)
+        Ok(SweepsClient::new(self.target())?)
     }
 
     /// Where, and with what.

@@ -49,6 +49,7 @@ use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 
 use exit::Result;
+use logging::LogFormat;
 use output::{Format, Output};
 
 /// Runs personalisation methods for text-to-image models over concepts and prompts, and measures what comes out.
@@ -70,6 +71,16 @@ pub(crate) struct Args {
     /// What to log to stderr, e.g. `info` or `vico=debug`
     #[arg(long, global = true, env = "VICO_LOG", value_name = "FILTER")]
     log: Option<String>,
+    /// How log lines are written
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t,
+        env = "VICO_LOG_FORMAT",
+        value_name = "FORMAT"
+    )]
+    log_format: LogFormat,
 }
 
 #[derive(Debug, Subcommand)]
@@ -137,7 +148,7 @@ pub(crate) fn execute(args: Args) -> ExitCode {
 }
 
 fn start(args: Args, out: Output) -> Result {
-    logging::start(args.log.as_deref(), &args.command)?;
+    logging::start(args.log.as_deref(), args.log_format, &args.command)?;
     let runtime = tokio::runtime::Runtime::new().context("the runtime could not be started")?;
     let outcome = runtime.block_on(args.command.execute(out));
     // An engine that is in the middle of something must not keep the process from leaving.

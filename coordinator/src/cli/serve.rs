@@ -29,6 +29,9 @@ pub(super) struct Serve {
     /// Who may do what: a file with `role name token` a line; roles are admin, submit, read and worker
     #[arg(long, value_name = "FILE")]
     tokens: Option<PathBuf>,
+    /// Serve /livez, /readyz and /metrics there, without encryption; they hold counts and no names
+    #[arg(long, value_name = "ADDRESS")]
+    http: Option<SocketAddr>,
     /// How long a worker may be silent before its jobs are given to others
     #[arg(long, default_value = "30s", value_parser = humantime::parse_duration)]
     lease_ttl: Duration,
@@ -64,6 +67,7 @@ impl Serve {
             insecure: self.insecure,
             tls: self.tls.files(),
             tokens: self.tokens,
+            http: self.http,
             lease_ttl: self.lease_ttl,
             ..Config::default()
         };
@@ -72,6 +76,9 @@ impl Serve {
         let address = coordinator.address().context("the port has no address")?;
         let scheme = if config.tls.is_some() { "https" } else { "http" };
         output::note(format_args!("serving {url} at {scheme}://{address}"));
+        if let Some(http) = coordinator.http_address() {
+            output::note(format_args!("probes and metrics at http://{http}"));
+        }
         let stop = CancellationToken::new();
         let guard = stop.clone();
         let signals = async move {

@@ -13,6 +13,8 @@ use rustls::ServerConfig;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Server;
+use tonic_health::ServingStatus;
+use tonic_health::server::HealthReporter;
 use vico::protocol::MAX_MESSAGE_BYTES;
 use vico::store::Store;
 use vico_proto::v1::leases_server::LeasesServer;
@@ -78,6 +80,7 @@ pub(crate) async fn serve(
     let (health, health_service) = tonic_health::server::health_reporter();
     health.set_serving::<SweepsServer<Services>>().await;
     health.set_serving::<LeasesServer<Services>>().await;
+    tokio::spawn(say_goodbye(health, stop.clone()));
     let reflection = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(vico_proto::DESCRIPTORS)
         .build_v1();
@@ -97,4 +100,13 @@ pub(crate) async fn serve(
         outcome = serving => outcome.map_err(Error::Serve),
         () = async { stop.cancelled().await; tokio::time::sleep(FAREWELL).await } => Ok(()),
     }
+}
+
+/// Once the server stops, because it was told to or because another coordinator has the bucket, it serves nobody: probes
+/// must not send people here while the last requests end.
+async fn say_goodbye(health: HealthReporter, stop: CancellationToken) {
+    stop.cancelled().await;
+    health.set_not_serving::<SweepsServer<Services>>().await;
+    health.set_not_serving::<LeasesServer<Services>>().await;
+    health.set_service_status("", ServingStatus::NotServing).await;
 }

@@ -1,24 +1,28 @@
 //! What the audit trail says, as an operator reads it.
 
+use std::cell::RefCell;
 use std::io::Write;
-use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
-use tracing_subscriber::util::SubscriberInitExt as _;
 use vico::protocol::SweepsClient;
 
 use crate::bench::manifest;
 use crate::security::{House, READ, SUBMIT, WORKER};
 
-/// Lines in memory.
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
+thread_local! {
+    static WRITTEN: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// The lines of this thread, on which a test and its coordinator run. There is one subscriber for the whole process: one of
+/// this test alone would now and then miss what another test came by first.
+#[derive(Clone, Copy)]
+struct Lines;
 
 impl Write for Lines {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
+        WRITTEN.with_borrow_mut(|written| written.extend_from_slice(bytes));
         Ok(bytes.len())
     }
 
@@ -31,14 +35,14 @@ impl<'a> MakeWriter<'a> for Lines {
     type Writer = Self;
 
     fn make_writer(&'a self) -> Self {
-        self.clone()
+        *self
     }
 }
 
 impl Lines {
     /// The fields of every event so far.
-    fn events(&self) -> Vec<Value> {
-        let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
+    fn events() -> Vec<Value> {
+        let text = String::from_utf8(WRITTEN.with_borrow(Clone::clone)).unwrap();
         let parsed = text
             .lines()
             .map(|line| serde_json::from_str::<Value>(line).unwrap());
@@ -62,12 +66,11 @@ fn told(events: &[Value]) -> Vec<String> {
 
 #[tokio::test]
 async fn changes_and_refusals_are_told_and_reading_is_not() {
-    let lines = Lines::default();
-    let subscriber = tracing_subscriber::fmt().json().with_writer(lines.clone());
-    let _guard = subscriber
+    let subscriber = tracing_subscriber::fmt().json().with_writer(Lines);
+    let subscriber = subscriber
         .with_env_filter(EnvFilter::new("off,audit=info"))
-        .finish()
-        .set_default();
+        .finish();
+    tracing::subscriber::set_global_default(subscriber).unwrap();
     let house = House::new(|_, _| {}).await;
     let users = house.users(SUBMIT);
     let sweep = users.submit(manifest("hello", 1)).await.unwrap().status.sweep;
@@ -96,8 +99,8 @@ async fn changes_and_refusals_are_told_and_reading_is_not() {
         "/vico.v1.Sweeps/ListSweeps | a token is needed and none was shown".to_owned(),
         "/vico.v1.Sweeps/CancelSweep | the-submit | nobody-00000000 | NotFound".to_owned(),
     ];
-    assert_eq!(told(&lines.events()), expected);
-    let everything = format!("{:?}", lines.events());
+    assert_eq!(told(&Lines::events()), expected);
+    let everything = format!("{:?}", Lines::events());
     assert!(
         !everything.contains(SUBMIT) && !everything.contains(READ),
         "a token leaked"

@@ -1,5 +1,6 @@
 //! A folder as bucket and a coordinator that can be stopped, killed and started again.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -22,6 +23,7 @@ pub(crate) struct Bench {
 /// A coordinator that serves.
 pub(crate) struct Running {
     url: String,
+    http: Option<SocketAddr>,
     stop: CancellationToken,
     task: JoinHandle<Result<(), Error>>,
 }
@@ -39,9 +41,15 @@ impl Running {
     pub(crate) async fn with(config: &Config, store: Store) -> Self {
         let coordinator = Coordinator::open(config, Parts::new(store)).await.unwrap();
         let url = format!("http://{}", coordinator.address().unwrap());
+        let http = coordinator.http_address();
         let stop = CancellationToken::new();
         let task = tokio::spawn(coordinator.serve(stop.clone()));
-        Self { url, stop, task }
+        Self {
+            url,
+            http,
+            stop,
+            task,
+        }
     }
 
     /// SIGTERM.
@@ -63,6 +71,11 @@ impl Running {
 
     pub(crate) fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Where probes and metrics are.
+    pub(crate) fn http(&self) -> Option<SocketAddr> {
+        self.http
     }
 
     pub(crate) fn users(&self) -> SweepsClient {

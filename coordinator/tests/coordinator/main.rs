@@ -8,6 +8,7 @@ mod failures;
 mod fake_worker;
 mod five_methods;
 mod happy_path;
+mod metrics;
 mod pki;
 mod polling;
 mod refusals;

@@ -95,6 +95,10 @@ fn unreachable<T: std::fmt::Debug>(outcome: Result<T, ClientError>) -> String {
 async fn a_sweep_runs_to_its_end_with_tls_and_tokens() {
     let house = House::new(|_, _| {}).await;
     let users = house.users(SUBMIT);
+    assert_eq!(
+        users.version().await.unwrap().as_deref(),
+        Some(env!("CARGO_PKG_VERSION"))
+    );
     let sweep = users.submit(manifest("hello", 1)).await.unwrap().status.sweep;
     let worker = house.worker(WORKER);
     worker.register(&[]).await.unwrap();

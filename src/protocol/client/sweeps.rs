@@ -7,7 +7,7 @@ use vico_proto::v1::sweeps_client::SweepsClient as Wire;
 use super::{ANSWER_TIMEOUT, ClientError, Line, Target, line, timed};
 use crate::ids::{SweepId, WorkerId};
 use crate::job::FailureClass;
-use crate::protocol::{InvalidMessage, MAX_MESSAGE_BYTES};
+use crate::protocol::{InvalidMessage, MAX_MESSAGE_BYTES, VERSION_HEADER};
 use crate::status::{JobDetail, LogLine, SweepDetail, SweepStatus, WorkerStatus};
 
 /// A manifest as its author wrote it.
@@ -139,6 +139,15 @@ impl SweepsClient {
             .retry_sweep(timed(message, ANSWER_TIMEOUT))
             .await;
         self.read(reply.map_err(|status| self.failed(&status))?.into_inner())
+    }
+
+    /// The coordinator's version, where it says so.
+    pub async fn version(&self) -> Result<Option<String>, ClientError> {
+        let request = timed(pb::ListWorkersRequest {}, ANSWER_TIMEOUT);
+        let reply = self.wire.clone().list_workers(request).await;
+        let reply = reply.map_err(|status| self.failed(&status))?;
+        let version = reply.metadata().get(VERSION_HEADER);
+        Ok(version.and_then(|version| Some(version.to_str().ok()?.to_owned())))
     }
 
     /// All workers that the coordinator knows.

@@ -1,10 +1,11 @@
 //! Command line and environment.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use vico_worker::Config;
 
 use crate::connect::Connect;
@@ -30,9 +31,25 @@ pub(crate) struct Args {
     /// Name, unique among the coordinator's workers; by default this machine's name and the process number.
     #[arg(long, env = "VICO_WORKER_NAME")]
     name: Option<String>,
+    /// Serve /livez, /readyz and /metrics there, without encryption; they hold counts and no names.
+    #[arg(long, env = "VICO_HTTP", value_name = "ADDRESS")]
+    http: Option<SocketAddr>,
+    /// How log lines are written.
+    #[arg(long, value_enum, default_value_t, env = "VICO_LOG_FORMAT")]
+    pub(crate) log_format: LogFormat,
     /// How long jobs may take to save what they have when the worker is told to stop.
     #[arg(long, default_value = "25s", value_parser = humantime::parse_duration)]
     grace: Duration,
+}
+
+/// See `--log-format`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs: a JSON object a line; `span` says which sweep, job, attempt and worker it is about.
+    Json,
 }
 
 impl Args {
@@ -45,6 +62,7 @@ impl Args {
             cache_size: self.cache_size,
             slots: self.slots,
             name: name.parse().context("--name")?,
+            http: self.http,
             grace: self.grace,
         })
     }

@@ -12,6 +12,7 @@ use vico::protocol::{ClientError, RefusalKind};
 use crate::engine::{Ended, EngineThread, Watch, Work};
 use crate::failure::internal;
 use crate::lease::Lease;
+use crate::meters::Outcome;
 use crate::worker::Worker;
 use crate::{checkpoints, prepare, upload};
 
@@ -32,14 +33,16 @@ enum Ending {
 
 /// Does the job under `lease` on the engine of slot `slot`, and tells the coordinator how it went.
 pub async fn run(worker: &Worker, lease: Arc<Lease>, slot: u32, engine: &EngineThread) {
+    worker.meters.attempt_begins();
     let ending = work(worker, &lease, slot, engine).await;
     let ending = if lease.is_lost() { Ending::Lost } else { ending };
-    match ending {
+    let outcome = match ending {
         Ending::Made(outputs) => complete(worker, &lease, outputs).await,
         Ending::Failed(failure) => fail(worker, &lease, failure).await,
         Ending::Left => release(worker, &lease).await,
-        Ending::Lost => tracing::info!("attempt given up: its lease is lost"),
-    }
+        Ending::Lost => give_up(),
+    };
+    worker.meters.attempt_ended(outcome);
     worker.link.leases().forget(lease.grant.lease);
 }
 
@@ -64,7 +67,7 @@ async fn compute(
     engine: &EngineThread,
     work: Work,
 ) -> Ending {
-    let (watch, watched) = Watch::new(Arc::clone(lease), worker.leave.clone());
+    let (watch, watched) = Watch::new(Arc::clone(lease), worker.leave.clone(), worker.meters.clone());
     let (report, outputs, ()) = tokio::join!(
         engine.execute(work, watch),
         upload::outputs(worker, watched.outputs),
@@ -79,7 +82,7 @@ async fn compute(
 }
 
 /// Asks for the commit until there is an answer or the lease is lost.
-async fn complete(worker: &Worker, lease: &Lease, outputs: Outputs) {
+async fn complete(worker: &Worker, lease: &Lease, outputs: Outputs) -> Outcome {
     let completion = Completion {
         session: worker.link.session(),
         job: lease.grant.job,
@@ -92,7 +95,7 @@ async fn complete(worker: &Worker, lease: &Lease, outputs: Outputs) {
         async move { client.complete(completion).await }
     });
     let answer = tokio::select! {
-        () = lease.lost() => return,
+        () = lease.lost() => return Outcome::Lost,
         answer = ask => answer,
     };
     match answer {
@@ -100,17 +103,21 @@ async fn complete(worker: &Worker, lease: &Lease, outputs: Outputs) {
             tracing::info!(outputs = completion.outputs.len(), "job done");
             worker.at_hand.note(lease.grant.job.0);
             checkpoints::clear(worker, lease.grant.job).await;
+            Outcome::Done
         }
-        Err(error) if is_stale(&error) => lease.lose(&error.to_string()),
+        Err(error) if is_stale(&error) => {
+            lease.lose(&error.to_string());
+            Outcome::Lost
+        }
         Err(error) => {
             let failure = internal(format!("the coordinator does not commit the outputs: {error}"));
-            fail(worker, lease, failure).await;
+            fail(worker, lease, failure).await
         }
     }
 }
 
 /// Reports the failure until there is an answer or the lease is lost.
-async fn fail(worker: &Worker, lease: &Lease, failure: Failure) {
+async fn fail(worker: &Worker, lease: &Lease, failure: Failure) -> Outcome {
     tracing::warn!(class = %failure.class, reason = failure.message, "attempt failed");
     let failed = FailedAttempt {
         session: worker.link.session(),
@@ -131,14 +138,21 @@ async fn fail(worker: &Worker, lease: &Lease, failure: Failure) {
             Ok(()) => {}
         }
     }
+    Outcome::Failed
 }
 
 /// Gives the lease back. If the coordinator does not answer, the lease runs out by itself.
-async fn release(worker: &Worker, lease: &Lease) {
+async fn release(worker: &Worker, lease: &Lease) -> Outcome {
     tracing::info!("attempt stopped, the worker is leaving");
     if let Err(error) = worker.link.release(vec![lease.grant.lease], false).await {
         tracing::warn!(%error, "lease not released");
     }
+    Outcome::Left
+}
+
+fn give_up() -> Outcome {
+    tracing::info!("attempt given up: its lease is lost");
+    Outcome::Lost
 }
 
 fn is_stale(error: &ClientError) -> bool {

@@ -1,5 +1,6 @@
 //! What a worker is told at its start.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -21,6 +22,8 @@ pub struct Config {
     pub slots: u32,
     /// Name, unique among the workers of a coordinator.
     pub name: WorkerId,
+    /// Where probes and metrics are served without encryption; nowhere by default.
+    pub http: Option<SocketAddr>,
     /// How long to wait for jobs to save what they have when the worker must leave.
     pub grace: Duration,
 }

@@ -7,6 +7,7 @@
 //! - [`attempt`]: one try at a job: [`prepare`] → [`engine`] → [`upload`] and [`checkpoints`] → ask for the commit.
 //! - [`cache`], [`models`]: bytes at hand; [`worker`]: what all attempts share.
 //! - [`device`], [`picture`]: what computes; PNG files that say what they show.
+//! - [`meters`], [`pages`]: what is counted, and where probes and scrapers find it.
 //!
 //! Invariants: every message about a job carries its lease; a lost lease stops the engine within one train step or
 //! denoise step and says nothing any more; blobs are in the bucket before a completion names them; the engine runs on
@@ -23,7 +24,9 @@ pub mod engine;
 mod failure;
 pub mod lease;
 pub mod link;
+pub mod meters;
 pub mod models;
+pub mod pages;
 pub mod picture;
 pub mod prepare;
 pub mod renew;

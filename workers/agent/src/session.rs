@@ -16,6 +16,8 @@ use crate::cache::Cache;
 use crate::engine::thread::MakeEngine;
 use crate::lease::{Lease, Leases};
 use crate::link::Link;
+use crate::meters::Meters;
+use crate::pages::Pages;
 use crate::slots::{Slot, Slots};
 use crate::worker::Worker;
 use crate::{Config, attempt, renew};
@@ -40,10 +42,16 @@ pub struct Parts {
 /// The cache or bucket cannot be used, or the coordinator refuses this worker.
 pub async fn run(config: Config, parts: Parts, stop: CancellationToken) -> anyhow::Result<()> {
     let leave = stop.child_token();
-    let worker = tokio::select! {
-        () = stop.cancelled() => return Ok(()),
-        worker = open(&config, &parts, leave.clone()) => Arc::new(worker?),
+    let meters = Meters::default();
+    let _pages = match config.http {
+        Some(address) => Some(Pages::open(address, meters.clone()).await?),
+        None => None,
     };
+    let opened = tokio::select! {
+        () = stop.cancelled() => return Ok(()),
+        opened = open(&config, &parts, leave.clone()) => opened?,
+    };
+    let worker = Arc::new(Worker { meters, ..opened });
     let slots = Slots::start(config.slots, &parts.make_engine).context("cannot start an engine thread")?;
     let done = CancellationToken::new();
     let mut renewing = JoinSet::new();
@@ -52,7 +60,9 @@ pub async fn run(config: Config, parts: Parts, stop: CancellationToken) -> anyho
         async move { renew::keep_alive(&worker.link, &worker.leave, &done).await }
     });
     let mut attempts = JoinSet::new();
+    worker.meters.set_at_work(true);
     take_work(&worker, &slots, &mut attempts).await;
+    worker.meters.set_at_work(false);
     say_goodbye(&worker, attempts, config.grace).await;
     done.cancel();
     renewing.join_all().await;
@@ -141,6 +151,7 @@ fn start(worker: &Arc<Worker>, grant: Grant, slot: Slot, attempts: &mut JoinSet<
         sweep = %grant.sweep,
         job = %grant.job.0.short(),
         attempt = %grant.attempt,
+        worker = %worker.link.session().worker,
         stage = %grant.stage,
     );
     span.in_scope(|| tracing::info!("job taken"));

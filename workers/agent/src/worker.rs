@@ -8,6 +8,7 @@ use crate::at_hand::AtHand;
 use crate::cache::Cache;
 use crate::failure::{of_cache, of_store};
 use crate::link::Link;
+use crate::meters::Meters;
 use crate::models::Verified;
 
 /// A worker that has registered and knows its bucket.
@@ -23,6 +24,8 @@ pub struct Worker {
     pub verified: Verified,
     /// What the coordinator is told to be quick here.
     pub at_hand: AtHand,
+    /// What it counts.
+    pub meters: Meters,
     /// Cancelled when the worker must leave.
     pub leave: CancellationToken,
 }
@@ -36,6 +39,7 @@ impl Worker {
             cache,
             verified: Verified::default(),
             at_hand: AtHand::default(),
+            meters: Meters::default(),
             leave,
         }
     }

@@ -2,12 +2,14 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use vico::job::{Failure, Progress};
 
 use crate::lease::Lease;
+use crate::meters::Meters;
 
 /// Why a job should end before its time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +48,7 @@ pub struct Output {
 pub struct Watch {
     lease: Arc<Lease>,
     leave: CancellationToken,
+    meters: Meters,
     outputs: mpsc::Sender<Output>,
     checkpoints: mpsc::Sender<Checkpoint>,
 }
@@ -64,8 +67,8 @@ pub struct Watched {
 const WAITING_OUTPUTS: usize = 16;
 
 impl Watch {
-    /// A watch over the work under `lease`; `leave` says that the worker is leaving.
-    pub fn new(lease: Arc<Lease>, leave: CancellationToken) -> (Self, Watched) {
+    /// A watch over the work under `lease`; `leave` says that the worker is leaving, `meters` count what is done.
+    pub fn new(lease: Arc<Lease>, leave: CancellationToken, meters: Meters) -> (Self, Watched) {
         let (outputs, made) = mpsc::channel(WAITING_OUTPUTS);
         // One is being stored, one may wait: a store slower than the training gets fewer checkpoints, not a slower training.
         let (checkpoints, saved) = mpsc::channel(1);
@@ -77,6 +80,7 @@ impl Watch {
             Self {
                 lease,
                 leave,
+                meters,
                 outputs,
                 checkpoints,
             },
@@ -87,6 +91,11 @@ impl Watch {
     /// Says how far the job is.
     pub fn progress(&self, done: u64, of: u64, note: String) {
         self.lease.set_progress(Progress { done, of, note });
+    }
+
+    /// Counts a train step.
+    pub fn step(&self, took: Duration) {
+        self.meters.step(took);
     }
 
     /// Adds a line to the attempt's log.
@@ -107,6 +116,7 @@ impl Watch {
 
     /// Hands an output over; waits while too many wait to be uploaded. Must not be called on the runtime.
     pub fn output(&self, name: String, bytes: Vec<u8>) {
+        self.meters.made(self.lease.grant.stage);
         // If nobody takes it, `interrupt` says so.
         let _ = self.outputs.blocking_send(Output { name, bytes });
     }

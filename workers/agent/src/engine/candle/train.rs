@@ -1,5 +1,7 @@
 //! A train job on the engine: settings in, checkpoints on the way, an adapter out.
 
+use std::time::Duration;
+
 use vico::job::{Failure, output_names};
 use vico_engine::base_model::BaseModel;
 use vico_engine::methods::Next;
@@ -104,6 +106,9 @@ impl LookerOn<'_> {
         let (step, of, loss) = (report.step, report.of, report.loss);
         self.watch
             .progress(step as u64, of as u64, format!("loss {loss:.4}"));
+        // A clock that is out of order must not end a training.
+        self.watch
+            .step(Duration::try_from_secs_f32(report.seconds).unwrap_or_default());
         let twentieth = (of / 20).max(1);
         if step == 1 || step.is_multiple_of(twentieth) {
             let (mse, regulariser, seconds) = (report.mse, report.regulariser, report.seconds);

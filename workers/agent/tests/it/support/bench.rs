@@ -69,6 +69,7 @@ impl Bench {
             cache_size: 1 << 30,
             slots: 1,
             name: name.parse().unwrap(),
+            http: None,
             grace: Duration::from_secs(30),
         }
     }

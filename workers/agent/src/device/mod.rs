@@ -1,4 +1,6 @@
-//! What this machine computes on. The only place that asks NVML.
+//! What this machine computes on. The only place that asks NVML. [`sensors`]: how its GPUs are.
+
+pub mod sensors;
 
 use nvml_wrapper::Nvml;
 use nvml_wrapper::error::NvmlError;
