@@ -18,6 +18,7 @@ fn vico_coord(args: &[&str]) -> Ended {
         .env_remove("VICO_COORDINATOR")
         .env_remove("VICO_OUTPUT")
         .env_remove("VICO_LOG")
+        .env_remove("VICO_BUCKET")
         .output()
         .unwrap();
     Ended {
@@ -142,4 +143,78 @@ fn the_shipped_manifests_are_valid_and_show_their_defaults() {
         assert_eq!(shown.code, Some(0), "{}", shown.stderr);
         assert!(shown.stdout.contains("weight_decay"), "{}", shown.stdout);
     }
+}
+
+#[test]
+fn a_doctor_finds_a_healthy_bucket_and_a_missing_coordinator() {
+    let folder = tempfile::tempdir().unwrap();
+    let bucket = folder.path().join("bucket").display().to_string();
+    let manifest = "manifests/quickstart.yaml";
+    let healthy = vico_coord(&["doctor", "--offline", "--bucket", &bucket, "--manifest", manifest]);
+    assert_eq!(healthy.code, Some(0), "{}{}", healthy.stdout, healthy.stderr);
+    for check in [
+        "program",
+        "bucket: write and read",
+        "bucket: create under races",
+        "bucket: clock",
+        "manifest",
+    ] {
+        let line = healthy.stdout.lines().find(|line| line.starts_with(check));
+        assert!(
+            line.is_some_and(|line| line.contains("works")),
+            "{check}:\n{}",
+            healthy.stdout
+        );
+    }
+
+    let alone = vico_coord(&["doctor", "--coordinator", "http://127.0.0.1:9", "-o", "json"]);
+    assert_eq!(alone.code, Some(2), "{}", alone.stderr);
+    let findings: serde_json::Value = serde_json::from_str(&alone.stdout).unwrap();
+    let bad: Vec<_> = findings
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|it| it["outcome"] == "fails")
+        .collect();
+    assert_eq!(bad.len(), 1, "{findings}");
+    assert_eq!(bad[0]["check"], "coordinator");
+    assert!(
+        bad[0]["fix"].as_str().unwrap().contains("vico-coord serve"),
+        "{findings}"
+    );
+}
+
+#[test]
+fn a_doctor_names_the_manifests_missing_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("sweep.yaml");
+    let text = std::fs::read_to_string(root().join("manifests/quickstart.yaml")).unwrap();
+    std::fs::write(&path, text).unwrap();
+    let ill = vico_coord(&["doctor", "--offline", "--manifest", path.to_str().unwrap()]);
+    assert_eq!(ill.code, Some(2), "{}{}", ill.stdout, ill.stderr);
+    let line = ill
+        .stdout
+        .lines()
+        .find(|line| line.starts_with("manifest"))
+        .unwrap();
+    assert!(
+        line.contains("fails") && line.contains(folder.path().to_str().unwrap()),
+        "{line}"
+    );
+}
+
+#[test]
+fn a_public_address_without_locks_is_a_usage_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let bucket = folder.path().display().to_string();
+    let open = vico_coord(&["serve", "--bucket", &bucket, "--listen", "0.0.0.0:0"]);
+    assert_eq!(open.code, Some(2), "{}", open.stderr);
+    assert!(
+        open.stderr.contains("--tls-cert") && open.stderr.contains("--tokens"),
+        "{}",
+        open.stderr
+    );
+    let half = vico_coord(&["serve", "--bucket", &bucket, "--tls-cert", "tls.crt"]);
+    assert_eq!(half.code, Some(2), "{}", half.stderr);
+    assert!(half.stderr.contains("--tls-key"), "{}", half.stderr);
 }

@@ -11,6 +11,7 @@ mod completion;
 mod connect;
 mod describe;
 mod diff;
+mod doctor;
 mod exit;
 #[cfg(feature = "local")]
 mod export;
@@ -128,6 +129,8 @@ enum Command {
     Schema,
     /// Print a completion script for a shell
     Completion(completion::Completion),
+    /// Look at bucket, coordinator, workers, model files and GPUs, and say what to fix
+    Doctor(doctor::Doctor),
     /// Check that a bucket keeps the promises that the coordinator relies on
     StorageCheck(storage_check::StorageCheck),
 }
@@ -182,6 +185,7 @@ impl Command {
             Self::Workers(args) => args.execute(out).await,
             Self::Schema => schema::print(),
             Self::Completion(args) => args.execute(),
+            Self::Doctor(args) => args.execute(out).await,
             Self::StorageCheck(args) => args.execute(out).await,
         }
     }
