@@ -1,6 +1,8 @@
 //! A mask and how well it agrees with another.
 
+use candle_core::{Result as TensorResult, Tensor};
 use vico_engine::image::Rgb8;
+use vico_engine::methods::vico::otsu;
 
 /// Which pixels show the concept.
 pub(crate) struct Mask {
@@ -22,17 +24,55 @@ impl Mask {
         }
     }
 
-    /// More than half of the votes, each spread over square patches.
-    pub(crate) fn majority<'a>(votes: impl Iterator<Item = &'a Vec<u8>>, side: usize) -> Self {
-        let votes: Vec<&Vec<u8>> = votes.collect();
-        let kept = |x: usize, y: usize| {
-            let of = |vote: &&&Vec<u8>| {
-                let patches = vote.len().isqrt();
-                vote[y * patches / side * patches + x * patches / side] == 1
-            };
-            2 * votes.iter().filter(of).count() > votes.len()
+    /// ViCo's own mask: Otsu's threshold over one map, in square patches.
+    pub(crate) fn of_map(map: &Tensor, side: usize) -> TensorResult<Self> {
+        let (_, kept) = otsu::mask(&map.to_vec1()?);
+        Ok(Self::of_patches(&kept, side))
+    }
+
+    /// One mask of many maps: each is divided by its mean, so that an even map says nothing, and drawn smoothly at the
+    /// picture's size; Otsu's threshold comes once, over the mean of all.
+    pub(crate) fn of_maps<'a>(maps: impl Iterator<Item = &'a Tensor>, side: usize) -> TensorResult<Self> {
+        let mut sum: Option<Tensor> = None;
+        for map in maps {
+            let patches = map.elem_count().isqrt();
+            let density = map.broadcast_div(&map.mean_all()?)?;
+            let density = density.reshape((1, 1, patches, patches))?;
+            let smooth = density.upsample_bilinear2d(side, side, false)?.flatten_all()?;
+            sum = Some(match sum {
+                None => smooth,
+                Some(sum) => (sum + smooth)?,
+            });
+        }
+        let Some(sum) = sum else {
+            candle_core::bail!("no maps to make a mask of");
         };
-        let pixels = (0..side * side).map(|at| kept(at % side, at / side)).collect();
+        let (_, pixels) = otsu::mask(&sum.to_vec1()?);
+        Ok(Self { side, pixels })
+    }
+
+    /// The closest that a grid of so many patches a side comes: those that are at least half covered.
+    pub(crate) fn on_grid(&self, patches: usize) -> Self {
+        let wide = self.side / patches;
+        let half_covered = |patch: usize| {
+            let (left, top) = (patch % patches * wide, patch / patches * wide);
+            let pixels = (top..top + wide).flat_map(|y| (left..left + wide).map(move |x| (x, y)));
+            let covered = pixels.filter(|(x, y)| self.pixels[y * self.side + x]);
+            2 * covered.count() >= wide * wide
+        };
+        let kept: Vec<bool> = (0..patches * patches).map(half_covered).collect();
+        Self::of_patches(&kept, self.side)
+    }
+
+    /// Pixels a side.
+    pub(crate) fn side(&self) -> usize {
+        self.side
+    }
+
+    fn of_patches(kept: &[bool], side: usize) -> Self {
+        let patches = kept.len().isqrt();
+        let patch = |at: usize| at / side * patches / side * patches + at % side * patches / side;
+        let pixels = (0..side * side).map(|at| kept[patch(at)]).collect();
         Self { side, pixels }
     }
 
