@@ -23,6 +23,8 @@ const WORKERS: usize = 4;
 /// Jobs that a worker asks for at a time.
 const SLOTS: u32 = 64;
 const FIRST_LEASES: usize = 200;
+/// Points of the large manifest's matrix.
+const POINTS: usize = 4000;
 /// Jobs done for the rate; the rest of the sweep stays queued.
 const DONE_AT_MOST: usize = 30_000;
 
@@ -54,7 +56,7 @@ async fn first_leases(served: &Served, store: &Store) -> Result<()> {
         // The poll should be there before the sweep is.
         tokio::time::sleep(Duration::from_millis(5)).await;
         let begun = Instant::now();
-        users.submit(manifest(&format!("single-{number}"), 1)).await?;
+        users.submit(single(number)).await?;
         let answered = begun.elapsed();
         let granted = waiting.await??;
         taken.push((granted.duration_since(begun), answered));
@@ -75,7 +77,7 @@ async fn queue(served: &Served, jobs: usize) -> Result<()> {
     let users = SweepsClient::new(served.url())?;
     let (idle, objects) = (served.resident()?, served.objects()?);
     let begun = Instant::now();
-    users.submit(manifest("large", jobs)).await?;
+    users.submit(large(jobs)).await?;
     println!(
         "submit {jobs} jobs    {:8.2} s, {} objects written, peak {} MiB",
         begun.elapsed().as_secs_f64(),
@@ -87,7 +89,7 @@ async fn queue(served: &Served, jobs: usize) -> Result<()> {
         served.resident()?.saturating_sub(idle) / jobs
     );
     let begun = Instant::now();
-    let again = users.submit(manifest("large", jobs)).await?;
+    let again = users.submit(large(jobs)).await?;
     ensure!(again.status.name == "large", "another sweep was joined");
     println!("submit the same again  {:8.2} s", begun.elapsed().as_secs_f64());
     Ok(())
@@ -116,10 +118,31 @@ async fn rate(served: &Served, store: &Store, jobs: usize) -> Result<()> {
     Ok(())
 }
 
-/// About `jobs` jobs that draw one picture each.
-fn manifest(name: &str, jobs: usize) -> ManifestText {
-    let seeds = (1..=jobs.div_ceil(1000)).map(|seed| seed.to_string());
-    let guidance = (0..jobs.min(1000)).map(|step| format!("{}.{:03}", 1 + step / 1000, step % 1000));
+/// One job that draws a picture, as no other `number` does.
+fn single(number: usize) -> ManifestText {
+    let matrix = format!("sampling.guidance: [2.{number:03}]");
+    manifest(
+        &format!("single-{number}"),
+        "base_model: {method: base_model}",
+        &matrix,
+    )
+}
+
+/// About `jobs` jobs: some trainings, and many that draw one picture with what was trained.
+fn large(jobs: usize) -> ManifestText {
+    let methods =
+        (1..=jobs.div_ceil(POINTS)).map(|steps| format!("vico-{steps}: {{method: vico, steps: {steps}}}"));
+    let steps = (1..=40).map(|steps| steps.to_string());
+    let guidance = (0..POINTS.min(jobs) / 40).map(|number| format!("1.{number:03}"));
+    let matrix = format!(
+        "sampling.steps: [{}], sampling.guidance: [{}]",
+        steps.collect::<Vec<_>>().join(", "),
+        guidance.collect::<Vec<_>>().join(", ")
+    );
+    manifest("large", &methods.collect::<Vec<_>>().join("\n  "), &matrix)
+}
+
+fn manifest(name: &str, methods: &str, matrix: &str) -> ManifestText {
     let text = format!(
         "\
 version: 1
@@ -131,13 +154,11 @@ concepts:
 prompt_sets:
   scenes: {{prompts: [\"a {{}} on the beach\"]}}
 methods:
-  base_model: {{method: base_model}}
-matrix: {{sampling.seed: [{}], sampling.guidance: [{}]}}
-sampling: {{steps: 2, size: 128, images_per_prompt: 1}}
+  {methods}
+matrix: {{{matrix}}}
+sampling: {{size: 128, images_per_prompt: 1}}
 metrics: {{protocols: []}}
-",
-        seeds.collect::<Vec<_>>().join(", "),
-        guidance.collect::<Vec<_>>().join(", "),
+"
     );
     ManifestText {
         bytes: text.into_bytes(),

@@ -24,7 +24,7 @@ impl Served {
         let child = Command::new(env!("CARGO_BIN_EXE_vico-coord"))
             .args(["serve", "--listen", &format!("127.0.0.1:{port}"), "--bucket"])
             .arg(bucket)
-            .env("RUST_LOG", "warn")
+            .env("VICO_LOG", "warn")
             .stdout(Stdio::null())
             .spawn()?;
         let url = format!("http://127.0.0.1:{port}");

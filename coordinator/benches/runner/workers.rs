@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use futures::future::try_join_all;
 use tokio::task::JoinHandle;
-use vico::job::{Acquire, BlobRef, Completion, DeviceFacts, Grant, Introduction, Session, output_names};
+use vico::job::{
+    Acquire, BlobRef, Completion, DeviceFacts, Grant, Introduction, Session, Stage, output_names,
+};
 use vico::protocol::{ClientError, LeasesClient};
 use vico::store::Store;
 
@@ -109,11 +111,15 @@ impl Worker {
     }
 
     async fn complete(&self, grant: &Grant) -> Result<(), ClientError> {
+        let output = match grant.stage {
+            Stage::Train => output_names::ADAPTER.to_owned(),
+            _ => output_names::image(0, 0),
+        };
         let completion = Completion {
             session: self.session.clone(),
             job: grant.job,
             lease: grant.lease,
-            outputs: BTreeMap::from([(output_names::image(0, 0), self.picture.clone())]),
+            outputs: BTreeMap::from([(output, self.picture.clone())]),
             log: Vec::new(),
         };
         self.client.complete(completion).await
