@@ -79,17 +79,20 @@ impl fmt::Display for Means<'_> {
                 "with the other photos' truths: {masks:.3}, of the truths: {truths:.3}"
             )?;
         }
-        writeln!(f)?;
-        writeln!(
-            f,
-            "{:<26} {:>7} {:>9} {:>16}",
-            "site", "patches", "own masks", "truth in patches"
-        )?;
+        self.write_sites(f)
+    }
+}
+
+impl Means<'_> {
+    fn write_sites(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let photos = self.0;
+        let (own, truth) = ("own masks", "truth in patches");
+        writeln!(f, "\n{:<26} {:>7} {own} {truth}", "site", "patches")?;
         for (index, site) in photos[0].sites.iter().enumerate() {
             let grid = format!("{0} x {0}", site.grid);
             let own = mean(photos, |photo| photo.sites[index].own);
-            let patches = mean(photos, |photo| photo.sites[index].patches);
-            writeln!(f, "{:<26} {grid:>7} {own:>9.3} {patches:>16.3}", site.path)?;
+            let truth = mean(photos, |photo| photo.sites[index].patches);
+            writeln!(f, "{:<26} {grid:>7} {own:>9.3} {truth:>16.3}", site.path)?;
         }
         Ok(())
     }
