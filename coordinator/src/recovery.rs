@@ -21,7 +21,7 @@ pub(crate) fn fold(recovered: &Recovered) -> Result<State, Error> {
         decode_events(frame)?.iter().for_each(|event| state.apply(event));
     }
     state.check()?;
-    memory::give_back();
+    memory::give_back_after(state.jobs().len());
     Ok(state)
 }
 

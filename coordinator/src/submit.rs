@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use vico::ids::{JobKey, SweepId};
 use vico::job::JobState;
 use vico::manifest::{self, Manifest, Origin};
-use vico::plan::{self, Plan, PlanSummary, PlannedJob};
+use vico::plan::{self, Plan, PlanSummary, PlannedJob, Resolved};
 use vico::protocol::{MAX_MANIFEST_BYTES, ManifestText, Refusal, RefusalKind};
 use vico::spec::JobInputs;
-use vico::store::{self, JobPage, Store};
+use vico::store::{self, Store};
 
 use crate::core::{Command, NewJob, NewSweep};
 use crate::handle::Handle;
@@ -32,9 +32,6 @@ pub(crate) enum Error {
     /// The text is not UTF-8, which the parser would have said.
     #[error("the manifest is not UTF-8")]
     NotText(#[from] std::str::Utf8Error),
-    /// A bug: specs are plain structs.
-    #[error("the plan's jobs have no JSON form")]
-    Unpackable(#[source] std::io::Error),
     /// The program ends, or planning panicked.
     #[error("planning was interrupted")]
     Interrupted,
@@ -51,7 +48,7 @@ impl From<Error> for Refusal {
                 store::Error::NotFound { .. } | store::Error::Refused { .. } => RefusalKind::Invalid,
                 _ => RefusalKind::Unavailable,
             },
-            Error::Unpackable(_) | Error::Interrupted => RefusalKind::Internal,
+            Error::Interrupted => RefusalKind::Internal,
             _ => RefusalKind::Invalid,
         };
         Self::new(kind, error.to_string())
@@ -62,7 +59,7 @@ impl From<Error> for Refusal {
 pub(crate) async fn plan(store: &Store, text: &ManifestText) -> Result<PlanSummary, Error> {
     let (manifest, origin) = read(text)?;
     let resolved = store.resolve(&plan::needs(&manifest, &origin)).await?;
-    let plan = plan::expand(&manifest, &origin, &resolved)?;
+    let plan = expand(manifest, origin, resolved).await?;
     let done = store.receipts(plan.jobs.keys().copied()).await?;
     Ok(plan.summary(&done.into_keys().collect()))
 }
@@ -71,8 +68,6 @@ pub(crate) async fn plan(store: &Store, text: &ManifestText) -> Result<PlanSumma
 #[derive(Debug, Clone)]
 pub(crate) struct Prepared {
     pub(crate) plan: Plan,
-    /// The plan's jobs as workers read them.
-    pages: Vec<JobPage>,
     /// The manifest as it was written, and with every default filled in.
     manifest: [String; 2],
 }
@@ -95,18 +90,16 @@ pub(crate) async fn prepare(store: &Store, text: &ManifestText) -> Result<Prepar
     let (manifest, origin) = read(text)?;
     let resolved = store.import(&plan::needs(&manifest, &origin)).await?;
     let written = std::str::from_utf8(&text.bytes)?.to_owned();
-    // Off the async threads: a large plan takes a while.
-    let prepared = tokio::task::spawn_blocking(move || {
-        let plan = plan::expand(&manifest, &origin, &resolved)?;
-        let pages = JobPage::pack(&plan.jobs).map_err(Error::Unpackable)?;
-        let manifest = [written, manifest.show_defaults()];
-        Ok(Prepared {
-            plan,
-            pages,
-            manifest,
-        })
-    });
-    prepared.await.map_err(|_| Error::Interrupted)?
+    Ok(Prepared {
+        manifest: [written, manifest.show_defaults()],
+        plan: expand(manifest, origin, resolved).await?,
+    })
+}
+
+/// Off the async threads: a large plan takes a while.
+async fn expand(manifest: Manifest, origin: Origin, resolved: Resolved) -> Result<Plan, Error> {
+    let plan = tokio::task::spawn_blocking(move || plan::expand(&manifest, &origin, &resolved));
+    Ok(plan.await.map_err(|_| Error::Interrupted)??)
 }
 
 /// Can be repeated until it succeeds.
@@ -122,9 +115,10 @@ pub(crate) async fn take_in(handle: &Handle, store: &Store, prepared: Prepared) 
         write_documents(store, &prepared).await.map_err(Error::from)?;
         done(handle, store, &prepared.plan).await?
     };
+    let jobs = prepared.plan.jobs.len();
     let sweep = new_sweep(prepared.plan, done);
     handle.command(Command::AddSweep(sweep)).await?;
-    memory::give_back();
+    memory::give_back_after(jobs);
     Ok(known)
 }
 
@@ -157,7 +151,7 @@ async fn write_documents(store: &Store, prepared: &Prepared) -> Result<(), store
     let sweep = &prepared.plan.sweep;
     let [written, resolved] = &prepared.manifest;
     store.put_manifest(sweep, written, resolved).await?;
-    store.put_jobs(sweep, &prepared.pages).await?;
+    store.put_jobs(sweep, &prepared.plan.jobs).await?;
     store.put_plan(sweep, &prepared.plan).await
 }
 

@@ -20,40 +20,6 @@ const REQUESTS_IN_FLIGHT: usize = 16;
 /// Jobs of a sweep differ in a few words: the fastest level packs them to a fiftieth.
 const LEVEL: i32 = 1;
 
-/// Jobs whose keys begin alike, packed.
-#[derive(Debug, Clone)]
-pub struct JobPage {
-    /// The first byte of their keys.
-    first: u8,
-    packed: Bytes,
-}
-
-impl JobPage {
-    /// All jobs, packed. Takes a while for many.
-    ///
-    /// # Errors
-    /// A job without a JSON form.
-    pub fn pack<J: Serialize>(jobs: &BTreeMap<JobKey, J>) -> std::io::Result<Vec<Self>> {
-        let jobs: Vec<(&JobKey, &J)> = jobs.iter().collect();
-        let pages = jobs.chunk_by(|(a, _), (b, _)| first_byte(**a) == first_byte(**b));
-        pages.map(Self::of).collect()
-    }
-
-    fn of<J: Serialize>(jobs: &[(&JobKey, &J)]) -> std::io::Result<Self> {
-        let mut text = Vec::new();
-        for (key, job) in jobs {
-            text.extend_from_slice(key.to_string().as_bytes());
-            text.push(b' ');
-            serde_json::to_writer(&mut text, job)?;
-            text.push(b'\n');
-        }
-        Ok(Self {
-            first: jobs.first().map_or(0, |(key, _)| first_byte(**key)),
-            packed: zstd::bulk::compress(&text, LEVEL)?.into(),
-        })
-    }
-}
-
 /// As much of a planned job as workers read.
 #[derive(Deserialize)]
 struct Specified {
@@ -62,17 +28,26 @@ struct Specified {
 
 impl Store {
     /// Keeps what a sweep's jobs read.
-    pub async fn put_jobs(&self, sweep: &SweepId, pages: &[JobPage]) -> Result<(), Error> {
-        let writes: Vec<_> = pages.iter().map(|page| self.put_page(sweep, page)).collect();
+    pub async fn put_jobs<J: Serialize + Sync>(
+        &self,
+        sweep: &SweepId,
+        jobs: &BTreeMap<JobKey, J>,
+    ) -> Result<(), Error> {
+        let jobs: Vec<(&JobKey, &J)> = jobs.iter().collect();
+        let pages = jobs.chunk_by(|(a, _), (b, _)| first_byte(**a) == first_byte(**b));
+        let writes: Vec<_> = pages.map(|page| self.put_page(sweep, page)).collect();
         stream::iter(writes)
             .buffer_unordered(REQUESTS_IN_FLIGHT)
             .try_collect()
             .await
     }
 
-    async fn put_page(&self, sweep: &SweepId, page: &JobPage) -> Result<(), Error> {
-        let key = layout::page(sweep, page.first);
-        self.objects.put(&key, &page.packed).await
+    /// Jobs whose keys begin alike. They are packed when it is their turn, so that few pages are in memory.
+    async fn put_page<J: Serialize>(&self, sweep: &SweepId, jobs: &[(&JobKey, &J)]) -> Result<(), Error> {
+        let first = jobs.first().map_or(0, |(job, _)| first_byte(**job));
+        let key = layout::page(sweep, first);
+        let packed = pack(jobs).map_err(|error| Error::corrupt(&key, error.to_string()))?;
+        self.objects.put(&key, &packed).await
     }
 
     /// A sweep's jobs.
@@ -118,6 +93,17 @@ impl Store {
 fn first_byte(job: JobKey) -> u8 {
     let [first, ..] = *job.0.as_bytes();
     first
+}
+
+fn pack<J: Serialize>(jobs: &[(&JobKey, &J)]) -> std::io::Result<Bytes> {
+    let mut text = Vec::new();
+    for (key, job) in jobs {
+        text.extend_from_slice(key.to_string().as_bytes());
+        text.push(b' ');
+        serde_json::to_writer(&mut text, job)?;
+        text.push(b'\n');
+    }
+    Ok(zstd::bulk::compress(&text, LEVEL)?.into())
 }
 
 fn unpack(key: &str, packed: &[u8]) -> Result<String, Error> {

@@ -41,7 +41,6 @@ pub use checkpoints::Checkpoint;
 pub use error::{BadInput, Error};
 pub use folder::{FileEntry, Folder};
 pub use inputs::InputImage;
-pub use jobs::JobPage;
 pub use journal::{Journal, Recovered};
 pub use probe::storage_check;
 pub use probe_report::{Check, Outcome, Report};

@@ -59,8 +59,9 @@ impl Drill {
     /// # Errors
     /// Events that have no JSON form.
     pub fn submit(&mut self, sweep: Planned) -> Result<usize, Error> {
+        let jobs = sweep.0.jobs.len();
         let bytes = self.carry_out(&Command::AddSweep(sweep.0));
-        memory::give_back();
+        memory::give_back_after(jobs);
         bytes
     }
 

@@ -14,7 +14,7 @@ use vico::spec::{
     ConceptInputs, FileSource, ImageInput, JobInputs, JobSpec, MethodSpec, ModelInputs, ModelSource,
     ReferencePolicy, Sources, TrainInputs, VicoSettings, algorithm,
 };
-use vico::store::{JobPage, Store};
+use vico::store::Store;
 use vico_worker::engine::thread::MakeEngine;
 use vico_worker::{Config, Parts, session};
 
@@ -138,8 +138,7 @@ impl Bench {
         let sweep = sweep();
         let mut jobs = self.store.jobs(&sweep).await.unwrap();
         jobs.insert(job, serde_json::json!({ "spec": spec }));
-        let pages = JobPage::pack(&jobs).unwrap();
-        self.store.put_jobs(&sweep, &pages).await.unwrap();
+        self.store.put_jobs(&sweep, &jobs).await.unwrap();
         job
     }
 }
