@@ -4,37 +4,22 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use vico::clock::Timestamp;
-use vico::ids::WorkerId;
 use vico::job::{FailureClass, JobState, Stage};
 use vico::status::SweepState;
 
 use crate::core::Brain;
-use crate::core::floor::Worker;
 use crate::core::state::{Ending, Tally};
+use crate::core::view::Condition;
 
-/// What a worker is good for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Condition {
-    /// Takes work.
-    Ready,
-    /// Was told to leave.
-    Draining,
-    /// Failed too often; gets no work for a while.
-    Quarantined,
-    /// Has not spoken for the life of a lease.
-    Silent,
-}
+/// The conditions of workers, by the words of their label.
+pub(super) const CONDITIONS: [&str; 4] = ["ready", "draining", "quarantined", "silent"];
 
-impl Condition {
-    pub(super) const ALL: [Self; 4] = [Self::Ready, Self::Draining, Self::Quarantined, Self::Silent];
-
-    pub(super) fn word(self) -> &'static str {
-        match self {
-            Self::Ready => "ready",
-            Self::Draining => "draining",
-            Self::Quarantined => "quarantined",
-            Self::Silent => "silent",
-        }
+fn word(condition: Condition) -> &'static str {
+    match condition {
+        Condition::Ready => "ready",
+        Condition::Draining => "draining",
+        Condition::Quarantined { .. } => "quarantined",
+        Condition::Silent { .. } => "silent",
     }
 }
 
@@ -45,7 +30,8 @@ pub(crate) struct Census {
     pub(super) jobs: BTreeMap<(Stage, JobState), u64>,
     /// How long the job that has waited longest for a worker has done so.
     pub(super) queue_age: BTreeMap<Stage, Duration>,
-    pub(super) workers: BTreeMap<Condition, u64>,
+    /// By the word of their condition.
+    pub(super) workers: BTreeMap<&'static str, u64>,
     /// Of workers that take work.
     pub(super) slots: u64,
     pub(super) leases_granted: u64,
@@ -103,24 +89,11 @@ impl Census {
 
     fn count_workers(&mut self, brain: &Brain, now: Timestamp) {
         for (id, worker) in brain.floor.workers() {
-            let condition = condition(brain, (id, worker), now);
-            *self.workers.entry(condition).or_default() += 1;
+            let condition = brain.condition(id, worker, now);
+            *self.workers.entry(word(condition)).or_default() += 1;
             if condition == Condition::Ready {
                 self.slots += u64::from(worker.slots);
             }
         }
-    }
-}
-
-fn condition(brain: &Brain, (id, worker): (&WorkerId, &Worker), now: Timestamp) -> Condition {
-    let until = brain.state.worker_record(id).quarantined_until;
-    if !brain.floor.is_present(worker, now) {
-        Condition::Silent
-    } else if worker.draining {
-        Condition::Draining
-    } else if until.is_some_and(|until| now < until) {
-        Condition::Quarantined
-    } else {
-        Condition::Ready
     }
 }

@@ -15,7 +15,7 @@ use vico::job::{FailureClass, JobState, Stage};
 use vico::probes::Probed;
 use vico::status::SweepState;
 
-use super::census::{Census, Condition};
+use super::census::{CONDITIONS, Census};
 use super::meters::Meters;
 use crate::handle::Handle;
 
@@ -146,8 +146,8 @@ fn register_attempts(registry: &mut Registry, census: &Census) {
 }
 
 fn register_workers(registry: &mut Registry, census: &Census) {
-    let workers = family(Condition::ALL, &census.workers, |condition| {
-        vec![("condition", condition.word())]
+    let workers = family(CONDITIONS, &census.workers, |condition| {
+        vec![("condition", condition)]
     });
     registry.register("workers", "Workers by condition", workers);
     gauge(

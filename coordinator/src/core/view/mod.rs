@@ -5,3 +5,4 @@ mod sweep;
 mod worker;
 
 pub(crate) use job::attempt_record;
+pub(crate) use worker::Condition;
