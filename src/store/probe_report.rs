@@ -16,6 +16,17 @@ pub enum Outcome {
     Fails,
 }
 
+impl Outcome {
+    /// As it is shown.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Works => "works",
+            Self::Odd => "odd",
+            Self::Fails => "fails",
+        }
+    }
+}
+
 /// One thing that was tried.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Check {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use vico::protocol::{Identity, SweepsClient, Target, TlsFiles, Token};
+use vico::protocol::{SweepsClient, Target, TlsFiles, Token};
 
 use crate::cli::exit::Result;
 
@@ -40,23 +40,11 @@ impl Connect {
 
     /// Where, and with what.
     pub(super) fn target(&self) -> Target {
-        let identity = self.tls_cert.clone().zip(self.tls_key.clone());
+        let (ca, cert, key) = (&self.tls_ca, &self.tls_cert, &self.tls_key);
         Target {
             url: self.coordinator.clone(),
-            tls: TlsFiles {
-                ca: self.tls_ca.clone(),
-                identity: identity.map(|(cert, key)| Identity { cert, key }),
-            },
-            token: self
-                .token_file
-                .clone()
-                .map(Token::File)
-                .or_else(token_of_environment),
+            tls: TlsFiles::given(ca.clone(), cert.clone(), key.clone()),
+            token: Token::given(self.token_file.clone()),
         }
     }
-}
-
-fn token_of_environment() -> Option<Token> {
-    let token = std::env::var("VICO_TOKEN").ok()?;
-    (!token.trim().is_empty()).then_some(Token::Text(token))
 }

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use vico::clock::SystemClock;
-use vico::store::{self, Outcome, Store};
+use vico::store::{self, Store};
 
 use crate::cli::exit::{Error, Result};
 use crate::cli::output::{self, Output};
@@ -25,7 +25,7 @@ impl StorageCheck {
             let row = |check: &store::Check| {
                 vec![
                     check.name.clone(),
-                    word(check.outcome).to_owned(),
+                    check.outcome.as_str().to_owned(),
                     check.detail.clone(),
                 ]
             };
@@ -38,13 +38,5 @@ impl StorageCheck {
             format!("{} cannot be used", report.url),
             "choose a bucket that passes every check",
         ))
-    }
-}
-
-fn word(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Works => "works",
-        Outcome::Odd => "odd",
-        Outcome::Fails => "fails",
     }
 }

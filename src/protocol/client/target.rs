@@ -24,6 +24,14 @@ pub struct TlsFiles {
     pub identity: Option<Identity>,
 }
 
+impl TlsFiles {
+    /// As options name them; half of an identity is none.
+    pub fn given(ca: Option<PathBuf>, cert: Option<PathBuf>, key: Option<PathBuf>) -> Self {
+        let identity = cert.zip(key).map(|(cert, key)| Identity { cert, key });
+        Self { ca, identity }
+    }
+}
+
 /// What a client proves who it is with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
@@ -52,6 +60,15 @@ impl std::fmt::Debug for Token {
 }
 
 impl Token {
+    /// The file where one is named, else what `VICO_TOKEN` says.
+    pub fn given(file: Option<PathBuf>) -> Option<Self> {
+        let in_environment = || {
+            let token = std::env::var("VICO_TOKEN").ok()?;
+            (!token.trim().is_empty()).then_some(Self::Text(token))
+        };
+        file.map(Self::File).or_else(in_environment)
+    }
+
     /// The token without the line end that editors leave.
     pub(super) fn read(&self) -> Result<String, String> {
         match self {

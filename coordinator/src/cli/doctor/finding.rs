@@ -42,12 +42,8 @@ impl Finding {
     }
 
     pub(super) fn row(&self) -> Vec<String> {
-        let outcome = match self.outcome {
-            Outcome::Works => "works",
-            Outcome::Odd => "odd",
-            Outcome::Fails => "fails",
-        };
+        let outcome = self.outcome.as_str().to_owned();
         let detail = self.detail.replace('\n', " ");
-        vec![self.check.clone(), outcome.to_owned(), detail, self.fix.clone()]
+        vec![self.check.clone(), outcome, detail, self.fix.clone()]
     }
 }

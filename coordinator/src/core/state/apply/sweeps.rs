@@ -10,7 +10,7 @@ use super::Change;
 use crate::core::event::{AddedJob, AddedSweep, Place};
 use crate::core::few::Few;
 use crate::core::state::profiles::ProfileNo;
-use crate::core::state::{Ending, Job, JobNo, Phase, Sweep};
+use crate::core::state::{Ending, Job, JobNo, Phase, Sweep, SweepNo};
 
 impl Change<'_> {
     pub(super) fn add_sweep(&mut self, added: &AddedSweep) {
@@ -130,7 +130,7 @@ impl Change<'_> {
             sweep.cancelled = true;
             sweep.note("cancelled".to_owned());
         });
-        for job in self.listed(id) {
+        for job in self.listed(number) {
             self.drop_unwanted(job);
         }
     }
@@ -167,16 +167,16 @@ impl Change<'_> {
             }
         }
         // What was aborted while nobody wanted it may have a living upstream by now.
-        for number in self.listed(id) {
-            let job = self.state.jobs.get(number);
+        for listed in self.listed(number) {
+            let job = self.state.jobs.get(listed);
             if job.is_some_and(|job| matches!(job.phase, Phase::Aborted { .. })) {
-                self.revive(number);
+                self.revive(listed);
             }
         }
     }
 
-    fn listed(&self, id: &SweepId) -> Vec<JobNo> {
-        let sweep = self.state.sweep(id);
+    fn listed(&self, sweep: SweepNo) -> Vec<JobNo> {
+        let sweep = self.state.sweeps.get(sweep);
         sweep.map(|sweep| sweep.jobs.clone()).unwrap_or_default()
     }
 }
