@@ -17,6 +17,12 @@ use super::{Conv2dGeometry, GroupNormSpec};
 
 /// Repeatable numbers in -1.5..1.5.
 pub(super) fn random(seed: u32, shape: &[usize]) -> Tensor {
+    let values = random_values(seed, shape.iter().product());
+    Tensor::from_vec(values, shape, &Device::Cpu).unwrap()
+}
+
+/// The same without a shape.
+pub(super) fn random_values(seed: u32, count: usize) -> Vec<f32> {
     let mut state = seed.wrapping_mul(0x9e37_79b9) | 1;
     let mut next = || {
         state ^= state << 13;
@@ -24,8 +30,7 @@ pub(super) fn random(seed: u32, shape: &[usize]) -> Tensor {
         state ^= state << 5;
         (state >> 8) as f32 / 5_592_405.3 - 1.5
     };
-    let values: Vec<f32> = (0..shape.iter().product()).map(|_| next()).collect();
-    Tensor::from_vec(values, shape, &Device::Cpu).unwrap()
+    (0..count).map(|_| next()).collect()
 }
 
 pub(super) fn assert_close(a: &Tensor, b: &Tensor, what: &str) {

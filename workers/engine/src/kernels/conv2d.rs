@@ -6,6 +6,7 @@ use candle_core::{Result, Shape, Tensor, bail};
 use super::gemm::Mat;
 use super::im2col::{Tile, Window};
 use super::op::{self, FrozenOp, with_elements};
+use super::winograd::{self, Maps, Weight, convolve};
 
 /// How cuDNN convolves: good at every size. Left to choose, it thinks for milliseconds before every single convolution.
 const CUDNN: Option<CudnnFwdAlgo> = Some(CudnnFwdAlgo::ImplicitPrecompGemm);
@@ -85,6 +86,50 @@ impl FrozenConv2d {
         })
     }
 
+    /// Whether 36 products instead of 144 do for sixteen outputs: a 3x3 kernel that keeps the size of the map, with enough
+    /// channels to fill the products.
+    fn is_winograd(&self) -> bool {
+        let same = Conv2dGeometry {
+            stride: 1,
+            padding: 1,
+        };
+        let &[outputs, inputs, kernel, _] = self.weight.dims() else {
+            return false;
+        };
+        kernel == 3 && self.geometry == same && outputs.min(inputs) >= winograd::CHANNELS
+    }
+
+    fn winograd(&self, x: &[f32], shape: &Shape) -> Result<(Vec<f32>, Shape)> {
+        let (images, inputs, height, width) = shape.dims4()?;
+        let maps = Maps {
+            images,
+            height,
+            width,
+        };
+        let y = with_elements(&self.weight, |weight| {
+            let weight = Weight::forward(weight, self.outputs(), inputs);
+            match &self.bias {
+                Some(bias) => with_elements(bias, |bias| Ok(convolve(weight, Some(bias), x, maps))),
+                None => Ok(convolve(weight, None, x, maps)),
+            }
+        })?;
+        Ok((y, (images, self.outputs(), height, width).into()))
+    }
+
+    fn winograd_gradient(&self, x: &Tensor, dy: &Tensor) -> Result<Tensor> {
+        let (images, inputs, height, width) = x.dims4()?;
+        let maps = Maps {
+            images,
+            height,
+            width,
+        };
+        let dx = with_elements(&self.weight, |weight| {
+            let weight = Weight::backward(weight, self.outputs(), inputs);
+            with_elements(dy, |dy| Ok(convolve(weight, None, dy, maps)))
+        })?;
+        op::tensor_like(x, dx)
+    }
+
     fn outputs(&self) -> usize {
         self.weight.dims()[0]
     }
@@ -108,6 +153,9 @@ impl FrozenOp for FrozenConv2d {
     const NAME: &'static str = "conv2d";
 
     fn cpu(&self, x: &[f32], shape: &Shape) -> Result<(Vec<f32>, Shape)> {
+        if self.is_winograd() {
+            return self.winograd(x, shape);
+        }
         let window = self.window(shape)?;
         let (height, width) = window.output();
         let (images, plane, outputs) = (shape.dims()[0], height * width, self.outputs());
@@ -153,6 +201,9 @@ impl FrozenOp for FrozenConv2d {
     }
 
     fn cpu_gradient(&self, x: &Tensor, dy: &Tensor) -> Result<Tensor> {
+        if self.is_winograd() {
+            return self.winograd_gradient(x, dy);
+        }
         let window = self.window(x.shape())?;
         let (height, width) = window.output();
         let (plane, outputs) = (height * width, self.outputs());

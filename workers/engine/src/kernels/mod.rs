@@ -24,8 +24,11 @@ mod layer_norm;
 mod linear;
 mod moments;
 mod op;
+mod tile;
+mod transpose;
 mod upsample;
 mod wide;
+mod winograd;
 
 #[cfg(test)]
 mod both_paths;

@@ -1,0 +1,289 @@
+//! 3x3 convolutions of stride 1 that keep the size of a map, by Winograd's minimal filtering F(4x4, 3x3) (arXiv 1509.09308):
+//! 36 products for 16 outputs instead of 144.
+//!
+//! Tiles of all images stand side by side in the products, so that small maps fill the vectors together; a tile's numbers
+//! do not depend on its neighbours. The gradient of the input is such a convolution too, with turned weights.
+
+mod input;
+mod output;
+mod panel;
+mod points;
+mod weight;
+
+use rayon::prelude::*;
+
+use super::gemm::Write;
+use super::tile::{ROWS, WIDTH, product};
+pub(super) use panel::Maps;
+use panel::{POINTS, Panel};
+pub(super) use weight::Weight;
+
+/// Fewer channels than this, on either side, do not fill the products.
+pub(super) const CHANNELS: usize = 16;
+/// Panels of tiles in flight: their transforms should stay in a core's cache.
+const PANELS: usize = 2;
+/// Input channels in flight, about.
+const INPUTS: usize = 128;
+/// Groups of 8 output channels that one task computes.
+const GROUPS: usize = 4;
+
+/// One convolution at work.
+struct Pass<'a> {
+    weight: Weight<'a>,
+    bias: Option<&'a [f32]>,
+    maps: Maps,
+    /// Input channels handled together; the last time perhaps fewer.
+    inputs: usize,
+}
+
+/// The transform of some panels: for each panel and each block of input channels, at every point (input, tile).
+#[derive(Clone, Copy)]
+struct Transformed<'a> {
+    panels: &'a [Panel],
+    values: &'a [f32],
+}
+
+/// Room for one task.
+#[derive(Default)]
+struct Scratch {
+    /// (tap, input, output in the group).
+    taps: Vec<f32>,
+    /// At every point (group, input, output in the group).
+    weights: Vec<f32>,
+    /// At every point (panel, group, output in the group, tile).
+    products: Vec<f32>,
+}
+
+/// Convolves x (images, inputs, h, w) -> (images, outputs, h, w).
+pub(super) fn convolve(weight: Weight<'_>, bias: Option<&[f32]>, x: &[f32], maps: Maps) -> Vec<f32> {
+    let mut y = vec![0.0; maps.images * weight.outputs * maps.plane()];
+    let blocks = weight.inputs.div_ceil(INPUTS);
+    let pass = Pass {
+        weight,
+        bias,
+        maps,
+        inputs: weight.inputs.div_ceil(blocks),
+    };
+    let mut transformed = Vec::new();
+    for panels in maps.panels().chunks(PANELS) {
+        pass.transform(panels, x, &mut transformed);
+        let transformed = Transformed {
+            panels,
+            values: &transformed,
+        };
+        let tasks = pass.by_task(&mut y).into_par_iter().enumerate();
+        tasks.for_each_init(Scratch::default, |scratch, (task, mut planes)| {
+            let first = task * GROUPS;
+            let groups = GROUPS.min(weight.groups() - first);
+            pass.multiply((first, groups), &transformed, scratch);
+            pass.outputs((first, groups), &transformed, &scratch.products, &mut planes);
+        });
+    }
+    y
+}
+
+impl Pass<'_> {
+    /// Elements of one panel's transform of one block of channels.
+    fn block(&self) -> usize {
+        POINTS * self.inputs * WIDTH
+    }
+
+    fn blocks(&self) -> usize {
+        self.weight.inputs.div_ceil(self.inputs)
+    }
+
+    /// First channel and number of channels of a block.
+    fn channels(&self, block: usize) -> (usize, usize) {
+        let first = block * self.inputs;
+        (first, self.inputs.min(self.weight.inputs - first))
+    }
+
+    fn transform(&self, panels: &[Panel], x: &[f32], values: &mut Vec<f32>) {
+        values.resize(panels.len() * self.blocks() * self.block(), 0.0);
+        let parts = values.par_chunks_mut(self.block()).enumerate();
+        parts.for_each_init(input::Scratch::new, |scratch, (index, out)| {
+            let panel = panels[index / self.blocks()];
+            let (first, count) = self.channels(index % self.blocks());
+            let (runs, width) = (self.maps.runs(panel), panel.width());
+            for channel in 0..count {
+                let plane = |image: usize| {
+                    let at = (image * self.weight.inputs + first + channel) * self.maps.plane();
+                    &x[at..at + self.maps.plane()]
+                };
+                let out = &mut out[channel * width..];
+                scratch.transform(&self.maps, &runs, plane, (out, count * width, width));
+            }
+        });
+    }
+
+    /// The output planes of every task, image by image.
+    fn by_task<'y>(&self, y: &'y mut [f32]) -> Vec<Vec<&'y mut [f32]>> {
+        let (outputs, plane) = (self.weight.outputs, self.maps.plane());
+        let mut tasks: Vec<Vec<_>> = (0..self.weight.groups().div_ceil(GROUPS))
+            .map(|_| Vec::new())
+            .collect();
+        for image in y.chunks_mut(outputs * plane) {
+            for (task, planes) in tasks.iter_mut().zip(image.chunks_mut(GROUPS * ROWS * plane)) {
+                task.push(planes);
+            }
+        }
+        tasks
+    }
+
+    /// The products of some groups of output channels for the tiles transformed.
+    fn multiply(
+        &self,
+        (first, groups): (usize, usize),
+        transformed: &Transformed<'_>,
+        scratch: &mut Scratch,
+    ) {
+        let panel_size = groups * ROWS * WIDTH;
+        let point_size = transformed.panels.len() * panel_size;
+        let Scratch {
+            taps,
+            weights,
+            products,
+        } = scratch;
+        products.resize(POINTS * point_size, 0.0);
+        weights.resize(POINTS * groups * self.inputs * ROWS, 0.0);
+        for block in 0..self.blocks() {
+            let (channel, count) = self.channels(block);
+            let stride = groups * count * ROWS;
+            for group in 0..groups {
+                let out = &mut weights[group * count * ROWS..];
+                self.weight
+                    .transform(first + group, (channel, count), taps, (out, stride));
+            }
+            let write = if block == 0 { Write::Over } else { Write::Add };
+            for (point, products) in products.chunks_mut(point_size).enumerate() {
+                let weights = &weights[point * stride..][..stride];
+                for (index, panel) in transformed.panels.iter().enumerate() {
+                    let at = (index * self.blocks() + block) * self.block();
+                    let width = panel.width();
+                    let right = &transformed.values[at + point * count * width..][..count * width];
+                    let tiles = products[index * panel_size..].chunks_mut(ROWS * width);
+                    for (left, out) in weights.chunks(count * ROWS).zip(tiles) {
+                        product(left, right, width, out, write);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Turns products into outputs, in the planes of these groups' channels.
+    fn outputs(
+        &self,
+        (first, groups): (usize, usize),
+        transformed: &Transformed<'_>,
+        products: &[f32],
+        planes: &mut [&mut [f32]],
+    ) {
+        let panel_size = groups * ROWS * WIDTH;
+        let point_size = transformed.panels.len() * panel_size;
+        let outputs = (groups * ROWS).min(self.weight.outputs - first * ROWS);
+        let mut scratch = output::Scratch::new();
+        for (index, panel) in transformed.panels.iter().enumerate() {
+            let (runs, width) = (self.maps.runs(*panel), panel.width());
+            for output in 0..outputs {
+                let bias = self.bias.map_or(0.0, |bias| bias[first * ROWS + output]);
+                let products = &products[index * panel_size + output * width..];
+                scratch.transform((products, point_size, width), bias);
+                for run in &runs {
+                    let plane = &mut planes[run.image][output * self.maps.plane()..][..self.maps.plane()];
+                    scratch.place(&self.maps, run, plane);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::both_paths::random_values;
+    use super::*;
+
+    /// `y[o, y, x] = bias[o] + sum over c, i, j of weight[o, c, i, j] x[c, y + i - 1, x + j - 1]` for one image, in f64.
+    fn plain(x: &[f32], weight: &[f32], bias: &[f32], (inputs, h, w): (usize, usize, usize)) -> Vec<f64> {
+        let mut y = Vec::new();
+        for (output, bias) in bias.iter().enumerate() {
+            for at in 0..h * w {
+                let mut sum = f64::from(*bias);
+                for (k, weight) in weight[output * inputs * 9..][..inputs * 9].iter().enumerate() {
+                    let (row, column) = (at / w + k % 9 / 3, at % w + k % 3);
+                    if (1..=h).contains(&row) && (1..=w).contains(&column) {
+                        sum += f64::from(*weight) * f64::from(x[(k / 9 * h + row - 1) * w + column - 1]);
+                    }
+                }
+                y.push(sum);
+            }
+        }
+        y
+    }
+
+    /// `weight` (outputs, inputs, 9) as (inputs, outputs, 9) with turned kernels.
+    fn turned(weight: &[f32], outputs: usize, inputs: usize) -> Vec<f32> {
+        let mut turned = Vec::with_capacity(weight.len());
+        for input in 0..inputs {
+            for output in 0..outputs {
+                turned.extend(weight[(output * inputs + input) * 9..][..9].iter().rev());
+            }
+        }
+        turned
+    }
+
+    fn check(found: &[f32], wanted: &[f64]) -> Result<(), TestCaseError> {
+        prop_assert_eq!(found.len(), wanted.len());
+        for (found, wanted) in found.iter().zip(wanted) {
+            // Sums of up to 1350 products of about 0.75: about 30.
+            prop_assert!(
+                (f64::from(*found) - wanted).abs() < 6e-4,
+                "{found} instead of {wanted}"
+            );
+        }
+        Ok(())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(40))]
+        #[test]
+        fn it_is_the_convolution_and_its_gradient(
+            (inputs, outputs) in (1usize..150, 1usize..40), (height, width) in (1usize..30, 1usize..30), images in 1usize..4,
+        ) {
+            let maps = Maps { images, height, width };
+            let (weight, bias) = (random_values(1, outputs * inputs * 9), random_values(2, outputs));
+            let x = random_values(3, images * inputs * maps.plane());
+            let y = convolve(Weight::forward(&weight, outputs, inputs), Some(&bias), &x, maps);
+            let (from, to) = (inputs * maps.plane(), outputs * maps.plane());
+            for (x, y) in x.chunks(from).zip(y.chunks(to)) {
+                check(y, &plain(x, &weight, &bias, (inputs, height, width)))?;
+            }
+            let dx = convolve(Weight::backward(&weight, outputs, inputs), None, &y, maps);
+            let (turned, none) = (turned(&weight, outputs, inputs), vec![0.0; inputs]);
+            let largest = y.iter().fold(1f32, |largest, y| largest.max(y.abs()));
+            for (y, dx) in y.chunks(to).zip(dx.chunks(from)) {
+                let wanted = plain(y, &turned, &none, (outputs, height, width));
+                let scaled: Vec<f64> = wanted.iter().map(|v| v / f64::from(largest)).collect();
+                let found: Vec<f32> = dx.iter().map(|v| v / largest).collect();
+                check(&found, &scaled)?;
+            }
+        }
+    }
+
+    #[test]
+    fn an_image_does_not_see_its_neighbours() {
+        let weight = random_values(5, 24 * 40 * 9);
+        let weight = Weight::forward(&weight, 24, 40);
+        let maps = |images| Maps {
+            images,
+            height: 10,
+            width: 14,
+        };
+        let x = random_values(6, 5 * 40 * 140);
+        let together = convolve(weight, None, &x, maps(5));
+        for (x, y) in x.chunks(40 * 140).zip(together.chunks(24 * 140)) {
+            assert_eq!(convolve(weight, None, x, maps(1)), y);
+        }
+    }
+}
