@@ -5,9 +5,8 @@ use rayon::prelude::*;
 
 use super::super::gemm::{Mat, MatMut, Threads, Write, gemm};
 use super::super::op::{elements, tensor_like, with_elements};
-use super::super::wide::{sum, wide};
+use super::super::wide::{exp, max, sum, wide};
 use super::device;
-use super::forward::softmax;
 use super::head::{Head, Sizes};
 
 /// The probabilities with which queries look at chosen keys, averaged over the heads: q (b, nq, heads·d),
@@ -173,6 +172,25 @@ impl Columns {
             .zip(&chosen)
             .for_each(|(column, chosen)| row[*column] += chosen);
     }
+}
+
+/// Turns logits into softmax probabilities in place; returns the logarithm of the denominator.
+fn softmax(row: &mut [f32], scale: f32) -> f32 {
+    wide(
+        #[inline(always)]
+        || {
+            let peak = max(row);
+            for s in row.iter_mut() {
+                *s = exp((*s - peak) * scale);
+            }
+            let total = sum([&*row], |[p]| p);
+            let share = 1.0 / total;
+            for s in row.iter_mut() {
+                *s *= share;
+            }
+            peak * scale + total.ln()
+        },
+    )
 }
 
 impl CustomOp2 for Columns {

@@ -6,6 +6,7 @@ pub(super) mod device;
 mod forward;
 pub(super) mod head;
 pub(super) mod keys;
+mod panel;
 
 use std::sync::OnceLock;
 
