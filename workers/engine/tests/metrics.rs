@@ -156,6 +156,31 @@ fn part(images: &ImageFeatures, range: std::ops::Range<usize>) -> ImageFeatures 
 }
 
 #[test]
+fn a_picture_does_not_see_its_neighbours() {
+    let (evaluators, mut photos) = (evaluators(), photos());
+    photos.extend_from_within(..3);
+    photos.swap(2, 9);
+    let protocols = [Protocol::BenchV1];
+    let together = &evaluators.images(&protocols, &photos).unwrap()[0];
+    for (number, photo) in photos.iter().enumerate() {
+        let alone = &evaluators
+            .images(&protocols, std::slice::from_ref(photo))
+            .unwrap()[0];
+        let bits = |features: &Features, row| -> Vec<u32> {
+            let row = features.rows().nth(row).unwrap();
+            row.iter().map(|value| value.to_bits()).collect()
+        };
+        assert_eq!(
+            bits(&alone.clip, 0),
+            bits(&together.clip, number),
+            "CLIP of {number}"
+        );
+        let (alone, together) = (alone.dino.as_ref().unwrap(), together.dino.as_ref().unwrap());
+        assert_eq!(bits(alone, 0), bits(together, number), "DINO of {number}");
+    }
+}
+
+#[test]
 fn bench_v1_equals_the_golden_features() {
     check(Protocol::BenchV1, "bench_v1", "clip", "");
 }

@@ -8,15 +8,18 @@ use rayon::prelude::*;
 
 use super::op::{self, FrozenOp, with_elements};
 
+/// Elements that are worth a task.
+const PART: usize = 1 << 14;
+
 /// `x + y`, two tensors of one shape.
 pub fn add(x: &Tensor, y: &Tensor) -> Result<Tensor> {
     if x.dims() != y.dims() {
         bail!("add: shapes {:?} and {:?} differ", x.dims(), y.dims());
     }
     match (x.track_op(), y.track_op()) {
-        (true, false) => shift(x, y),
+        (true, true) => x + y,
         (false, true) => shift(y, x),
-        _ => x + y,
+        _ => shift(x, y),
     }
 }
 
@@ -52,11 +55,21 @@ impl FrozenOp for Shift {
         let run = x.len().checked_div(self.by.elem_count()).unwrap_or(1).max(1);
         let y = with_elements(&self.by, |by| {
             let mut y = vec![0.0; x.len()];
+            if run == 1 {
+                let parts = y
+                    .par_chunks_mut(PART)
+                    .zip(x.par_chunks(PART))
+                    .zip(by.par_chunks(PART));
+                parts.for_each(|((y, x), by)| {
+                    y.iter_mut().zip(x).zip(by).for_each(|((y, x), by)| *y = x + by);
+                });
+                return Ok(y);
+            }
             let runs = y.par_chunks_mut(run).zip(x.par_chunks(run)).zip(by);
             let shifted = |((y, x), by): ((&mut [f32], &[f32]), &f32)| {
                 y.iter_mut().zip(x).for_each(|(y, x)| *y = x + by);
             };
-            runs.with_min_len((1 << 14) / run + 1).for_each(shifted);
+            runs.with_min_len(PART / run + 1).for_each(shifted);
             Ok(y)
         })?;
         Ok((y, shape.clone()))

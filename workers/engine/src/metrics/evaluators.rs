@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use candle_core::{Device, Tensor};
+use rayon::prelude::*;
 
 use super::preprocess::{ClipView, DinoView, clip_pixels, dino_pixels};
 use super::{Features, ImageFeatures, Lpips, Metric, Protocol};
@@ -12,6 +13,9 @@ use crate::models::clip::{Clip, ClipConfig};
 use crate::models::vit::{Vit, VitConfig};
 use crate::tokenizer::ClipTokenizer;
 use crate::{Result, weights};
+
+/// Pictures that go through a network together on a CPU: enough to make up for the packing of the weights.
+const TOGETHER: usize = 8;
 
 /// Where the networks are.
 #[derive(Debug, Clone, Copy)]
@@ -59,7 +63,7 @@ impl Evaluators {
 
     /// What the networks say about each picture, protocol by protocol. A view that several protocols share is run once.
     ///
-    /// Pictures are run one by one: results then do not depend on how they were grouped.
+    /// A picture's result has the same bits whatever other pictures there are.
     pub fn images(&self, protocols: &[Protocol], pictures: &[Rgb8]) -> Result<Vec<ImageFeatures>> {
         let (mut clip, mut dino) = (BTreeMap::new(), BTreeMap::new());
         let views = Views::of(protocols);
@@ -78,8 +82,8 @@ impl Evaluators {
 
     fn clip_features(&self, view: ClipView, pictures: &[Rgb8]) -> Result<Features> {
         let mut rows = Rows::default();
-        for picture in pictures {
-            let pixels = clip_pixels(view, picture, &self.device)?;
+        for pictures in pictures.chunks(self.together()) {
+            let pixels = batch(pictures, |picture| clip_pixels(view, picture, &self.device))?;
             rows.push(&self.clip.image_features(&pixels)?)?;
         }
         Ok(rows.finish(self.clip.width())?)
@@ -87,11 +91,17 @@ impl Evaluators {
 
     fn dino_features(&self, view: DinoView, pictures: &[Rgb8]) -> Result<Features> {
         let mut rows = Rows::default();
-        for picture in pictures {
-            let pixels = dino_pixels(view, picture, &self.device)?;
+        for pictures in pictures.chunks(self.together()) {
+            let pixels = batch(pictures, |picture| dino_pixels(view, picture, &self.device))?;
             rows.push(&self.dino.forward(&pixels)?)?;
         }
         Ok(rows.finish(self.dino.width())?)
+    }
+
+    /// How many pictures go through a network together. On a CPU the operators compute every row alike, whatever stands
+    /// beside it; libraries of other devices choose their way by the size of the batch.
+    fn together(&self) -> usize {
+        if self.device.is_cpu() { TOGETHER } else { 1 }
     }
 
     /// LPIPS, where its weights were given.
@@ -124,6 +134,18 @@ impl Evaluators {
     }
 }
 
+/// The inputs of some pictures as one tensor; made in parallel, since resizing is work for one thread.
+fn batch(
+    pictures: &[Rgb8],
+    pixels: impl Fn(&Rgb8) -> candle_core::Result<Tensor> + Sync + Send,
+) -> candle_core::Result<Tensor> {
+    let inputs = pictures
+        .par_iter()
+        .map(pixels)
+        .collect::<candle_core::Result<Vec<_>>>()?;
+    Tensor::cat(&inputs, 0)
+}
+
 /// The different ways in which some protocols look at a picture: each is one pass through a network.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Views {
@@ -151,9 +173,9 @@ impl Views {
 struct Rows(Vec<f32>);
 
 impl Rows {
-    /// Adds a row (1, width).
-    fn push(&mut self, row: &Tensor) -> candle_core::Result<()> {
-        self.0.extend(row.flatten_all()?.to_vec1::<f32>()?);
+    /// Adds rows (b, width).
+    fn push(&mut self, rows: &Tensor) -> candle_core::Result<()> {
+        self.0.extend(rows.flatten_all()?.to_vec1::<f32>()?);
         Ok(())
     }
 

@@ -4,8 +4,7 @@
 //! because each script resizes, normalises and words prompts in its own way. So:
 //!
 //! * a [`Protocol`] fixes preprocessing, text and comparison, and prints them as a signature beside every number;
-//! * [`Evaluators`] turn pictures and texts into [`Features`], one picture at a time, so that a feature never
-//!   depends on what else was in a batch;
+//! * [`Evaluators`] turn pictures and texts into [`Features`]; a feature never depends on what else was in a batch;
 //! * scores are pure functions of features, in f64.
 //!
 //! [`Lpips`] is a distance between pictures, for how much samples of a prompt differ.

@@ -66,7 +66,10 @@ impl Clip {
 
     /// Image features, not normalised: (b, 3, h, w) with CLIP's mean and deviation applied -> (b, projection).
     pub fn image_features(&self, pixels: &Tensor) -> Result<Tensor> {
-        self.visual_projection.forward(&self.vision.forward(pixels)?)
+        let seen = self.vision.forward(pixels)?; // (b, width)
+        // One by one: a product of a single row is summed in another order than one of several.
+        let project = |row| self.visual_projection.forward(&seen.narrow(0, row, 1)?);
+        Tensor::cat(&(0..seen.dim(0)?).map(project).collect::<Result<Vec<_>>>()?, 0)
     }
 
     /// Text features at each text's end token, not normalised: b texts -> (b, projection).
