@@ -4,8 +4,9 @@
 
 Needs cargo, torch, transformers and Pillow. CLIP is ViT-B/32 and DINO ViT-S/16 at their published sizes with random
 weights: what a picture costs does not depend on their values. Each side gets decoded 512 x 512 pictures and resizes them
-as `bench-v1` says (Pillow's bicubic), in single precision. The engine takes one picture at a time, so that no number
-depends on its neighbours; transformers is timed so, and in batches. First features are compared, so both do the same.
+as `bench-v1` says (Pillow's bicubic), in single precision. The engine takes up to 8 pictures together; transformers is
+timed one by one, and in batches of 8. First features are compared, so both do the same. Ratios are medians over rounds of
+engine / transformers, of wall time and of processor time, which other programs on a busy machine disturb less.
 """
 
 import argparse
@@ -54,24 +55,24 @@ def view(picture: Image.Image, short: int, norm) -> torch.Tensor:
 
 
 @torch.inference_mode()
-def transformers_seconds(clip, dino, pictures: list, batch: int) -> tuple[float, float]:
-    """Time over all pictures, and the first number of the first feature."""
-    started, first = time.perf_counter(), None
+def transformers_seconds(clip, dino, pictures: list, batch: int) -> tuple[float, float, float]:
+    """Wall and processor time over all pictures, and the first number of the first feature."""
+    started, cpu, first = time.perf_counter(), time.process_time(), None
     for start in range(0, len(pictures), batch):
         part = pictures[start : start + batch]
         seen = clip.vision_model(torch.stack([view(picture, 224, CLIP_NORM) for picture in part])).pooler_output
         feature = clip.visual_projection(seen)
         dino(torch.stack([view(picture, 256, IMAGENET_NORM) for picture in part])).last_hidden_state[:, 0].numpy()
         first = feature[0, 0].item() if first is None else first
-    return time.perf_counter() - started, first
+    return time.perf_counter() - started, time.process_time() - cpu, first
 
 
-def engine_seconds(folder: Path, threads: int) -> tuple[float, float]:
+def engine_seconds(folder: Path, threads: int) -> tuple[float, float, float]:
     """The same of the engine."""
     command = ["cargo", "bench", "--quiet", "--workspace", "--bench", "metrics", "--", "--dir", folder]
     done = subprocess.run([*command, "--threads", str(threads)], cwd=ROOT, capture_output=True, text=True, check=True)
-    seconds, first = done.stdout.split()[-2:]
-    return float(seconds), float(first)
+    seconds, cpu, first = map(float, done.stdout.split()[-3:])
+    return seconds, cpu, first
 
 
 def main() -> None:
@@ -87,19 +88,19 @@ def main() -> None:
         clip, dino = make(folder, given.pictures)
         pictures = [Image.open(path).convert("RGB") for path in sorted((folder / "pictures").iterdir())]
         transformers_seconds(clip, dino, pictures[:8], 1)
-        rates = {"engine": [], **{f"transformers, batch {batch}": [] for batch in BATCHES}}
+        times = {name: [] for name in ("engine", *(f"transformers, batch {batch}" for batch in BATCHES))}
         for _ in range(given.rounds):
-            seconds, ours = engine_seconds(folder, given.threads)
-            rates["engine"].append(given.pictures / seconds)
+            *ours, feature = engine_seconds(folder, given.threads)
+            times["engine"].append(ours)
             for batch in BATCHES:
-                seconds, theirs = transformers_seconds(clip, dino, pictures, batch)
-                assert abs(ours - theirs) < 1e-4, (ours, theirs)
-                rates[f"transformers, batch {batch}"].append(given.pictures / seconds)
+                *theirs, other = transformers_seconds(clip, dino, pictures, batch)
+                assert abs(feature - other) < 1e-4, (feature, other)
+                times[f"transformers, batch {batch}"].append(theirs)
     print(f"{given.pictures} pictures, {given.rounds} rounds in turn, {given.threads} threads, torch {torch.__version__}")
-    for name, values in rates.items():
-        ratios = [ours / other for ours, other in zip(rates["engine"], values)]
-        spread = f"{min(values):.1f} to {max(values):.1f}"
-        print(f"{name:<24}{statistics.median(values):7.1f} pictures/s ({spread}), engine/this {statistics.median(ratios):.2f}")
+    for name, values in times.items():
+        rate = statistics.median(given.pictures / wall for wall, _ in values)
+        wall, cpu = (statistics.median(a[i] / b[i] for a, b in zip(times["engine"], values)) for i in range(2))
+        print(f"{name:<24}{rate:7.1f} pictures/s, engine / this: wall {wall:.2f}, cpu {cpu:.2f}")
 
 
 main()

@@ -19,6 +19,7 @@ use vico_engine::image::Rgb8;
 
 use measure::{Phase, measured};
 
+mod beside;
 mod measure;
 mod model_dir;
 mod networks;
@@ -45,6 +46,12 @@ struct Args {
     /// Keep every activation for the backward pass.
     #[arg(long)]
     no_checkpointing: bool,
+    /// Answer calls from the standard input instead; see `beside_pytorch.py`.
+    #[arg(long)]
+    beside: bool,
+    /// Images of one prompt in such a call.
+    #[arg(long, default_value_t = 1)]
+    images: u64,
     /// What cargo adds to the arguments of a benchmark, and not to those of a test.
     #[arg(long, hide = true)]
     bench: bool,
@@ -77,6 +84,11 @@ fn existing(dir: &str) -> anyhow::Result<&Path> {
 
 #[expect(clippy::print_stdout, reason = "the lines are what this program is for")]
 fn run(dir: &Path, args: &Args) -> anyhow::Result<()> {
+    if args.beside {
+        model_dir::write(dir)?;
+        let spec = training::spec(args.size, !args.no_checkpointing);
+        return beside::serve(dir, &spec, args.images);
+    }
     let threads = rayon::current_num_threads();
     println!(
         "{0}x{0} pixels, f32, batch 1, {threads} threads, checkpointing {1}",

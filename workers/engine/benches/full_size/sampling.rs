@@ -54,7 +54,8 @@ pub(crate) fn measure(base: &BaseModel, adapter: &Adapter, spec: &VicoSpec) -> a
     ])
 }
 
-fn request(spec: &VicoSpec) -> SampleSpec {
+/// One image in one denoise step.
+pub(crate) fn request(spec: &VicoSpec) -> SampleSpec {
     SampleSpec {
         prompt: "a * on the beach".to_owned(),
         negative_prompt: String::new(),

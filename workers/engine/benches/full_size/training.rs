@@ -73,6 +73,69 @@ pub(crate) fn whole(base: &BaseModel, spec: &VicoSpec) -> anyhow::Result<(Adapte
     Ok((adapter, report.seconds, phase))
 }
 
+/// An adapter nobody has trained, with which sampling costs what it costs with any other.
+///
+/// # Errors
+/// The engine refuses.
+pub(crate) fn untrained(base: &BaseModel, spec: &VicoSpec) -> anyhow::Result<Adapter> {
+    let (_, groups) = variables(base, spec)?;
+    let mut tensors = std::collections::BTreeMap::new();
+    for parameter in groups.iter().flat_map(|group| &group.parameters) {
+        tensors.insert(parameter.name.clone(), parameter.value.as_detached_tensor());
+    }
+    let name = tensors
+        .remove("embedding")
+        .map(|tensor| (format!("string_to_param.{}", spec.placeholder), tensor));
+    tensors.extend(name);
+    Ok(Adapter::new(
+        "vico",
+        &spec.placeholder,
+        &spec.initializer,
+        0,
+        tensors,
+    ))
+}
+
+/// Train steps on latents at hand, as in the middle of a training: the posteriors of the photos were made before.
+pub(crate) struct Steps<'a> {
+    base: &'a BaseModel,
+    spec: &'a VicoSpec,
+    learned: Learned,
+    unet: vico_engine::models::unet::UNet,
+    optimiser: AdamW,
+}
+
+impl<'a> Steps<'a> {
+    /// # Errors
+    /// The engine refuses.
+    pub(crate) fn new(base: &'a BaseModel, spec: &'a VicoSpec) -> anyhow::Result<Self> {
+        let (learned, groups) = variables(base, spec)?;
+        let mut unet = base.unet.clone();
+        unet.set_checkpointing(spec.checkpointing);
+        Ok(Self {
+            base,
+            spec,
+            learned,
+            unet,
+            optimiser: AdamW::new(AdamWSpec::default(), groups)?,
+        })
+    }
+
+    /// # Errors
+    /// The engine refuses.
+    pub(crate) fn next(&mut self) -> anyhow::Result<()> {
+        let pass = batch(self.base, self.spec, &self.learned)?.run(self.base, &self.unet, &self.learned)?;
+        let loss = pass.loss(self.spec.reg_weight)?.sum_all()?;
+        drop(pass);
+        let store = loss.backward()?;
+        drop(loss);
+        let mut gradients = Gradients::default();
+        gradients.add(store, self.optimiser.parameters(), 1)?;
+        gradients.norms(self.optimiser.groups(), 1)?;
+        Ok(self.optimiser.update(&gradients)?)
+    }
+}
+
 /// The same train step, each part by itself.
 ///
 /// # Errors
