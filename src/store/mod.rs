@@ -41,7 +41,7 @@ pub use checkpoints::Checkpoint;
 pub use error::{BadInput, Error};
 pub use folder::{FileEntry, Folder};
 pub use inputs::InputImage;
-pub use journal::{Journal, Recovered};
+pub use journal::{Journal, Lookout, Recovered};
 pub use probe::storage_check;
 pub use probe_report::{Check, Outcome, Report};
 pub use receipts::Committed;

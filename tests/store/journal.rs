@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tempfile::TempDir;
-use vico::store::{Error, Fate, FateOutcome, Journal, SharedMemory, Store, Weather};
+use vico::store::{Error, Fate, FateOutcome, Journal, Lookout, SharedMemory, Store, Weather};
 
 use crate::backends::{local, on_every_backend};
 
@@ -293,4 +293,83 @@ fn files(store: &Store, folder: &str) -> Vec<std::path::PathBuf> {
     let mut files: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
     files.sort();
     files
+}
+
+#[tokio::test]
+async fn who_looks_sees_every_append() {
+    on_every_backend(async |store| {
+        let mut journal = open(&store, "one").await;
+        let mut lookout = Lookout::open(&store).await.unwrap();
+        for appended in [0, 1, 2, 3, 21] {
+            for _ in 0..appended {
+                journal.append(&frames(&["a"])).await.unwrap();
+            }
+            assert_eq!(lookout.look().await.unwrap(), appended > 0, "{appended}");
+            assert!(!lookout.look().await.unwrap(), "{appended}");
+        }
+        open(&store, "two").await;
+        assert!(lookout.look().await.unwrap(), "a claim");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn only_who_has_seen_the_end_succeeds() {
+    on_every_backend(async |store| {
+        let mut first = open(&store, "the first").await;
+        first.append(&frames(&["a"])).await.unwrap();
+        let mut lookout = Lookout::open(&store).await.unwrap();
+        first.append(&frames(&["b"])).await.unwrap();
+        let too_early = Journal::succeed(&store, "the second", &lookout).await.unwrap();
+        assert!(too_early.is_none());
+        first.append(&frames(&["c"])).await.unwrap();
+
+        lookout.look().await.unwrap();
+        let (mut second, recovered) = Journal::succeed(&store, "the second", &lookout)
+            .await
+            .unwrap()
+            .unwrap();
+        assert_eq!(recovered.events.concat(), b"abc");
+        second.append(&frames(&["d"])).await.unwrap();
+        let fenced = first.append(&frames(&["lost"])).await;
+        assert!(matches!(fenced, Err(Error::Fenced { .. })), "{fenced:?}");
+        let too_late = Journal::succeed(&store, "the third", &lookout).await.unwrap();
+        assert!(too_late.is_none());
+    })
+    .await;
+}
+
+/// Keeps one writer's claims on their way for an hour.
+#[derive(Debug)]
+struct SlowClaims;
+
+impl Weather for SlowClaims {
+    fn next(&self, key: &str, is_write: bool) -> Fate {
+        let slow = is_write && key.contains("/log/");
+        Fate {
+            after: Duration::from_secs(if slow { 3600 } else { 0 }),
+            outcome: FateOutcome::Done,
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_claim_that_comes_after_its_number_was_deleted_is_none() {
+    let memory = SharedMemory::default();
+    let store = memory.under(Arc::new(Trouble::default()));
+    let mut first = open(&store, "the first").await;
+    let slow = memory.under(Arc::new(SlowClaims));
+    let late = tokio::spawn(async move { Journal::open(&slow, "the late one").await });
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    for text in ["a", "b", "c"] {
+        first.append(&frames(&[text])).await.unwrap();
+        first.snapshot(Bytes::from(text)).await.unwrap();
+    }
+    first.append(&frames(&["d"])).await.unwrap();
+    let (late, recovered) = late.await.unwrap().unwrap();
+    assert_eq!(recovered.snapshot.as_deref(), Some(&b"c"[..]));
+    assert_eq!(recovered.events.concat(), b"d");
+    assert_eq!(late.epoch(), 2);
+    let fenced = first.append(&frames(&["lost"])).await;
+    assert!(matches!(fenced, Err(Error::Fenced { .. })), "{fenced:?}");
 }

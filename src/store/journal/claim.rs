@@ -15,23 +15,13 @@ pub(super) struct Claim {
     pub(super) number: u64,
 }
 
+/// Claims whatever number is free, however busy an older coordinator is.
 pub(super) async fn take(objects: &Objects, writer: &Writer) -> Result<Claim, Error> {
-    let (mut newest, mut number) = end_of_log(objects).await?;
     for _ in 0..ATTEMPTS {
-        let header = Header {
-            epoch: newest + 1,
-            number,
-            frames: 0,
-            writer: writer.clone(),
-        };
-        let claim = segment::encode(&header, &[])?;
-        if objects.create(&layout::segment(number), &claim).await? {
-            let epoch = header.epoch;
-            return Ok(Claim { epoch, number });
+        let (newest, number) = end_of_log(objects).await?;
+        if let Some(claim) = try_at(objects, writer, (newest + 1, number)).await? {
+            return Ok(claim);
         }
-        let taken = segment::read(objects, number).await?;
-        newest = newest.max(taken.header.map_or(0, |header| header.epoch));
-        number += 1;
     }
     Err(Error::Unsafe {
         url: objects.url().to_owned(),
@@ -39,8 +29,37 @@ pub(super) async fn take(objects: &Objects, writer: &Writer) -> Result<Claim, Er
     })
 }
 
+/// Claims `number` if the journal still ends before it; `None` if somebody was quicker.
+pub(super) async fn take_at(objects: &Objects, writer: &Writer, number: u64) -> Result<Option<Claim>, Error> {
+    match end_of_log(objects).await? {
+        (newest, next) if next == number => try_at(objects, writer, (newest + 1, number)).await,
+        _ => Ok(None),
+    }
+}
+
+async fn try_at(
+    objects: &Objects,
+    writer: &Writer,
+    (epoch, number): (u64, u64),
+) -> Result<Option<Claim>, Error> {
+    let header = Header {
+        epoch,
+        number,
+        frames: 0,
+        writer: writer.clone(),
+    };
+    let claim = segment::encode(&header, &[])?;
+    if !objects.create(&layout::segment(number), &claim).await? {
+        return Ok(None);
+    }
+    // Between looking and writing this process may have slept for hours, and an older coordinator may have come as far as to
+    // delete that number's segment. Then the claim stands where nobody looks, and is none.
+    let (_, next) = end_of_log(objects).await?;
+    Ok((next == number + 1).then_some(Claim { epoch, number }))
+}
+
 /// The highest epoch so far and the next free number.
-async fn end_of_log(objects: &Objects) -> Result<(u64, u64), Error> {
+pub(super) async fn end_of_log(objects: &Objects) -> Result<(u64, u64), Error> {
     let segments = objects.list(layout::SEGMENTS).await?;
     let newest = snapshot::numbers(objects).await?.first().copied().unwrap_or(0);
     let last = segments

@@ -9,12 +9,15 @@
 //! next start; two are kept, and the segments since the older one.
 
 mod claim;
+mod lookout;
 mod recover;
 mod segment;
 mod snapshot;
 
 use bytes::Bytes;
 
+use claim::Claim;
+pub use lookout::Lookout;
 pub use recover::Recovered;
 use segment::{Header, Writer};
 
@@ -57,6 +60,24 @@ impl Journal {
         let objects = store.objects.clone();
         let writer = Writer::new(writer);
         let claim = claim::take(&objects, &writer).await?;
+        Self::read(objects, writer, claim).await
+    }
+
+    /// The same, but only if nothing was appended since `lookout` looked last; `None` if something was.
+    pub async fn succeed(
+        store: &Store,
+        writer: &str,
+        lookout: &Lookout,
+    ) -> Result<Option<(Self, Recovered)>, Error> {
+        let objects = store.objects.clone();
+        let writer = Writer::new(writer);
+        match claim::take_at(&objects, &writer, lookout.next()).await? {
+            Some(claim) => Self::read(objects, writer, claim).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    async fn read(objects: Objects, writer: Writer, claim: Claim) -> Result<(Self, Recovered), Error> {
         let (recovered, tail) = recover::read(&objects, claim.number).await?;
         let journal = Self {
             objects,
