@@ -10,7 +10,7 @@ use crate::cli::exit::Result;
 /// The options that every verb of a client has. A token is never an argument: arguments are seen by everybody on the machine.
 #[derive(Debug, Args)]
 pub(super) struct Connect {
-    /// Address of the coordinator; https://… for TLS
+    /// Address of the coordinator; https://… for TLS. Where others stand by for it: all addresses, with commas between
     #[arg(
         long,
         env = "VICO_COORDINATOR",

@@ -1,8 +1,10 @@
 //! Clients: domain types in, domain types out.
 
+mod addresses;
 mod credentials;
 mod error;
 mod leases;
+mod plain;
 mod sweeps;
 mod target;
 mod tls;
@@ -13,13 +15,13 @@ use std::time::Duration;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Channel, Endpoint, Uri};
 
+use addresses::Addresses;
 use credentials::Credentials;
 pub use error::ClientError;
 pub use leases::LeasesClient;
 pub use sweeps::{JobLog, ManifestText, Submitted, SweepWatch, SweepsClient};
 pub use target::{Identity, Target, TlsFiles, Token};
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
 /// For requests that the coordinator answers from memory and one journal write.
 const ANSWER_TIMEOUT: Duration = Duration::from_mins(1);
@@ -41,32 +43,44 @@ fn line(target: &Target) -> Result<Line, ClientError> {
 }
 
 fn channel(target: &Target) -> Result<Channel, ClientError> {
-    let endpoint = endpoint(target, &target.full_url())?;
+    let endpoints: Result<Vec<Endpoint>, _> = target.urls().iter().map(|url| endpoint(url)).collect();
+    let endpoints = endpoints?;
+    let uris: Vec<Uri> = endpoints.iter().map(|endpoint| endpoint.uri().clone()).collect();
+    let first = uris[0].clone();
+    let addresses = Arc::new(Addresses::new(uris));
     if !target.wants_tls() {
-        return Ok(endpoint.connect_lazy());
+        let connector = tower::service_fn(move |_: Uri| {
+            let addresses = Arc::clone(&addresses);
+            async move { addresses.connect(plain::connect).await }
+        });
+        return Ok(endpoints[0].connect_with_connector_lazy(connector));
     }
     // Told now what every connection would fail of.
     tls::config(&target.tls).map_err(|reason| ClientError::Credentials { reason })?;
     let files = Arc::new(target.tls.clone());
-    let secure = endpoint.uri().clone();
-    let uri = secure.clone();
-    let connector = tower::service_fn(move |_: Uri| tls::connect(uri.clone(), Arc::clone(&files)));
+    let connector = tower::service_fn(move |_: Uri| {
+        let (addresses, files) = (Arc::clone(&addresses), Arc::clone(&files));
+        async move {
+            addresses
+                .connect(|uri| tls::connect(uri, Arc::clone(&files)))
+                .await
+        }
+    });
     // `https` would ask tonic for its own encryption, whose files are read once.
-    let plain = target.full_url().replacen("https://", "http://", 1);
-    let endpoint = self::endpoint(target, &plain)?.origin(secure);
-    Ok(endpoint.connect_with_connector_lazy(connector))
+    let plain = target.urls()[0].replacen("https://", "http://", 1);
+    Ok(endpoint(&plain)?
+        .origin(first)
+        .connect_with_connector_lazy(connector))
 }
 
-fn endpoint(target: &Target, url: &str) -> Result<Endpoint, ClientError> {
+fn endpoint(url: &str) -> Result<Endpoint, ClientError> {
     let endpoint = Endpoint::from_shared(url.to_owned()).map_err(|source| ClientError::Address {
-        url: target.url.clone(),
+        url: url.to_owned(),
         source,
     })?;
     Ok(endpoint
-        .connect_timeout(CONNECT_TIMEOUT)
         .http2_keep_alive_interval(KEEP_ALIVE)
-        .keep_alive_while_idle(true)
-        .tcp_nodelay(true))
+        .keep_alive_while_idle(true))
 }
 
 /// A request with a deadline, which the coordinator sees too.

@@ -7,7 +7,8 @@ use super::ClientError;
 /// A coordinator's address and the credentials for it. A bare address needs none.
 #[derive(Clone, Debug, Default)]
 pub struct Target {
-    /// `http://host:port`, or `https://host:port` for TLS.
+    /// `http://host:port`, or `https://host:port` for TLS. Several, separated by commas, are coordinators of one bucket, of
+    /// which one serves and the others stand by.
     pub url: String,
     /// What TLS goes by; of no meaning for `http://`.
     pub tls: TlsFiles,
@@ -85,22 +86,27 @@ impl Token {
 }
 
 impl Target {
-    /// With a scheme where none is written.
-    pub(super) fn full_url(&self) -> String {
-        if self.url.contains("://") {
-            self.url.clone()
-        } else {
-            format!("http://{}", self.url)
-        }
+    /// The addresses, with a scheme where none is written. There is at least one.
+    pub(super) fn urls(&self) -> Vec<String> {
+        let full = |url: &str| {
+            let scheme = if url.contains("://") { "" } else { "http://" };
+            format!("{scheme}{url}")
+        };
+        self.url.split(',').map(|url| full(url.trim())).collect()
     }
 
-    /// The files, where the scheme asks for them.
+    /// Whether the scheme asks for the files.
     pub(super) fn wants_tls(&self) -> bool {
-        self.url.starts_with("https://")
+        self.urls().iter().any(|url| is_https(url))
     }
 
     /// Refuses credentials that would not be used: whoever gives them expects them to protect.
     pub(super) fn check(&self) -> Result<(), ClientError> {
+        if self.wants_tls() && !self.urls().iter().all(|url| is_https(url)) {
+            return Err(ClientError::Credentials {
+                reason: format!("`{}` would encrypt some connections and not others", self.url),
+            });
+        }
         if self.tls != TlsFiles::default() && !self.wants_tls() {
             return Err(ClientError::Credentials {
                 reason: format!("TLS files are of no use for `{}`: write https://", self.url),
@@ -108,6 +114,10 @@ impl Target {
         }
         Ok(())
     }
+}
+
+fn is_https(url: &str) -> bool {
+    url.starts_with("https://")
 }
 
 impl From<&str> for Target {

@@ -13,6 +13,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tonic::codegen::http::Uri;
 
+use super::plain;
 use super::target::{Identity, TlsFiles};
 
 /// gRPC speaks HTTP/2 and nothing else.
@@ -21,13 +22,9 @@ const HTTPS_PORT: u16 = 443;
 
 /// An encrypted connection to whoever proves to be the host of `uri`.
 pub(super) async fn connect(uri: Uri, files: Arc<TlsFiles>) -> io::Result<TokioIo<TlsStream<TcpStream>>> {
-    let host = uri.host().unwrap_or_default();
-    // An IPv6 address stands in brackets in a URL, and nowhere else.
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
+    let name = ServerName::try_from(plain::host(&uri).to_owned()).map_err(io::Error::other)?;
     let config = config(&files).map_err(io::Error::other)?;
-    let tcp = TcpStream::connect((host, uri.port_u16().unwrap_or(HTTPS_PORT))).await?;
-    tcp.set_nodelay(true)?;
+    let tcp = plain::reach(&uri, HTTPS_PORT).await?;
     let connector = TlsConnector::from(Arc::new(config));
     Ok(TokioIo::new(connector.connect(name, tcp).await?))
 }

@@ -8,7 +8,7 @@ use vico::protocol::{Target, TlsFiles, Token};
 /// How the worker reaches the coordinator. A token is never an argument: arguments are seen by everybody on the machine.
 #[derive(Debug, Args)]
 pub(crate) struct Connect {
-    /// Address of the coordinator; https://… for TLS.
+    /// Address of the coordinator; https://… for TLS. Where others stand by for it: all addresses, with commas between.
     #[arg(
         long,
         env = "VICO_COORDINATOR",
