@@ -1,18 +1,17 @@
-//! One coordinator: binds its port, opens its office, and stops as one.
+//! One coordinator in charge of its bucket: serves, and stops as one.
 
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::ServerConfig;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use vico::probes;
 
 use crate::auth::{self, GateLayer, Tokens};
+use crate::candidate::Candidate;
 use crate::config::{Config, Parts};
 use crate::error::Error;
+use crate::front::Front;
 use crate::metrics::Pages;
 use crate::office::{Office, Staff};
 use crate::renewal::Keeper;
@@ -21,13 +20,13 @@ use crate::{rpc, tls};
 /// A coordinator that owns its bucket and its port, and does not serve yet.
 pub struct Coordinator {
     listener: TcpListener,
-    http: Option<TcpListener>,
+    front: Option<Front>,
     credentials: Credentials,
     office: Office,
 }
 
 /// What comes from files that are looked after as long as the coordinator serves.
-struct Credentials {
+pub(crate) struct Credentials {
     tls: Option<Keeper<ServerConfig>>,
     tokens: Option<Keeper<Tokens>>,
     every: Duration,
@@ -41,23 +40,21 @@ pub async fn run(config: Config, parts: Parts, stop: CancellationToken) -> Resul
 impl Coordinator {
     /// Takes over the bucket, which fences whoever owned it before, and comes back to where its journal ends.
     pub async fn open(config: &Config, parts: Parts) -> Result<Self, Error> {
-        let listen = config.listen;
-        require_secrecy(config)?;
-        let credentials = Credentials::open(config).await?;
-        let listener = bind(listen).await?;
-        let http = match config.http {
-            Some(http) => Some(bind(http).await?),
-            None => None,
-        };
-        parts.store.require_create_if_absent(&*parts.clock).await?;
-        let writer = writer_name(listener.local_addr().ok());
-        let office = Office::open(parts, &writer, config.lease_ttl).await?;
-        Ok(Self {
+        Candidate::open(config, parts).await?.take_over().await
+    }
+
+    pub(crate) fn new(
+        listener: TcpListener,
+        front: Option<Front>,
+        credentials: Credentials,
+        office: Office,
+    ) -> Self {
+        Self {
             listener,
-            http,
+            front,
             credentials,
             office,
-        })
+        }
     }
 
     /// Where it listens.
@@ -67,7 +64,7 @@ impl Coordinator {
 
     /// Where probes and metrics are served, if they are.
     pub fn http_address(&self) -> Option<SocketAddr> {
-        self.http.as_ref()?.local_addr().ok()
+        self.front.as_ref().map(Front::address)
     }
 
     /// Serves until told to stop, until another coordinator takes over, or until the journal is beyond writing.
@@ -85,10 +82,9 @@ impl Coordinator {
                 staff.meters.clone(),
             ),
         };
-        if let Some(listener) = self.http {
-            let pages = Arc::new(Pages::new(staff.handle.clone(), staff.meters.clone()));
-            let serving = probes::serve(listener, probes::router(pages), stop.clone());
-            staff.join(async { serving.await.map_err(Error::Probes) });
+        if let Some(front) = self.front {
+            let pages = Pages::new(staff.handle.clone(), staff.meters.clone());
+            staff.join(front.show(pages, stop.clone()));
         }
         self.credentials.look_after(&mut staff, &stop);
         staff.join(rpc::serve(entrance, services, stop));
@@ -98,7 +94,7 @@ impl Coordinator {
 
 impl Credentials {
     /// Reads the files before anything is taken over: a mistake in them must not cost anybody a coordinator that works.
-    async fn open(config: &Config) -> Result<Self, Error> {
+    pub(crate) async fn open(config: &Config) -> Result<Self, Error> {
         let tls = match &config.tls {
             Some(files) => Some(tls::open(files).await?),
             None => None,
@@ -119,33 +115,4 @@ impl Credentials {
             staff.join(tokens.run(self.every, stop.clone()));
         }
     }
-}
-
-async fn bind(listen: SocketAddr) -> Result<TcpListener, Error> {
-    let bound = TcpListener::bind(listen).await;
-    bound.map_err(|source| Error::Listen { listen, source })
-}
-
-/// Refuses to be reached by others where they could read along, or be anybody.
-fn require_secrecy(config: &Config) -> Result<(), Error> {
-    let missing = match (&config.tls, &config.tokens) {
-        (Some(_), Some(_)) => return Ok(()),
-        (None, None) => "nothing would be encrypted and nobody asked who they are",
-        (None, Some(_)) => "nothing would be encrypted",
-        (Some(_), None) => "nobody would be asked who they are",
-    };
-    let listen = config.listen;
-    if listen.ip().is_loopback() || config.insecure {
-        return Ok(());
-    }
-    Err(Error::Exposed { listen, missing })
-}
-
-/// Unique to this start of this process, and something to recognise it by.
-fn writer_name(address: Option<SocketAddr>) -> String {
-    let process = std::process::id();
-    let address = address.map_or_else(|| "nowhere".to_owned(), |address| address.to_string());
-    // The seed that the standard library draws for its hash maps is random.
-    let nonce = RandomState::new().build_hasher().finish();
-    format!("{address} pid {process} {nonce:016x}")
 }

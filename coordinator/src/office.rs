@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use vico::store::Journal;
+use vico::store::{Journal, Lookout, Recovered};
 
 use crate::actor::{Actor, Channels};
 use crate::config::Parts;
@@ -32,9 +32,33 @@ pub(crate) struct Office {
 impl Office {
     /// Takes over the bucket, which fences whoever owned it before, and comes back to where its journal ends.
     pub(crate) async fn open(parts: Parts, writer: &str, lease_ttl: Duration) -> Result<Self, Error> {
-        let now = parts.clock.now();
         let (journal, recovered) = Journal::open(&parts.store, writer).await?;
-        let state = recovery::fold(&recovered)?;
+        Self::come_back(parts, (journal, &recovered), lease_ttl).await
+    }
+
+    /// The same, but only if nobody has written to the journal since `lookout` looked last; `None` if somebody has.
+    pub(crate) async fn succeed(
+        parts: Parts,
+        writer: &str,
+        lease_ttl: Duration,
+        lookout: &Lookout,
+    ) -> Result<Option<Self>, Error> {
+        match Journal::succeed(&parts.store, writer, lookout).await? {
+            Some((journal, recovered)) => {
+                let office = Self::come_back(parts, (journal, &recovered), lease_ttl).await?;
+                Ok(Some(office))
+            }
+            None => Ok(None),
+        }
+    }
+
+    async fn come_back(
+        parts: Parts,
+        (journal, recovered): (Journal, &Recovered),
+        lease_ttl: Duration,
+    ) -> Result<Self, Error> {
+        let now = parts.clock.now();
+        let state = recovery::fold(recovered)?;
         let noticed = recovery::unnoticed_receipts(&parts.store, &state, now).await?;
         let settings = Settings {
             lease_ttl,

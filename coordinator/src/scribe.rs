@@ -4,17 +4,21 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use vico::store::{self, Journal};
 
+use crate::core::format::encode_events;
 use crate::error::Error;
 use crate::metrics::Meters;
 #[cfg(test)]
 use crate::sabotage;
 
 const FIRST_WAIT: Duration = Duration::from_millis(500);
-const LONGEST_WAIT: Duration = Duration::from_secs(15);
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
+/// How long the journal may rest. Then it gets a segment without events, which tells those who stand by that somebody is
+/// here, and this coordinator whether it still is the one.
+const HEARTBEAT: Duration = Duration::from_secs(3);
 
 /// Events to be made durable together.
 #[derive(Debug)]
@@ -54,8 +58,13 @@ impl Scribe {
         mut groups: mpsc::Receiver<Group>,
         answers: mpsc::Sender<Result<Written, Error>>,
     ) {
-        while let Some(group) = groups.recv().await {
-            let answer = self.write(group).await;
+        loop {
+            let answer = match timeout(HEARTBEAT, groups.recv()).await {
+                Ok(None) => return,
+                Ok(Some(group)) => Some(self.write(group).await),
+                Err(_) => self.beat().await.err().map(Err),
+            };
+            let Some(answer) = answer else { continue };
             let failed = answer.is_err();
             if answers.send(answer).await.is_err() || failed {
                 return;
@@ -63,9 +72,15 @@ impl Scribe {
         }
     }
 
+    /// A segment without events.
+    async fn beat(&mut self) -> Result<(), Error> {
+        let nothing = encode_events(&[]).map_err(Error::unwritable)?;
+        self.append(&nothing.into()).await
+    }
+
     async fn write(&mut self, group: Group) -> Result<Written, Error> {
         let begun = Instant::now();
-        self.append(&group).await?;
+        self.append(&group.frame).await?;
         self.meters.committed(begun.elapsed());
         if let Some(state) = group.snapshot {
             // The events are safe without it; the next start only takes longer.
@@ -80,10 +95,10 @@ impl Scribe {
         Ok(Written { wants_snapshot })
     }
 
-    async fn append(&mut self, group: &Group) -> Result<(), Error> {
+    async fn append(&mut self, frame: &Bytes) -> Result<(), Error> {
         let mut wait = FIRST_WAIT;
         loop {
-            let failed = match self.journal.append(std::slice::from_ref(&group.frame)).await {
+            let failed = match self.journal.append(std::slice::from_ref(frame)).await {
                 Ok(()) => return Ok(()),
                 #[cfg(test)]
                 Err(store::Error::Fenced { .. }) if sabotage::is(sabotage::Sabotage::ForgetFencing) => {

@@ -4,20 +4,22 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use clap::Args;
 use tokio_util::sync::CancellationToken;
-use vico_coord::{Config, Coordinator, Parts, TlsFiles};
+use vico_coord::{Candidate, Config, Parts, TlsFiles};
 
 use crate::cli::bucket::Bucket;
 use crate::cli::exit::Result;
 use crate::cli::{output, signals};
 
-/// Takes over a bucket and serves it until told to stop; whoever served it before steps down.
+/// Takes over a bucket and serves it until told to stop; whoever served it before steps down
 #[derive(Debug, Args)]
 pub(super) struct Serve {
     #[command(flatten)]
     bucket: Bucket,
+    /// Let another coordinator serve as long as one does; take over once it has been silent for some seconds
+    #[arg(long)]
+    standby: bool,
     /// Where to listen
     #[arg(long, default_value_t = Config::DEFAULT_LISTEN, value_name = "ADDRESS")]
     listen: SocketAddr,
@@ -72,23 +74,43 @@ impl Serve {
             ..Config::default()
         };
         let url = store.url().to_owned();
-        let coordinator = Coordinator::open(&config, Parts::new(store)).await?;
-        let address = coordinator.address().context("the port has no address")?;
-        let scheme = if config.tls.is_some() { "https" } else { "http" };
-        output::note(format_args!("serving {url} at {scheme}://{address}"));
-        if let Some(http) = coordinator.http_address() {
+        let candidate = Candidate::open(&config, Parts::new(store)).await?;
+        if let Some(http) = candidate.http_address() {
             output::note(format_args!("probes and metrics at http://{http}"));
         }
+        let scheme = if config.tls.is_some() { "https" } else { "http" };
+        let place = format!("{url} at {scheme}://{}", candidate.address());
         let stop = CancellationToken::new();
-        let guard = stop.clone();
-        let signals = async move {
-            signals::stop_asked().await;
-            guard.cancel();
-            std::future::pending::<()>().await;
-        };
+        let serving = serve(candidate, self.standby, &place, stop.clone());
         tokio::select! {
-            ended = coordinator.serve(stop) => Ok(ended?),
-            () = signals => Ok(()),
+            ended = serving => Ok(ended?),
+            () = hand_on(stop) => Ok(()),
         }
     }
+}
+
+async fn serve(
+    candidate: Candidate,
+    standby: bool,
+    place: &str,
+    stop: CancellationToken,
+) -> std::result::Result<(), vico_coord::Error> {
+    let coordinator = if standby {
+        output::note(format_args!("standing by to serve {place}"));
+        tokio::select! {
+            coordinator = candidate.stand_by() => coordinator?,
+            () = stop.cancelled() => return Ok(()),
+        }
+    } else {
+        candidate.take_over().await?
+    };
+    output::note(format_args!("serving {place}"));
+    coordinator.serve(stop).await
+}
+
+/// Hands on the wish to stop. It never returns: what is under way comes to its end.
+async fn hand_on(stop: CancellationToken) {
+    signals::stop_asked().await;
+    stop.cancel();
+    std::future::pending::<()>().await;
 }

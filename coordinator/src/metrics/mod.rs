@@ -10,4 +10,4 @@ mod pages;
 mod tests;
 
 pub(crate) use meters::Meters;
-pub(crate) use pages::Pages;
+pub(crate) use pages::{Pages, text_of_a_standby};

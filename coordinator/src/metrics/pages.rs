@@ -56,14 +56,39 @@ impl Probed for Pages {
 
     async fn metrics(&self) -> Result<String, String> {
         let census = self.census().await;
-        text_of(census.as_ref(), &self.meters).map_err(|error| error.to_string())
+        let sight = census.as_ref().map_or(Sight::Hidden, Sight::Counted);
+        text_of(sight, &self.meters).map_err(|error| error.to_string())
     }
 }
 
+/// In OpenMetrics text: of a coordinator that does not serve.
+pub(crate) fn text_of_a_standby() -> Result<String, Unwritable> {
+    text_of(Sight::StandsBy, &Meters::default())
+}
+
+/// What can be told of the state.
+#[derive(Clone, Copy)]
+pub(super) enum Sight<'a> {
+    Counted(&'a Census),
+    /// The bucket keeps it from being told.
+    Hidden,
+    /// It is another coordinator's.
+    StandsBy,
+}
+
 /// In OpenMetrics text.
-pub(super) fn text_of(census: Option<&Census>, meters: &Meters) -> Result<String, Unwritable> {
+pub(super) fn text_of(sight: Sight<'_>, meters: &Meters) -> Result<String, Unwritable> {
     let mut registry = Registry::with_prefix("vico");
     meters.register(&mut registry);
+    gauge(
+        &mut registry,
+        ("serving", "1 if this coordinator serves; 0 while it stands by"),
+        u64::from(!matches!(sight, Sight::StandsBy)),
+    );
+    let census = match sight {
+        Sight::Counted(census) => Some(census),
+        Sight::Hidden | Sight::StandsBy => None,
+    };
     gauge(
         &mut registry,
         (

@@ -14,6 +14,7 @@ use super::weather::RoughWeather;
 use crate::config::Parts;
 use crate::error::Error;
 use crate::office::Office;
+use crate::standby;
 
 /// Keeps a coordinator there, and sometimes two.
 pub(super) async fn supervise(town: Arc<Town>) {
@@ -52,6 +53,27 @@ async fn reign(town: Arc<Town>, number: u64) {
     town.close_door(number);
 }
 
+/// Some wait until nobody else is there.
+async fn take_over(town: &Town, parts: Parts, name: &str, chance: &mut Chance) -> Result<Office, Error> {
+    let waits = chance.happens(0.4);
+    loop {
+        let promised;
+        let office = if waits {
+            town.tell(format!("{name} stands by"));
+            let lookout = standby::until_silence(&parts.store).await;
+            promised = town.truth.promised();
+            Office::succeed(parts.clone(), name, LEASE_TTL, &lookout).await?
+        } else {
+            promised = town.truth.promised();
+            Some(Office::open(parts.clone(), name, LEASE_TTL).await?)
+        };
+        if let Some(office) = office {
+            town.truth.check_memory(&office.brain.state, &promised);
+            return Ok(office);
+        }
+    }
+}
+
 async fn rule(
     town: &Arc<Town>,
     number: u64,
@@ -64,9 +86,7 @@ async fn rule(
         clock: Arc::new(SkewedClock::new(town.begun, chance)),
         store: town.bucket.under(weather),
     };
-    let promised = town.truth.promised();
-    let office = Office::open(parts, &name, LEASE_TTL).await?;
-    town.truth.check_memory(&office.brain.state, &promised);
+    let office = take_over(town, parts, &name, chance).await?;
     town.tell(format!("{name} serves"));
     let stop = CancellationToken::new();
     let staff = office.start(stop.clone());

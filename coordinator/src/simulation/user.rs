@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::sleep;
+use vico::clock::Timestamp;
 use vico::ids::SweepId;
 use vico::status::SweepState;
 
@@ -13,6 +14,9 @@ use super::town::Town;
 use super::weather::RoughWeather;
 use crate::core::Command;
 use crate::submit::take_in;
+
+/// How soon a lease must have ended that has run out, in milliseconds.
+const SOON: u64 = 5000;
 
 /// Ends when every sweep has succeeded and its results are published.
 pub(super) async fn user(town: Arc<Town>) {
@@ -52,9 +56,16 @@ async fn look_after(town: &Town, sweep: &SweepId, chance: &mut Chance) -> bool {
     let seen = town.call(chance, move |door| {
         let id = id.clone();
         async move {
-            door.look(move |brain, _| {
+            door.look(move |brain, now| {
                 if let Err(fault) = brain.state.check() {
                     return Err(fault.to_string());
+                }
+                let long_ago = Timestamp(now.0.saturating_sub(SOON));
+                if let Some((_, lease)) = brain.overdue(long_ago).next() {
+                    return Err(format!(
+                        "lease {} of {} stands and has run out",
+                        lease.id, lease.worker
+                    ));
                 }
                 let sweep = brain.state.sweep(&id).zip(brain.state.tally(&id));
                 Ok(sweep.map(|(sweep, tally)| (sweep.state(tally), sweep.published)))

@@ -140,13 +140,17 @@ impl Brain {
         if sabotage::is(Sabotage::KeepDeadLeases) {
             return Vec::new();
         }
-        let overdue = self.state.leases().filter(|(_, lease)| {
-            let deadline = self.floor.deadline(lease);
-            deadline.is_some_and(|deadline| deadline <= now)
-        });
-        overdue
+        self.overdue(now)
             .map(|(job, lease)| self.failed(job, lease, silence(&lease.worker), now))
             .collect()
+    }
+
+    /// Leases that ran out at `now` or before, with their jobs.
+    pub(crate) fn overdue(&self, now: Timestamp) -> impl Iterator<Item = (&Job, &Lease)> {
+        self.state.leases().filter(move |(_, lease)| {
+            let deadline = self.floor.deadline(lease);
+            deadline.is_some_and(|deadline| deadline <= now)
+        })
     }
 }
 
