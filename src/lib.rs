@@ -8,7 +8,7 @@
 //! - [`gallery`]: pictures in folders, by whatever tool. [`statistics`]: what a table of scores allows one to say.
 //! - [`spec`]: what a job reads, already valid; the digest of it is the job's key.
 //! - [`manifest`]: YAML to a valid sweep. [`plan`]: a sweep to keyed jobs. [`report`]: receipts to tables.
-//! - [`probes`]: the pages that probes and scrapers ask for.
+//! - [`probes`]: the pages that probes and scrapers ask for. [`traffic`]: what they are told of the bucket.
 //! - [`store`]: the bucket, the only durable thing. [`protocol`]: the wire, and the only place that sees it.
 //!
 //! Invariants: a job whose receipt exists is done; a key depends on nothing but [`spec::JobInputs`]; `object_store` is
@@ -29,3 +29,4 @@ pub mod spec;
 pub mod statistics;
 pub mod status;
 pub mod store;
+pub mod traffic;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{RawQuery, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -19,10 +19,21 @@ const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset
 /// A process as its operator sees it.
 #[async_trait]
 pub trait Probed: Send + Sync + 'static {
-    /// Whether it can do its work now; if not, why.
-    async fn ready(&self) -> Result<(), String>;
+    /// Whether it can do its work now.
+    async fn ready(&self) -> Readiness;
     /// Everything that it counts, in OpenMetrics text; if it cannot be told, why.
     async fn metrics(&self) -> Result<String, String>;
+}
+
+/// How far a process is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Readiness {
+    /// It does its work.
+    Ready,
+    /// All is well, and another process does the work.
+    StandsBy,
+    /// It cannot; why.
+    Unready(String),
 }
 
 type Shared = State<Arc<dyn Probed>>;
@@ -49,10 +60,15 @@ pub async fn serve(listener: TcpListener, pages: Router, stop: CancellationToken
     }
 }
 
-async fn ready(State(probed): Shared) -> Response {
+/// With `?standbyok` a process that stands by is fine too: whoever replaces processes one by one must not wait for it to
+/// get work.
+async fn ready(State(probed): Shared, RawQuery(query): RawQuery) -> Response {
+    let standby_ok = query.is_some_and(|query| query == "standbyok");
     match probed.ready().await {
-        Ok(()) => "ready\n".into_response(),
-        Err(reason) => unavailable(&reason),
+        Readiness::Ready => "ready\n".into_response(),
+        Readiness::StandsBy if standby_ok => "stands by\n".into_response(),
+        Readiness::StandsBy => unavailable("another one does the work, and this one stands by"),
+        Readiness::Unready(reason) => unavailable(&reason),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpSocket};
@@ -10,6 +11,7 @@ use crate::config::{Config, Parts};
 use crate::coordinator::{Coordinator, Credentials};
 use crate::error::Error;
 use crate::front::Front;
+use crate::metrics::Meters;
 use crate::office::Office;
 use crate::standby;
 
@@ -24,17 +26,20 @@ pub struct Candidate {
     socket: TcpSocket,
     address: SocketAddr,
     front: Option<Front>,
+    meters: Meters,
     credentials: Credentials,
 }
 
 impl Candidate {
     /// Checks the settings and the bucket, reads credentials and binds ports.
-    pub async fn open(config: &Config, parts: Parts) -> Result<Self, Error> {
+    pub async fn open(config: &Config, mut parts: Parts) -> Result<Self, Error> {
         require_secrecy(config)?;
         let credentials = Credentials::open(config).await?;
         let (socket, address) = reserve(config.listen)?;
+        let meters = Meters::default();
+        parts.store = parts.store.witnessed(Arc::new(meters.traffic.clone()));
         let front = match config.http {
-            Some(http) => Some(Front::open(bind(http).await?)?),
+            Some(http) => Some(Front::open(bind(http).await?, meters.clone())?),
             None => None,
         };
         parts.store.require_create_if_absent(&*parts.clock).await?;
@@ -44,6 +49,7 @@ impl Candidate {
             socket,
             address,
             front,
+            meters,
             credentials,
         })
     }
@@ -68,7 +74,9 @@ impl Candidate {
     /// Takes over once whoever serves the bucket has been silent for some seconds, and nobody else was quicker.
     pub async fn stand_by(self) -> Result<Coordinator, Error> {
         loop {
+            self.set_stands_by(true);
             let lookout = standby::until_silence(&self.parts.store).await;
+            self.set_stands_by(false);
             let (parts, writer) = (self.parts.clone(), writer_name(self.address));
             if let Some(office) = Office::succeed(parts, &writer, self.lease_ttl, &lookout).await? {
                 return self.installed(office);
@@ -76,10 +84,17 @@ impl Candidate {
         }
     }
 
+    fn set_stands_by(&self, stands_by: bool) {
+        if let Some(front) = &self.front {
+            front.set_stands_by(stands_by);
+        }
+    }
+
     fn installed(self, office: Office) -> Result<Coordinator, Error> {
         let listen = self.address;
         let listener = self.socket.listen(BACKLOG);
         let listener = listener.map_err(|source| Error::Listen { listen, source })?;
+        let office = office.counting_with(self.meters);
         Ok(Coordinator::new(listener, self.front, self.credentials, office))
     }
 }

@@ -27,6 +27,7 @@ pub(crate) struct Office {
     journal: Journal,
     pub(crate) brain: Brain,
     noticed: Vec<Event>,
+    meters: Meters,
 }
 
 impl Office {
@@ -75,7 +76,13 @@ impl Office {
             journal,
             brain: Brain::new(state, settings, now),
             noticed,
+            meters: Meters::default(),
         })
+    }
+
+    /// The same, with meters that have counted before.
+    pub(crate) fn counting_with(self, meters: Meters) -> Self {
+        Self { meters, ..self }
     }
 
     /// Puts everybody to work.
@@ -89,8 +96,7 @@ impl Office {
 
         let mut others = JoinSet::new();
         let store = self.parts.store.clone();
-        let meters = Meters::default();
-        let scribe = Scribe::new(self.journal, meters.clone(), stop.clone());
+        let scribe = Scribe::new(self.journal, self.meters.clone(), stop.clone());
         others.spawn(scribe.run(to_write, written));
         let (book, until) = (Arc::clone(&logs), last.clone());
         others.spawn(async move { book.run(&store, until).await });
@@ -107,7 +113,7 @@ impl Office {
         Staff {
             handle: Handle::new(inbox, changed),
             logs,
-            meters,
+            meters: self.meters,
             main,
             others,
             stop,

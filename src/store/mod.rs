@@ -32,9 +32,11 @@ mod retry;
 mod transfer;
 mod trouble;
 mod weather;
+mod witnessed;
 
 use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
 
 pub use access::Access;
 pub use checkpoints::Checkpoint;
@@ -47,6 +49,7 @@ pub use probe_report::{Check, Outcome, Report};
 pub use receipts::Committed;
 pub use results::{Content, Published, ResultFile};
 pub use weather::{Fate, FateOutcome, SharedMemory, Weather};
+pub use witnessed::{Request, RequestKind, Witness};
 
 use location::Location;
 use objects::Objects;
@@ -81,6 +84,13 @@ impl Store {
             objects: connect::in_memory(),
             access: Access::from_env(),
         }
+    }
+
+    /// The same bucket; `witness` is told of every request.
+    #[must_use]
+    pub fn witnessed(self, witness: Arc<dyn Witness>) -> Self {
+        let objects = self.objects.witnessed(witness);
+        Self { objects, ..self }
     }
 
     /// Where the bucket is, as an absolute URL without credentials.

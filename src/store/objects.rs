@@ -10,6 +10,7 @@ use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutPayload};
 use super::Error;
 use super::location::check_key;
 use super::retry::retrying;
+use super::witnessed::{Witness, Witnessed};
 
 /// All objects below a prefix of some store.
 #[derive(Clone, Debug)]
@@ -41,6 +42,13 @@ impl Objects {
             url: url.as_str().trim_end_matches('/').into(),
             root: Some(root.into()),
         })
+    }
+
+    /// The same objects; `witness` is told of every request.
+    pub(super) fn witnessed(self, witness: Arc<dyn Witness>) -> Self {
+        let inner = self.raw;
+        let raw = Arc::new(Witnessed { inner, witness });
+        Self { raw, ..self }
     }
 
     pub(super) fn url(&self) -> &str {

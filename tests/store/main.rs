@@ -14,3 +14,4 @@ mod probe;
 mod results;
 #[path = "../s3/mod.rs"]
 mod s3;
+mod witness;

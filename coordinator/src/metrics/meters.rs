@@ -7,6 +7,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
+use vico::traffic::Traffic;
 
 /// From a local disk to a bucket in trouble, in seconds.
 const COMMIT_SECONDS: [f64; 12] = [
@@ -19,14 +20,24 @@ pub(crate) struct Meters {
     commits: Histogram,
     failed_commits: Counter,
     refused: Family<[(&'static str, &'static str); 1], Counter>,
+    /// What is asked of the bucket.
+    pub(crate) traffic: Traffic,
 }
+
+/// Why somebody may not be let in.
+const REFUSALS: [&str; 2] = ["token", "role"];
 
 impl Default for Meters {
     fn default() -> Self {
+        let refused = Family::default();
+        for reason in REFUSALS {
+            let _: &Counter = &refused.get_or_create(&[("reason", reason)]);
+        }
         Self {
             commits: Histogram::new(COMMIT_SECONDS),
             failed_commits: Counter::default(),
-            refused: Family::default(),
+            refused,
+            traffic: Traffic::default(),
         }
     }
 }
@@ -64,6 +75,7 @@ impl Meters {
             "Requests without a token, with an unknown one, or with one whose role does not suffice",
             self.refused.clone(),
         );
+        self.traffic.register(registry);
         let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("build", "The program", build);
     }

@@ -12,7 +12,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use tonic::async_trait;
 use vico::job::{FailureClass, JobState, Stage};
-use vico::probes::Probed;
+use vico::probes::{Probed, Readiness};
 use vico::status::SweepState;
 
 use super::census::{CONDITIONS, Census};
@@ -46,11 +46,14 @@ impl Pages {
 
 #[async_trait]
 impl Probed for Pages {
-    async fn ready(&self) -> Result<(), String> {
+    async fn ready(&self) -> Readiness {
         match tokio::time::timeout(PATIENCE, self.handle.look(|_, _| ())).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(refusal)) => Err(refusal.message),
-            Err(_) => Err("the journal is not written: the bucket does not answer".to_owned()),
+            Ok(Ok(())) => Readiness::Ready,
+            Ok(Err(refusal)) => Readiness::Unready(refusal.message),
+            Err(_) => {
+                let reason = "the journal is not written: the bucket does not answer";
+                Readiness::Unready(reason.to_owned())
+            }
         }
     }
 
@@ -62,8 +65,8 @@ impl Probed for Pages {
 }
 
 /// In OpenMetrics text: of a coordinator that does not serve.
-pub(crate) fn text_of_a_standby() -> Result<String, Unwritable> {
-    text_of(Sight::StandsBy, &Meters::default())
+pub(crate) fn text_of_a_standby(meters: &Meters) -> Result<String, Unwritable> {
+    text_of(Sight::StandsBy, meters)
 }
 
 /// What can be told of the state.

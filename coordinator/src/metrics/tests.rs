@@ -45,7 +45,7 @@ fn without_a_census_the_process_still_tells_of_itself() {
 
 #[test]
 fn a_standby_says_that_it_does_not_serve() {
-    let text = text_of_a_standby().unwrap();
+    let text = text_of_a_standby(&Meters::default()).unwrap();
     assert!(text.lines().any(|line| line == "vico_serving 0"), "{text}");
     assert!(!text.contains("vico_jobs"), "{text}");
 }

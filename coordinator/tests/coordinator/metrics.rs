@@ -101,6 +101,9 @@ async fn metrics_after_a_sweep_agree_with_its_receipts() {
     assert_eq!(after["vico_workers{condition=\"ready\"}"], 1);
     assert!(after["vico_journal_commit_seconds_count"] >= 8);
     assert!(after["vico_journal_events_total"] >= 14);
+    // A receipt of every job at least, and what they weigh.
+    assert!(after["vico_store_request_seconds_count{request=\"put\"}"] >= 6);
+    assert!(after["vico_store_bytes_total{direction=\"written\"}"] > 6 * 100);
 }
 
 #[tokio::test]

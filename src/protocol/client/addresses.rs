@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use tonic::codegen::http::Uri;
 
-/// How long one address may take; a machine that is gone does not even refuse.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// How long one address may take, with all machines that it stands for and the agreement on keys.
+const PATIENCE: Duration = Duration::from_secs(15);
 
 /// One address or several.
 #[derive(Debug)]

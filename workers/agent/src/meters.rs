@@ -11,6 +11,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 use vico::job::Stage;
+use vico::traffic::Traffic;
 
 /// From a toy model on a GPU to a large one on a CPU.
 const STEP_SECONDS: [f64; 12] = [
@@ -53,6 +54,8 @@ pub struct Meters {
     attempts: Family<Labels, Counter>,
     images: Family<Labels, Counter>,
     steps: Histogram,
+    /// What is asked of the bucket.
+    pub traffic: Traffic,
 }
 
 impl Default for Meters {
@@ -61,12 +64,17 @@ impl Default for Meters {
         for outcome in Outcome::ALL {
             let _: &Counter = &attempts.get_or_create(&[("outcome", outcome.word())]);
         }
+        let images = Family::default();
+        for stage in [Stage::ClassImages, Stage::Sample] {
+            let _: &Counter = &images.get_or_create(&[("stage", stage.as_str())]);
+        }
         Self {
             at_work: Arc::default(),
             running: Gauge::default(),
             attempts,
-            images: Family::default(),
+            images,
             steps: Histogram::new(STEP_SECONDS),
+            traffic: Traffic::default(),
         }
     }
 }
@@ -126,6 +134,7 @@ impl Meters {
             "How long train steps took; their count is that of all train steps",
             self.steps.clone(),
         );
+        self.traffic.register(registry);
         let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("build", "The program", build);
     }

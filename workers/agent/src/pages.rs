@@ -13,7 +13,7 @@ use prometheus_client::registry::{Registry, Unit};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
-use vico::probes::{self, Probed};
+use vico::probes::{self, Probed, Readiness};
 
 use crate::device::sensors::{Reading, Sensors};
 use crate::meters::Meters;
@@ -61,11 +61,12 @@ impl Pages {
 
 #[async_trait]
 impl Probed for Behind {
-    async fn ready(&self) -> Result<(), String> {
+    async fn ready(&self) -> Readiness {
         if self.meters.is_at_work() {
-            return Ok(());
+            return Readiness::Ready;
         }
-        Err("the worker takes no work: it has not registered, or is leaving".to_owned())
+        let reason = "the worker takes no work: it has not registered, or is leaving";
+        Readiness::Unready(reason.to_owned())
     }
 
     async fn metrics(&self) -> Result<String, String> {

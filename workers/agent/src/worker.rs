@@ -1,5 +1,7 @@
 //! What all attempts of a worker share.
 
+use std::sync::Arc;
+
 use tokio_util::sync::CancellationToken;
 use vico::job::{BlobRef, Failure};
 use vico::store::Store;
@@ -33,13 +35,14 @@ pub struct Worker {
 impl Worker {
     /// A worker with nothing at hand yet.
     pub fn new(link: Link, store: Store, cache: Cache, leave: CancellationToken) -> Self {
+        let meters = Meters::default();
         Self {
             link,
-            store,
+            store: store.witnessed(Arc::new(meters.traffic.clone())),
             cache,
             verified: Verified::default(),
             at_hand: AtHand::default(),
-            meters: Meters::default(),
+            meters,
             leave,
         }
     }
