@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde_json::Value;
 
 /// 32 bytes of BLAKE3, written as 64 hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -23,9 +24,9 @@ impl Digest {
     ///
     /// Fails where the value has no JSON form (a map with keys that are not text, say).
     pub fn of_json<T: Serialize + ?Sized>(value: &T) -> Result<Self, serde_json::Error> {
-        let mut text = String::new();
-        write_canonical(&serde_json::to_value(value)?, &mut text);
-        Ok(Self::of(text.as_bytes()))
+        let mut text = Vec::new();
+        write_canonical(&serde_json::to_value(value)?, &mut text)?;
+        Ok(Self::of(&text))
     }
 
     /// The raw 32 bytes.
@@ -71,33 +72,38 @@ impl fmt::Debug for Digester {
     }
 }
 
-fn write_canonical(value: &serde_json::Value, out: &mut String) {
-    use serde_json::Value;
+fn write_canonical(value: &Value, out: &mut Vec<u8>) -> Result<(), serde_json::Error> {
     match value {
         Value::Object(map) => {
             // Sorted here and not left to serde_json, whose map order is a build-wide feature.
             let mut entries: Vec<_> = map.iter().collect();
             entries.sort_by_key(|(key, _)| key.as_str());
-            write_list(out, '{', '}', &entries, |(key, value), out| {
-                out.push_str(&Value::from(key.as_str()).to_string());
-                out.push(':');
-                write_canonical(value, out);
-            });
+            write_list(out, *b"{}", &entries, |(key, value), out| {
+                serde_json::to_writer(&mut *out, key)?;
+                out.push(b':');
+                write_canonical(value, out)
+            })
         }
-        Value::Array(items) => write_list(out, '[', ']', items, write_canonical),
-        leaf => out.push_str(&leaf.to_string()),
+        Value::Array(items) => write_list(out, *b"[]", items, write_canonical),
+        leaf => serde_json::to_writer(out, leaf),
     }
 }
 
-fn write_list<T>(out: &mut String, open: char, close: char, items: &[T], write: impl Fn(&T, &mut String)) {
+fn write_list<T>(
+    out: &mut Vec<u8>,
+    [open, close]: [u8; 2],
+    items: &[T],
+    write: impl Fn(&T, &mut Vec<u8>) -> Result<(), serde_json::Error>,
+) -> Result<(), serde_json::Error> {
     out.push(open);
     for (i, item) in items.iter().enumerate() {
         if i > 0 {
-            out.push(',');
+            out.push(b',');
         }
-        write(item, out);
+        write(item, out)?;
     }
     out.push(close);
+    Ok(())
 }
 
 impl fmt::Display for Digest {
@@ -157,9 +163,9 @@ mod tests {
 
     #[test]
     fn the_canonical_form_is_pinned() {
-        let mut text = String::new();
-        write_canonical(&json!({"b": [1, 5.0e-6, "q\""], "a": true}), &mut text);
-        assert_eq!(text, r#"{"a":true,"b":[1,5e-6,"q\""]}"#);
+        let mut text = Vec::new();
+        write_canonical(&json!({"b": [1, 5.0e-6, "q\""], "a": true}), &mut text).expect("it is JSON");
+        assert_eq!(text, br#"{"a":true,"b":[1,5e-6,"q\""]}"#);
     }
 
     #[test]
