@@ -7,13 +7,13 @@
 
 mod processes;
 
-use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use processes::{Ended, Environment, Process, free_port, vico_coord, wait_for_port, wait_until};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use processes::{
+    Ended, Environment, Process, authority, free_port, page, vico_coord, wait_for_port, wait_until,
+};
 use serde_json::Value;
 use vico::plan::Plan;
 use vico::store::Store;
@@ -34,6 +34,7 @@ fn the_one_that_stands_by_serves_and_no_job_is_done_twice() {
     wait_for_port(site.pages[1], &mut second);
     assert_eq!(site.status_of("/livez"), Some(200));
     assert_eq!(site.status_of("/readyz"), Some(503));
+    assert_eq!(site.status_of("/readyz?standbyok"), Some(200));
     TcpStream::connect(("127.0.0.1", site.ports[1])).unwrap_err();
 
     let workers = ["w1", "w2", "w3"].map(|name| site.worker(name));
@@ -67,7 +68,7 @@ struct Site {
 impl Site {
     /// With certificates and tokens in files.
     fn new(folder: &Path) -> Self {
-        issue(folder);
+        authority::issue(folder);
         let token = |role: &str| format!("{role} {role} {TOKEN}-{role}\n");
         std::fs::write(folder.join("tokens"), token("submit") + &token("worker")).unwrap();
         for role in ["submit", "worker"] {
@@ -89,7 +90,7 @@ impl Site {
 
     fn coordinator(&self, number: usize, more: &[&str]) -> Process {
         let [listen, http] = [self.ports, self.pages].map(|ports| format!("127.0.0.1:{}", ports[number]));
-        let [cert, key, tokens] = ["server.crt", "server.key", "tokens"].map(|name| self.file(name));
+        let [cert, key, tokens] = ["tls.crt", "tls.key", "tokens"].map(|name| self.file(name));
         let mut args = vec![
             "serve",
             "--bucket",
@@ -150,13 +151,8 @@ impl Site {
     }
 
     /// The status of a page of the second coordinator.
-    fn status_of(&self, page: &str) -> Option<u16> {
-        let mut line = TcpStream::connect(("127.0.0.1", self.pages[1])).ok()?;
-        let request = format!("GET {page} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
-        line.write_all(request.as_bytes()).ok()?;
-        let mut answer = String::new();
-        line.read_to_string(&mut answer).ok()?;
-        answer.split(' ').nth(1)?.parse().ok()
+    fn status_of(&self, path: &str) -> Option<u16> {
+        page(self.pages[1], path).map(|(status, _)| status)
     }
 
     /// Every job has its receipt, and no attempt of it began after that.
@@ -175,23 +171,6 @@ impl Site {
             let late = |attempt: &&Value| attempt["started"].as_u64() > Some(receipt.finished.0);
             assert_eq!(attempts.iter().find(late), None, "{} ran again", receipt.job);
         }
-    }
-}
-
-/// An authority, and a certificate of it for this machine.
-fn issue(folder: &Path) {
-    let mut params = CertificateParams::new(Vec::new()).unwrap();
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
-    let key = KeyPair::generate().unwrap();
-    let params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
-    let cert = params.signed_by(&key, &issuer).unwrap();
-    for (name, text) in [
-        ("ca.crt", issuer.pem()),
-        ("server.crt", cert.pem()),
-        ("server.key", key.serialize_pem()),
-    ] {
-        std::fs::write(folder.join(name), text).unwrap();
     }
 }
 

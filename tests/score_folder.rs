@@ -1,7 +1,6 @@
 //! Pictures in a folder get the very numbers that the same pictures got inside a sweep, to the last bit.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-#[allow(dead_code, reason = "other tests start servers, too")]
 mod processes;
 mod tiny_sweep;
 

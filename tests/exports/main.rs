@@ -6,7 +6,6 @@ mod command_line;
 mod libraries;
 mod rig;
 
-#[allow(dead_code, reason = "other tests start servers, too")]
 #[path = "../processes/mod.rs"]
 mod processes;
 #[path = "../tiny_sweep/mod.rs"]

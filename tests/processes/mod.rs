@@ -1,6 +1,10 @@
 //! The real programs as child processes, killed when a test ends, however it ends.
+#![allow(dead_code, reason = "each test binary uses its own part of this")]
+
+pub(crate) mod authority;
 
 use std::fs::File;
+use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -93,6 +97,19 @@ impl Process {
         let _ = self.child.wait();
     }
 
+    /// SIGTERM, and how it ends within `patience`.
+    pub(crate) fn terminate(&mut self, patience: Duration) -> Option<i32> {
+        let id = self.child.id().to_string();
+        assert!(
+            Command::new("kill")
+                .args(["-TERM", &id])
+                .status()
+                .unwrap()
+                .success()
+        );
+        wait_until("the process to end", patience, || self.child.try_wait().unwrap()).code()
+    }
+
     /// Whether it is still there.
     pub(crate) fn is_running(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()
@@ -128,4 +145,16 @@ pub(crate) fn wait_until<T>(what: &str, patience: Duration, mut ask: impl FnMut(
         assert!(start.elapsed() < patience, "waited {patience:?} for {what}");
         std::thread::sleep(Duration::from_millis(50));
     }
+}
+
+/// Status and text of a page of a plain port of this machine, if it answers.
+pub(crate) fn page(port: u16, path: &str) -> Option<(u16, String)> {
+    let mut line = TcpStream::connect(("127.0.0.1", port)).ok()?;
+    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    line.write_all(request.as_bytes()).ok()?;
+    let mut answer = String::new();
+    line.read_to_string(&mut answer).ok()?;
+    let (head, body) = answer.split_once("\r\n\r\n")?;
+    let status = head.split(' ').nth(1)?.parse().ok()?;
+    Some((status, body.to_owned()))
 }
