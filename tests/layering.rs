@@ -27,6 +27,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         "store",
         &["digest", "clock", "ids", "job", "score", "spec", "plan"],
     ),
+    ("traffic", &["store"]),
     ("protocol", &["digest", "clock", "ids", "job", "spec", "status"]),
 ];
 
