@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpSocket};
 
 use crate::config::{Config, Parts};
-use crate::coordinator::{Coordinator, Credentials};
+use crate::coordinator::{Coordinator, Credentials, Doors};
 use crate::error::Error;
 use crate::front::Front;
 use crate::metrics::Meters;
@@ -26,6 +26,7 @@ pub struct Candidate {
     socket: TcpSocket,
     address: SocketAddr,
     front: Option<Front>,
+    dashboard: Option<TcpListener>,
     meters: Meters,
     credentials: Credentials,
 }
@@ -33,13 +34,18 @@ pub struct Candidate {
 impl Candidate {
     /// Checks the settings and the bucket, reads credentials and binds ports.
     pub async fn open(config: &Config, mut parts: Parts) -> Result<Self, Error> {
-        require_secrecy(config)?;
+        require_secrecy(config, Some(config.listen))?;
+        require_secrecy(config, config.dashboard)?;
         let credentials = Credentials::open(config).await?;
         let (socket, address) = reserve(config.listen)?;
         let meters = Meters::default();
         parts.store = parts.store.witnessed(Arc::new(meters.traffic.clone()));
         let front = match config.http {
             Some(http) => Some(Front::open(bind(http).await?, meters.clone())?),
+            None => None,
+        };
+        let dashboard = match config.dashboard {
+            Some(dashboard) => Some(bind(dashboard).await?),
             None => None,
         };
         parts.store.require_create_if_absent(&*parts.clock).await?;
@@ -49,6 +55,7 @@ impl Candidate {
             socket,
             address,
             front,
+            dashboard,
             meters,
             credentials,
         })
@@ -62,6 +69,11 @@ impl Candidate {
     /// Where probes and metrics are served, if they are.
     pub fn http_address(&self) -> Option<SocketAddr> {
         self.front.as_ref().map(Front::address)
+    }
+
+    /// Where the dashboard will be served, if it is.
+    pub fn dashboard_address(&self) -> Option<SocketAddr> {
+        self.dashboard.as_ref()?.local_addr().ok()
     }
 
     /// Takes over the bucket, which fences whoever owned it before, and comes back to where its journal ends.
@@ -95,7 +107,12 @@ impl Candidate {
         let listener = self.socket.listen(BACKLOG);
         let listener = listener.map_err(|source| Error::Listen { listen, source })?;
         let office = office.counting_with(self.meters);
-        Ok(Coordinator::new(listener, self.front, self.credentials, office))
+        let doors = Doors {
+            listener,
+            front: self.front,
+            dashboard: self.dashboard,
+        };
+        Ok(Coordinator::new(doors, self.credentials, office))
     }
 }
 
@@ -121,14 +138,16 @@ async fn bind(listen: SocketAddr) -> Result<TcpListener, Error> {
 }
 
 /// Refuses to be reached by others where they could read along, or be anybody.
-fn require_secrecy(config: &Config) -> Result<(), Error> {
+fn require_secrecy(config: &Config, listen: Option<SocketAddr>) -> Result<(), Error> {
     let missing = match (&config.tls, &config.tokens) {
         (Some(_), Some(_)) => return Ok(()),
         (None, None) => "nothing would be encrypted and nobody asked who they are",
         (None, Some(_)) => "nothing would be encrypted",
         (Some(_), None) => "nobody would be asked who they are",
     };
-    let listen = config.listen;
+    let Some(listen) = listen else {
+        return Ok(());
+    };
     if listen.ip().is_loopback() || config.insecure {
         return Ok(());
     }

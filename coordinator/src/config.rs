@@ -23,6 +23,8 @@ pub struct Config {
     pub tokens: Option<PathBuf>,
     /// Where probes and metrics are served without encryption; nowhere by default.
     pub http: Option<SocketAddr>,
+    /// Where the dashboard is served; nowhere by default.
+    pub dashboard: Option<SocketAddr>,
     /// How often the files of certificates and tokens are looked at.
     pub look_every: Duration,
     /// How long a worker may be silent before its jobs are given to others.
@@ -43,6 +45,7 @@ impl Default for Config {
             tls: None,
             tokens: None,
             http: None,
+            dashboard: None,
             look_every: Duration::from_secs(5),
             lease_ttl: Duration::from_secs(30),
         }

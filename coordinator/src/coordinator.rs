@@ -1,15 +1,17 @@
 //! One coordinator in charge of its bucket: serves, and stops as one.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::ServerConfig;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::auth::{self, GateLayer, Tokens};
+use crate::auth::{self, GateLayer, Guard, Tokens};
 use crate::candidate::Candidate;
 use crate::config::{Config, Parts};
+use crate::dashboard::Dashboard;
 use crate::error::Error;
 use crate::front::Front;
 use crate::metrics::Pages;
@@ -19,10 +21,16 @@ use crate::{rpc, tls};
 
 /// A coordinator that owns its bucket and its port, and does not serve yet.
 pub struct Coordinator {
-    listener: TcpListener,
-    front: Option<Front>,
+    doors: Doors,
     credentials: Credentials,
     office: Office,
+}
+
+/// Where a coordinator is reached.
+pub(crate) struct Doors {
+    pub(crate) listener: TcpListener,
+    pub(crate) front: Option<Front>,
+    pub(crate) dashboard: Option<TcpListener>,
 }
 
 /// What comes from files that are looked after as long as the coordinator serves.
@@ -43,15 +51,9 @@ impl Coordinator {
         Candidate::open(config, parts).await?.take_over().await
     }
 
-    pub(crate) fn new(
-        listener: TcpListener,
-        front: Option<Front>,
-        credentials: Credentials,
-        office: Office,
-    ) -> Self {
+    pub(crate) fn new(doors: Doors, credentials: Credentials, office: Office) -> Self {
         Self {
-            listener,
-            front,
+            doors,
             credentials,
             office,
         }
@@ -59,12 +61,17 @@ impl Coordinator {
 
     /// Where it listens.
     pub fn address(&self) -> std::io::Result<SocketAddr> {
-        self.listener.local_addr()
+        self.doors.listener.local_addr()
     }
 
     /// Where probes and metrics are served, if they are.
     pub fn http_address(&self) -> Option<SocketAddr> {
-        self.front.as_ref().map(Front::address)
+        self.doors.front.as_ref().map(Front::address)
+    }
+
+    /// Where the dashboard is served, if it is.
+    pub fn dashboard_address(&self) -> Option<SocketAddr> {
+        self.doors.dashboard.as_ref()?.local_addr().ok()
     }
 
     /// Serves until told to stop, until another coordinator takes over, or until the journal is beyond writing.
@@ -74,18 +81,25 @@ impl Coordinator {
         let parts = self.office.parts.clone();
         let mut staff = self.office.start(stop.clone());
         let services = rpc::Services::new(staff.handle.clone(), &parts, &staff.logs, &stop);
-        let entrance = rpc::Entrance {
-            listener: self.listener,
-            tls: self.credentials.tls.as_ref().map(Keeper::renewed),
-            gate: GateLayer::new(
-                self.credentials.tokens.as_ref().map(Keeper::renewed),
-                staff.meters.clone(),
-            ),
-        };
-        if let Some(front) = self.front {
+        let tls = self.credentials.tls.as_ref().map(Keeper::renewed);
+        let tokens = self.credentials.tokens.as_ref().map(Keeper::renewed);
+        let guard = Arc::new(Guard::new(tokens, staff.meters.clone()));
+        let Doors {
+            listener,
+            front,
+            dashboard,
+        } = self.doors;
+        if let Some(front) = front {
             let pages = Pages::new(staff.handle.clone(), staff.meters.clone());
             staff.join(front.show(pages, stop.clone()));
         }
+        if let Some(listener) = dashboard {
+            let listen = listener.local_addr().map_err(Error::Probes)?.ip();
+            let dashboard = Dashboard::new(services.clone(), Arc::clone(&guard), listen);
+            staff.join(dashboard.serve(listener, tls.clone(), stop.clone()));
+        }
+        let gate = GateLayer(guard);
+        let entrance = rpc::Entrance { listener, tls, gate };
         self.credentials.look_after(&mut staff, &stop);
         staff.join(rpc::serve(entrance, services, stop));
         staff.work().await

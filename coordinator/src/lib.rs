@@ -8,7 +8,7 @@
 //! - `rehearsal`: the brain in made-up fleets, for the benchmarks.
 //! - `logbook`: what attempts write. `rpc`: the wire to `handle` and back, no logic.
 //! - `door`, `tls`, `auth`, `audit`: who comes in, who may do what, and what is told of it. `renewal`: their files.
-//! - `metrics`: what is counted, and the pages that show it.
+//! - `metrics`: what is counted, and the pages that show it. `dashboard`: what people see in a browser.
 //!
 //! [`Candidate`] becomes a [`Coordinator`], the whole; the command line beside this library is one of its users.
 
@@ -20,6 +20,7 @@ mod commit;
 mod config;
 mod coordinator;
 mod core;
+mod dashboard;
 mod door;
 mod error;
 mod front;

@@ -11,8 +11,8 @@ use rustls::{RootCertStore, ServerConfig};
 use crate::error::Error;
 use crate::renewal::Keeper;
 
-/// gRPC speaks HTTP/2 and nothing else.
-const HTTP2: &[u8] = b"h2";
+/// gRPC speaks HTTP/2 and nothing else; browsers may speak either.
+const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
 
 /// PEM files for TLS. They are looked at every few seconds, and renewed ones serve the connections that follow.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,7 +54,7 @@ fn config(files: &[Vec<u8>]) -> Result<ServerConfig, String> {
     let key = PrivateKeyDer::from_pem_slice(key).map_err(|error| format!("the private key: {error}"))?;
     let config = builder.with_single_cert(certificates("the certificate", cert)?, key);
     let mut config = config.map_err(|error| format!("certificate and key: {error}"))?;
-    config.alpn_protocols = vec![HTTP2.to_vec()];
+    config.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).to_vec();
     Ok(config)
 }
 

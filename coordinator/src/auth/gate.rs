@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::header::AUTHORIZATION;
-use http::{HeaderValue, Request, Response};
+use http::{HeaderMap, HeaderValue, Request, Response};
 use tonic::Status;
 use tonic::body::Body;
 use tonic::codegen::BoxFuture;
@@ -27,22 +27,13 @@ const DELAY: Duration = Duration::from_secs(1);
 
 /// Puts the check in front of services. Without tokens everybody may do everything.
 #[derive(Clone)]
-pub(crate) struct GateLayer(Arc<Guard>);
+pub(crate) struct GateLayer(pub(crate) Arc<Guard>);
 
-struct Guard {
+/// Knows tokens, and how often whoever has none was turned away.
+pub(crate) struct Guard {
     tokens: Option<Renewed<Tokens>>,
     throttle: Throttle,
     meters: Meters,
-}
-
-impl GateLayer {
-    pub(crate) fn new(tokens: Option<Renewed<Tokens>>, meters: Meters) -> Self {
-        Self(Arc::new(Guard {
-            tokens,
-            throttle: Throttle::default(),
-            meters,
-        }))
-    }
 }
 
 impl<S> Layer<S> for GateLayer {
@@ -90,7 +81,7 @@ where
                 Ok(response)
             }),
             Err(refusal) => {
-                let delay = guard.tell(&request, &refusal);
+                let delay = guard.tell(request.uri().path(), peer(&request), &refusal);
                 Box::pin(async move {
                     tokio::time::sleep(delay).await;
                     Ok(Status::from(refusal).into_http())
@@ -121,9 +112,21 @@ where
 }
 
 impl Guard {
+    pub(crate) fn new(tokens: Option<Renewed<Tokens>>, meters: Meters) -> Self {
+        Self {
+            tokens,
+            throttle: Throttle::default(),
+            meters,
+        }
+    }
+
+    /// Whether anybody is asked who they are.
+    pub(crate) fn asks(&self) -> bool {
+        self.tokens.is_some()
+    }
+
     /// Tells of a refusal, unless the peer has had too many of them; then it has to wait for this one.
-    fn tell(&self, request: &Request<Body>, refusal: &Refusal) -> Duration {
-        let peer = peer(request);
+    pub(crate) fn tell(&self, path: &str, peer: Option<IpAddr>, refusal: &Refusal) -> Duration {
         self.meters.refused(match refusal.kind {
             RefusalKind::Forbidden => "role",
             _ => "token",
@@ -131,7 +134,7 @@ impl Guard {
         if peer.is_some_and(|peer| !self.throttle.allows(peer)) {
             return DELAY;
         }
-        audit::refused(request.uri().path(), peer, &refusal.message);
+        audit::refused(path, peer, &refusal.message);
         Duration::ZERO
     }
 
@@ -140,11 +143,19 @@ impl Guard {
         let path = request.uri().path();
         // What is not served is refused by the services, but who may not know of anything hears of nothing.
         let access = table::method(path).map_or(Access::Needs(Role::Read), |method| method.access);
-        let (Some(tokens), Access::Needs(needed)) = (&self.tokens, access) else {
+        match access {
+            Access::Needs(needed) => self.admit(request.headers(), needed),
+            Access::Open => Ok(anybody()),
+        }
+    }
+
+    /// Who shows a token for at least `needed`.
+    pub(crate) fn admit(&self, headers: &HeaderMap, needed: Role) -> Result<Holder, Refusal> {
+        let Some(tokens) = &self.tokens else {
             return Ok(anybody());
         };
         let refusal = |reason| Refusal::new(RefusalKind::Unauthenticated, reason);
-        let token = bearer(request).ok_or_else(|| refusal("a token is needed and none was shown"))?;
+        let token = bearer(headers).ok_or_else(|| refusal("a token is needed and none was shown"))?;
         let tokens = tokens.current();
         let holder = tokens.holder(token);
         let holder = holder.ok_or_else(|| refusal("nobody knows the token that was shown"))?;
@@ -166,8 +177,8 @@ fn anybody() -> Holder {
 }
 
 /// The token in `authorization: Bearer …`.
-fn bearer(request: &Request<Body>) -> Option<&str> {
-    let header = request.headers().get(AUTHORIZATION)?.to_str().ok()?;
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let header = headers.get(AUTHORIZATION)?.to_str().ok()?;
     let (scheme, token) = header.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
 }

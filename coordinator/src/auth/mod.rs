@@ -10,5 +10,6 @@ mod table;
 mod tests;
 mod tokens;
 
-pub(crate) use gate::GateLayer;
+pub(crate) use gate::{GateLayer, Guard};
+pub(crate) use role::Role;
 pub(crate) use tokens::{Holder, Tokens, open};

@@ -34,6 +34,9 @@ pub(super) struct Serve {
     /// Serve /livez, /readyz and /metrics there, without encryption; they hold counts and no names
     #[arg(long, value_name = "ADDRESS")]
     http: Option<SocketAddr>,
+    /// Serve the dashboard there, with the same certificates and tokens: a token of the role `read` sees everything
+    #[arg(long, value_name = "ADDRESS")]
+    dashboard: Option<SocketAddr>,
     /// How long a worker may be silent before its jobs are given to others
     #[arg(long, default_value = "30s", value_parser = humantime::parse_duration)]
     lease_ttl: Duration,
@@ -70,6 +73,7 @@ impl Serve {
             tls: self.tls.files(),
             tokens: self.tokens,
             http: self.http,
+            dashboard: self.dashboard,
             lease_ttl: self.lease_ttl,
             ..Config::default()
         };
@@ -80,6 +84,11 @@ impl Serve {
         }
         let scheme = if config.tls.is_some() { "https" } else { "http" };
         let place = format!("{url} at {scheme}://{}", candidate.address());
+        if let Some(dashboard) = candidate.dashboard_address() {
+            output::note(format_args!(
+                "dashboard at {scheme}://{dashboard}, once it serves"
+            ));
+        }
         let stop = CancellationToken::new();
         let serving = serve(candidate, self.standby, &place, stop.clone());
         tokio::select! {

@@ -41,9 +41,9 @@ const MAX_STREAMS: u32 = 256;
 /// What both services are made of.
 #[derive(Clone)]
 pub(crate) struct Services {
-    handle: Handle,
-    store: Store,
-    logs: Arc<LogBook>,
+    pub(crate) handle: Handle,
+    pub(crate) store: Store,
+    pub(crate) logs: Arc<LogBook>,
     stop: CancellationToken,
 }
 

@@ -145,7 +145,8 @@ impl Services {
         Ok(status?)
     }
 
-    async fn job_detail(&self, prefix: String) -> Result<JobDetail, Refusal> {
+    /// Everything about the job whose key begins so.
+    pub(crate) async fn job_detail(&self, prefix: String) -> Result<JobDetail, Refusal> {
         let seen = self.handle.look(move |brain, now| {
             let job = brain.state.find_job(&prefix)?;
             let attempts: Vec<_> = job.tries().iter().map(attempt_record).collect();

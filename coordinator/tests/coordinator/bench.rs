@@ -24,6 +24,7 @@ pub(crate) struct Bench {
 pub(crate) struct Running {
     url: String,
     http: Option<SocketAddr>,
+    dashboard: Option<SocketAddr>,
     stop: CancellationToken,
     task: JoinHandle<Result<(), Error>>,
 }
@@ -42,11 +43,13 @@ impl Running {
         let coordinator = Coordinator::open(config, Parts::new(store)).await.unwrap();
         let url = format!("http://{}", coordinator.address().unwrap());
         let http = coordinator.http_address();
+        let dashboard = coordinator.dashboard_address();
         let stop = CancellationToken::new();
         let task = tokio::spawn(coordinator.serve(stop.clone()));
         Self {
             url,
             http,
+            dashboard,
             stop,
             task,
         }
@@ -76,6 +79,11 @@ impl Running {
     /// Where probes and metrics are.
     pub(crate) fn http(&self) -> Option<SocketAddr> {
         self.http
+    }
+
+    /// Where the dashboard is.
+    pub(crate) fn dashboard(&self) -> Option<SocketAddr> {
+        self.dashboard
     }
 
     pub(crate) fn users(&self) -> SweepsClient {

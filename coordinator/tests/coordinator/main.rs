@@ -4,6 +4,7 @@
 mod audit_trail;
 mod bench;
 mod crashes;
+mod dashboard;
 mod failures;
 mod fake_worker;
 mod five_methods;

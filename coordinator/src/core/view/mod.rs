@@ -1,8 +1,10 @@
 //! What people are shown.
 
+mod board;
 mod job;
 mod sweep;
 mod worker;
 
+pub(crate) use board::JobQuery;
 pub(crate) use job::attempt_record;
 pub(crate) use worker::Condition;
