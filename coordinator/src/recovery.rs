@@ -17,12 +17,17 @@ pub(crate) fn fold(recovered: &Recovered) -> Result<State, Error> {
         Some(bytes) => State::from(decode_snapshot(bytes)?),
         None => State::default(),
     };
-    for frame in &recovered.events {
+    for frame in recovered.events.iter().filter(|frame| !is_beat(frame)) {
         decode_events(frame)?.iter().for_each(|event| state.apply(event));
     }
     state.check()?;
     memory::give_back_after(state.jobs().len());
     Ok(state)
+}
+
+/// Whether a frame says nothing but that somebody was there.
+pub(crate) fn is_beat(frame: &[u8]) -> bool {
+    frame.is_empty()
 }
 
 /// Jobs whose receipt was written by a coordinator that did not live to say so. Only leased jobs can be among them.

@@ -8,7 +8,6 @@ use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use vico::store::{self, Journal};
 
-use crate::core::format::encode_events;
 use crate::error::Error;
 use crate::metrics::Meters;
 #[cfg(test)]
@@ -72,10 +71,9 @@ impl Scribe {
         }
     }
 
-    /// A segment without events.
+    /// A segment without events: see [`crate::recovery::is_beat`].
     async fn beat(&mut self) -> Result<(), Error> {
-        let nothing = encode_events(&[]).map_err(Error::unwritable)?;
-        self.append(&nothing.into()).await
+        self.append(&Bytes::new()).await
     }
 
     async fn write(&mut self, group: Group) -> Result<Written, Error> {

@@ -9,6 +9,7 @@ use vico::store::{Journal, Store};
 
 use crate::core::format::{decode_events, decode_snapshot};
 use crate::core::{Event, State};
+use crate::recovery::is_beat;
 
 /// Promises that were heard.
 #[derive(Debug, Default)]
@@ -95,6 +96,7 @@ impl Truth {
         for event in recovered
             .events
             .iter()
+            .filter(|frame| !is_beat(frame))
             .flat_map(|frame| decode_events(frame).unwrap())
         {
             state.apply(&event);

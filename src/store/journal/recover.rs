@@ -8,7 +8,8 @@ use super::super::{Error, layout};
 use super::segment::{self, Segment};
 use super::{Tail, snapshot};
 
-const READS_IN_FLIGHT: usize = 16;
+/// An idle coordinator has left thousands of segments that say nothing, and each is a request.
+const READS_IN_FLIGHT: usize = 64;
 /// An older coordinator may delete what was just listed, when it takes a snapshot; not many times in a row.
 const ATTEMPTS: u32 = 5;
 
@@ -45,9 +46,8 @@ async fn read_once(objects: &Objects, end: u64) -> Result<(Recovered, Tail), Err
     }
     let segments: Vec<(u64, Segment)> = stream::iter(tail.snapshot + 1..end)
         .map(async |number| {
-            segment::read(objects, number)
-                .await
-                .map(|segment| (number, segment))
+            let segment = segment::read(objects, number).await?;
+            Ok::<_, Error>((number, segment))
         })
         .buffered(READS_IN_FLIGHT)
         .try_collect()
