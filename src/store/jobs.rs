@@ -20,6 +20,9 @@ const REQUESTS_IN_FLIGHT: usize = 16;
 /// Jobs of a sweep differ in a few words: the fastest level packs them to a fiftieth.
 const LEVEL: i32 = 1;
 
+/// How the names of pages end.
+const PACKED: &str = ".zst";
+
 /// As much of a planned job as workers read.
 #[derive(Deserialize)]
 struct Specified {
@@ -88,6 +91,14 @@ impl Store {
         }
         Ok(spec)
     }
+}
+
+/// A document of a sweep or a job as text: pages are unpacked, others are as they are.
+pub(super) fn text_of(key: &str, bytes: Bytes) -> Result<Bytes, Error> {
+    if key.ends_with(PACKED) {
+        return Ok(unpack(key, &bytes)?.into());
+    }
+    Ok(bytes)
 }
 
 fn first_byte(job: JobKey) -> u8 {

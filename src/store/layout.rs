@@ -20,10 +20,18 @@ use crate::ids::{Attempt, JobKey, LeaseId, SweepId};
 pub(super) const SEGMENTS: &str = "state/log";
 pub(super) const SNAPSHOTS: &str = "state/snapshot";
 pub(super) const SWEEPS: &str = "sweeps";
+pub(super) const JOBS: &str = "jobs";
+pub(super) const BLOBS: &str = "blobs";
 
 pub(super) fn blob(digest: Digest) -> String {
     let hex = digest.to_string();
     format!("blobs/{}/{hex}", &hex[..2])
+}
+
+/// The digest of a key made by [`blob`].
+pub(super) fn blob_digest(key: &str) -> Option<Digest> {
+    let digest = file_name(key).parse().ok()?;
+    (blob(digest) == key).then_some(digest)
 }
 
 pub(super) fn pages(sweep: &SweepId) -> String {
@@ -36,6 +44,15 @@ pub(super) fn page(sweep: &SweepId, first: u8) -> String {
 
 pub(super) fn receipt(job: JobKey) -> String {
     format!("jobs/{job}/receipt.json")
+}
+
+pub(super) fn is_receipt(key: &str) -> bool {
+    file_name(key) == "receipt.json"
+}
+
+/// The job of a key below its folder.
+pub(super) fn job_of(key: &str) -> Option<&str> {
+    key.strip_prefix("jobs/")?.split('/').next()
 }
 
 pub(super) fn logs(job: JobKey) -> String {

@@ -6,6 +6,7 @@ mod backends;
 mod blobs;
 mod confinement;
 mod damage;
+mod garbage;
 mod inputs;
 mod jobs;
 mod journal;

@@ -15,6 +15,7 @@ mod doctor;
 mod exit;
 #[cfg(feature = "local")]
 mod export;
+mod gc;
 #[cfg(feature = "local")]
 mod import;
 #[cfg(feature = "local")]
@@ -131,6 +132,8 @@ enum Command {
     Completion(completion::Completion),
     /// Look at bucket, coordinator, workers, model files and GPUs, and say what to fix
     Doctor(doctor::Doctor),
+    /// Delete what nobody needs from a bucket
+    Gc(gc::Gc),
     /// Check that a bucket keeps the promises that the coordinator relies on
     StorageCheck(storage_check::StorageCheck),
 }
@@ -186,6 +189,7 @@ impl Command {
             Self::Schema => schema::print(),
             Self::Completion(args) => args.execute(),
             Self::Doctor(args) => args.execute(out).await,
+            Self::Gc(args) => args.execute(out).await,
             Self::StorageCheck(args) => args.execute(out).await,
         }
     }
