@@ -165,7 +165,8 @@ async function sweep(id) {
     json(`sweeps/${encodeURIComponent(id)}/jobs?stage=sample&state=succeeded&order=latest&limit=12`),
   ]);
   const { status } = board;
-  const left = status.state === "running" ? `about ${span(status.eta_ms)} left` : status.finished ? ["ended ", ago(status.finished)] : "";
+  const estimate = status.eta_ms === null ? "no estimate yet" : `about ${span(status.eta_ms)} left`;
+  const left = status.state === "running" ? estimate : status.finished ? ["ended ", ago(status.finished)] : "";
   const strip = made.jobs.map((job) => thumbnail(job.job, "p00/s0.png", job.label.replace(/\/sample$/, "")));
   const notices = status.notices.map((notice) => make("li", {}, notice));
   return [id, make("h1", {}, id), make("p", {}, state(status.state), " · submitted ", ago(status.submitted), " · ", left),
