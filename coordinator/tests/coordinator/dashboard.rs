@@ -133,7 +133,10 @@ async fn the_page_comes_from_here_and_may_load_nothing_from_elsewhere() {
             "{}",
             answer.head
         );
-        let text = String::from_utf8(answer.body).unwrap();
+        // An SVG's own name looks like an address, and nothing is loaded from there.
+        let text = String::from_utf8(answer.body)
+            .unwrap()
+            .replace("http://www.w3.org/2000/svg", "");
         assert!(
             !text.contains("http://") && !text.contains("https://"),
             "{path} names somebody else"
