@@ -54,20 +54,29 @@ async fn try_at(
     }
     // Between looking and writing this process may have slept for hours, and an older coordinator may have come as far as to
     // delete that number's segment. Then the claim stands where nobody looks, and is none.
-    let (_, next) = end_of_log(objects).await?;
+    let next = next_number(objects).await?;
     Ok((next == number + 1).then_some(Claim { epoch, number }))
 }
 
+/// The next free number.
+pub(super) async fn next_number(objects: &Objects) -> Result<u64, Error> {
+    number_after(objects, &objects.list(layout::SEGMENTS).await?).await
+}
+
 /// The highest epoch so far and the next free number.
-pub(super) async fn end_of_log(objects: &Objects) -> Result<(u64, u64), Error> {
+async fn end_of_log(objects: &Objects) -> Result<(u64, u64), Error> {
     let segments = objects.list(layout::SEGMENTS).await?;
+    let next = number_after(objects, &segments).await?;
+    Ok((highest_epoch(objects, &segments).await?, next))
+}
+
+async fn number_after(objects: &Objects, segments: &[Object]) -> Result<u64, Error> {
     let newest = snapshot::numbers(objects).await?.first().copied().unwrap_or(0);
     let last = segments
         .iter()
         .filter_map(|object| layout::number(&object.key))
         .max();
-    let next = newest.max(last.unwrap_or(0)) + 1;
-    Ok((highest_epoch(objects, &segments).await?, next))
+    Ok(newest.max(last.unwrap_or(0)) + 1)
 }
 
 /// Epochs never fall, so the last readable header has the highest. Claims stay, so there is one if there is anything.

@@ -16,7 +16,7 @@ impl Lookout {
     /// From where the journal ends now.
     pub async fn open(store: &Store) -> Result<Self, Error> {
         let objects = store.objects.clone();
-        let next = claim::end_of_log(&objects).await?.1;
+        let next = claim::next_number(&objects).await?;
         Ok(Self { objects, next })
     }
 
