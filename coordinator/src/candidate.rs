@@ -34,8 +34,9 @@ pub struct Candidate {
 impl Candidate {
     /// Checks the settings and the bucket, reads credentials and binds ports.
     pub async fn open(config: &Config, mut parts: Parts) -> Result<Self, Error> {
-        require_secrecy(config, Some(config.listen))?;
-        require_secrecy(config, config.dashboard)?;
+        for address in [Some(config.listen), config.dashboard].into_iter().flatten() {
+            require_secrecy(config, address)?;
+        }
         let credentials = Credentials::open(config).await?;
         let (socket, address) = reserve(config.listen)?;
         let meters = Meters::default();
@@ -138,15 +139,12 @@ async fn bind(listen: SocketAddr) -> Result<TcpListener, Error> {
 }
 
 /// Refuses to be reached by others where they could read along, or be anybody.
-fn require_secrecy(config: &Config, listen: Option<SocketAddr>) -> Result<(), Error> {
+fn require_secrecy(config: &Config, listen: SocketAddr) -> Result<(), Error> {
     let missing = match (&config.tls, &config.tokens) {
         (Some(_), Some(_)) => return Ok(()),
         (None, None) => "nothing would be encrypted and nobody asked who they are",
         (None, Some(_)) => "nothing would be encrypted",
         (Some(_), None) => "nobody would be asked who they are",
-    };
-    let Some(listen) = listen else {
-        return Ok(());
     };
     if listen.ip().is_loopback() || config.insecure {
         return Ok(());

@@ -8,7 +8,7 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::Value;
-use vico::ids::{JobKey, SweepId};
+use vico::ids::JobKey;
 use vico::protocol::{Refusal, RefusalKind};
 use vico::status::{AttemptRecord, JobStatus, LogLine};
 
@@ -16,6 +16,7 @@ use super::Dashboard;
 use super::access;
 use crate::core::Brain;
 use crate::core::view::JobQuery;
+use crate::rpc::{known, unreadable};
 
 /// Jobs of a page, at most.
 const MOST_JOBS: usize = 200;
@@ -70,7 +71,7 @@ pub(super) async fn workers(State(dashboard): Shared) -> Answer<impl Serialize> 
 }
 
 pub(super) async fn sweep(State(dashboard): Shared, Path(sweep): Path<String>) -> Answer<impl Serialize> {
-    let sweep = named(&sweep)?;
+    let sweep = known(&sweep)?;
     let look = dashboard
         .services
         .handle
@@ -83,7 +84,7 @@ pub(super) async fn jobs(
     Path(sweep): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Answer<impl Serialize> {
-    let (sweep, query) = (named(&sweep)?, job_query(&query.unwrap_or_default())?);
+    let (sweep, query) = (known(&sweep)?, job_query(&query.unwrap_or_default())?);
     let look = dashboard
         .services
         .handle
@@ -128,7 +129,7 @@ pub(super) async fn log(State(dashboard): Shared, Path(job): Path<String>) -> An
     let mut lines = Vec::new();
     for (attempt, worker) in attempts.into_iter().rev() {
         let read = services.logs.read(&services.store, (job, attempt), &worker).await;
-        let mut read = read.map_err(|error| Refusal::new(RefusalKind::Unavailable, error.to_string()))?;
+        let mut read = read.map_err(unreadable)?;
         read.append(&mut lines);
         lines = read;
         if lines.len() >= MOST_LINES {
@@ -137,13 +138,6 @@ pub(super) async fn log(State(dashboard): Shared, Path(job): Path<String>) -> An
     }
     let skipped = lines.len().saturating_sub(MOST_LINES);
     Ok(Json(lines.split_off(skipped)))
-}
-
-/// A text that cannot be an id names no sweep.
-fn named(sweep: &str) -> Result<SweepId, Refusal> {
-    sweep
-        .parse()
-        .map_err(|_| crate::core::Refusal::UnknownSweep(sweep.to_owned()).into())
 }
 
 /// A job by its whole key.

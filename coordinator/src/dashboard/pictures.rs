@@ -9,6 +9,7 @@ use vico::protocol::{Refusal, RefusalKind};
 
 use super::Dashboard;
 use super::api::{self, Failure, Shared};
+use crate::rpc::unreadable;
 
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n";
 /// Above any picture a model draws.
@@ -44,8 +45,6 @@ impl Dashboard {
         if !known.await? {
             return Err(nothing());
         }
-        let unreadable =
-            |error: vico::store::Error| Refusal::new(RefusalKind::Unavailable, error.to_string());
         let receipt = services.store.receipt(key).await.map_err(unreadable)?;
         let outputs = receipt.map(|receipt| receipt.outputs).unwrap_or_default();
         let blob = outputs

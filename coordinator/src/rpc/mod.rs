@@ -6,6 +6,8 @@ mod refusals;
 mod sweeps;
 mod watch_stream;
 
+pub(crate) use sweeps::{known, unreadable};
+
 use std::sync::Arc;
 use std::time::Duration;
 

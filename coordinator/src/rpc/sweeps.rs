@@ -168,7 +168,7 @@ impl Services {
 }
 
 /// A text that cannot be an id names no sweep.
-fn known(sweep: &str) -> Result<SweepId, Refusal> {
+pub(crate) fn known(sweep: &str) -> Result<SweepId, Refusal> {
     sweep
         .parse()
         .map_err(|_| crate::core::Refusal::UnknownSweep(sweep.to_owned()).into())
@@ -190,6 +190,6 @@ fn to_json<T: serde::Serialize>(value: &T) -> Result<String, Refusal> {
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "it is made for map_err")]
-pub(super) fn unreadable(error: vico::store::Error) -> Refusal {
+pub(crate) fn unreadable(error: vico::store::Error) -> Refusal {
     Refusal::new(RefusalKind::Unavailable, error.to_string())
 }
