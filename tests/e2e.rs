@@ -11,10 +11,12 @@ mod processes;
 mod s3;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
-use processes::{Ended, Environment, Process, free_port, vico_coord, wait_for_port, wait_until};
+use processes::{
+    Ended, Environment, Process, disturbed_manifest, free_port, json, vico_coord, wait_for_port, wait_until,
+};
 use s3::{BUCKET, FaultPlan, S3Server};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -31,7 +33,7 @@ const PATIENCE: Duration = Duration::from_mins(5);
 fn whatever_is_killed_the_sweep_ends_with_the_same_bytes() {
     let mut dice = Dice::from_env();
     let folder = tempfile::tempdir().unwrap();
-    let manifest = manifest(folder.path());
+    let manifest = disturbed_manifest(folder.path());
     let runtime = Runtime::new().unwrap();
     let calm = undisturbed(&runtime, folder.path(), &manifest);
 
@@ -138,21 +140,6 @@ fn environment(server: &S3Server) -> Environment {
         .into_iter()
         .map(|(name, value)| (name.to_owned(), value))
         .collect()
-}
-
-/// The quickstart with settings that make it fail often and recover fast.
-fn manifest(folder: &Path) -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let path = folder.join("disturbed.yaml");
-    let fixtures = root.join("workers/engine/tests/fixtures/parity");
-    let text = include_str!("manifests/disturbed.yaml")
-        .replace("FIXTURES", fixtures.to_str().unwrap())
-        .replace(
-            "IMAGES",
-            root.join("manifests/five-methods/images").to_str().unwrap(),
-        );
-    std::fs::write(&path, text).unwrap();
-    path
 }
 
 /// In the manifest of this test.
@@ -298,9 +285,4 @@ fn serve(environment: &Environment, bucket: &str, port: u16, folder: &Path) -> P
     let mut coordinator = Process::start("vico-coord", environment, &args, &folder.join("coordinator.log"));
     wait_for_port(port, &mut coordinator);
     coordinator
-}
-
-/// The data of a command that prints JSON.
-fn json(ended: &Ended) -> serde_json::Value {
-    serde_json::from_str(&ended.stdout).unwrap_or_else(|error| panic!("{error}: {ended:?}"))
 }

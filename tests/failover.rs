@@ -12,7 +12,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use processes::{
-    Ended, Environment, Process, authority, free_port, page, vico_coord, wait_for_port, wait_until,
+    Ended, Environment, Process, authority, disturbed_manifest, free_port, json, page, vico_coord,
+    wait_for_port, wait_until,
 };
 use serde_json::Value;
 use vico::plan::Plan;
@@ -38,7 +39,7 @@ fn the_one_that_stands_by_serves_and_no_job_is_done_twice() {
     TcpStream::connect(("127.0.0.1", site.ports[1])).unwrap_err();
 
     let workers = ["w1", "w2", "w3"].map(|name| site.worker(name));
-    let sweep = site.ask(&["submit", site.manifest().to_str().unwrap()]);
+    let sweep = site.ask(&["submit", disturbed_manifest(folder.path()).to_str().unwrap()]);
     let sweep = json(&sweep.well())["sweep"].as_str().unwrap().to_owned();
     wait_until("a training under way", PATIENCE, || {
         site.trains(&sweep).then_some(())
@@ -132,17 +133,6 @@ impl Site {
         vico_coord(&self.credentials("submit"), &args)
     }
 
-    fn manifest(&self) -> PathBuf {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let below = |path: &str| root.join(path).to_str().unwrap().to_owned();
-        let text = include_str!("manifests/disturbed.yaml")
-            .replace("FIXTURES", &below("workers/engine/tests/fixtures/parity"))
-            .replace("IMAGES", &below("manifests/five-methods/images"));
-        let path = self.folder.join("disturbed.yaml");
-        std::fs::write(&path, text).unwrap();
-        path
-    }
-
     fn trains(&self, sweep: &str) -> bool {
         let detail = json(&self.ask(&["describe", sweep]).well());
         let jobs = detail["jobs"].as_array().unwrap();
@@ -172,9 +162,4 @@ impl Site {
             assert_eq!(attempts.iter().find(late), None, "{} ran again", receipt.job);
         }
     }
-}
-
-/// The data of a command that prints JSON.
-fn json(ended: &Ended) -> Value {
-    serde_json::from_str(&ended.stdout).unwrap_or_else(|error| panic!("{error}: {ended:?}"))
 }

@@ -64,6 +64,23 @@ pub(crate) fn vico_coord(environment: &Environment, args: &[&str]) -> Ended {
     }
 }
 
+/// The data of a command that prints JSON.
+pub(crate) fn json(ended: &Ended) -> serde_json::Value {
+    serde_json::from_str(&ended.stdout).unwrap_or_else(|error| panic!("{error}: {ended:?}"))
+}
+
+/// A sweep on the tiny networks with settings that make it fail often and recover fast, as a file in `folder`.
+pub(crate) fn disturbed_manifest(folder: &Path) -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let below = |path: &str| root.join(path).to_str().unwrap().to_owned();
+    let text = include_str!("../manifests/disturbed.yaml")
+        .replace("FIXTURES", &below("workers/engine/tests/fixtures/parity"))
+        .replace("IMAGES", &below("manifests/five-methods/images"));
+    let path = folder.join("disturbed.yaml");
+    std::fs::write(&path, text).unwrap();
+    path
+}
+
 fn command(name: &str, environment: &Environment) -> Command {
     let mut command = Command::new(program(name));
     command
