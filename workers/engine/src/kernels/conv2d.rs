@@ -87,8 +87,9 @@ impl FrozenConv2d {
     }
 
     /// Whether 36 products instead of 144 do for sixteen outputs: a 3x3 kernel that keeps the size of the map, with enough
-    /// channels to fill the products.
-    fn is_winograd(&self) -> bool {
+    /// channels to fill the products, and maps large enough to be worth the transform of the weights. That does not look at the
+    /// number of images, whose results must not depend on it.
+    fn is_winograd(&self, (height, width): (usize, usize)) -> bool {
         let same = Conv2dGeometry {
             stride: 1,
             padding: 1,
@@ -96,7 +97,8 @@ impl FrozenConv2d {
         let &[outputs, inputs, kernel, _] = self.weight.dims() else {
             return false;
         };
-        kernel == 3 && self.geometry == same && outputs.min(inputs) >= winograd::CHANNELS
+        let is_large = height * width >= winograd::PIXELS && outputs.min(inputs) >= winograd::CHANNELS;
+        kernel == 3 && self.geometry == same && is_large
     }
 
     fn winograd(&self, x: &[f32], shape: &Shape) -> Result<(Vec<f32>, Shape)> {
@@ -153,7 +155,8 @@ impl FrozenOp for FrozenConv2d {
     const NAME: &'static str = "conv2d";
 
     fn cpu(&self, x: &[f32], shape: &Shape) -> Result<(Vec<f32>, Shape)> {
-        if self.is_winograd() {
+        let (_, _, height, width) = shape.dims4()?;
+        if self.is_winograd((height, width)) {
             return self.winograd(x, shape);
         }
         let window = self.window(shape)?;
@@ -201,7 +204,8 @@ impl FrozenOp for FrozenConv2d {
     }
 
     fn cpu_gradient(&self, x: &Tensor, dy: &Tensor) -> Result<Tensor> {
-        if self.is_winograd() {
+        let (_, _, height, width) = x.dims4()?;
+        if self.is_winograd((height, width)) {
             return self.winograd_gradient(x, dy);
         }
         let window = self.window(x.shape())?;

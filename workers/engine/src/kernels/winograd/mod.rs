@@ -22,6 +22,8 @@ pub(super) use weight::Weight;
 
 /// Fewer channels than this, on either side, do not fill the products.
 pub(super) const CHANNELS: usize = 16;
+/// Nor do smaller maps than this pay for the transform of the weights.
+pub(super) const PIXELS: usize = 64;
 /// Panels of tiles in flight: their transforms should stay in a core's cache.
 const PANELS: usize = 2;
 /// Input channels in flight, about.
