@@ -15,7 +15,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use processes::{
-    Ended, Environment, Process, disturbed_manifest, free_port, json, vico_coord, wait_for_port, wait_until,
+    Ended, Environment, Process, assert_done_once, disturbed_manifest, free_port, json, receipts, vico_coord,
+    wait_for_port, wait_until,
 };
 use s3::{BUCKET, FaultPlan, S3Server};
 use serde_json::Value;
@@ -23,7 +24,6 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use vico::ids::SweepId;
 use vico::job::Receipt;
-use vico::plan::Plan;
 use vico::store::Store;
 
 /// How long anything may take before the test gives up on it.
@@ -92,12 +92,9 @@ struct Made {
 impl Made {
     async fn by(store: &Store, sweep: &str) -> Self {
         let sweep: SweepId = sweep.parse().unwrap();
-        let plan: Plan = store.plan(&sweep).await.unwrap();
-        let receipts = store.receipts(plan.jobs.keys().copied()).await.unwrap();
-        assert_eq!(receipts.len(), plan.jobs.len(), "not every job has a receipt");
         let samples = store.result(&sweep, "samples.csv").await.unwrap().unwrap();
         Self {
-            receipts: receipts.into_values().collect(),
+            receipts: receipts(store, sweep.as_str()).await,
             samples: String::from_utf8(samples.into()).unwrap(),
         }
     }
@@ -225,14 +222,7 @@ impl Cluster {
     fn assert_nothing_ran_after_its_commit(&self, made: &Made) {
         for receipt in &made.receipts {
             let detail = json(&self.ask(&["describe", &receipt.job.to_string()]).well());
-            for attempt in detail["attempts"].as_array().unwrap() {
-                let started = attempt["started"].as_u64().unwrap();
-                assert!(
-                    started <= receipt.finished.0,
-                    "{} ran again: {attempt}",
-                    receipt.job
-                );
-            }
+            assert_done_once(receipt, &detail);
         }
     }
 

@@ -12,11 +12,10 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use processes::{
-    Ended, Environment, Process, authority, disturbed_manifest, free_port, json, page, vico_coord,
-    wait_for_port, wait_until,
+    Ended, Environment, Process, assert_done_once, authority, disturbed_manifest, free_port, json, page,
+    receipts, vico_coord, wait_for_port, wait_until,
 };
 use serde_json::Value;
-use vico::plan::Plan;
 use vico::store::Store;
 
 /// How long anything may take before the test gives up on it.
@@ -150,16 +149,11 @@ impl Site {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let receipts = runtime.block_on(async {
             let store = Store::open(&self.bucket).await.unwrap();
-            let plan: Plan = store.plan(&sweep.parse().unwrap()).await.unwrap();
-            let receipts = store.receipts(plan.jobs.keys().copied()).await.unwrap();
-            assert_eq!(receipts.len(), plan.jobs.len(), "not every job has a receipt");
-            receipts
+            receipts(&store, sweep).await
         });
-        for receipt in receipts.into_values() {
+        for receipt in receipts {
             let detail = json(&self.ask(&["describe", &receipt.job.to_string()]).well());
-            let attempts = detail["attempts"].as_array().unwrap();
-            let late = |attempt: &&Value| attempt["started"].as_u64() > Some(receipt.finished.0);
-            assert_eq!(attempts.iter().find(late), None, "{} ran again", receipt.job);
+            assert_done_once(&receipt, &detail);
         }
     }
 }

@@ -16,7 +16,7 @@ mod resolved;
 mod summary;
 mod why;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -51,6 +51,14 @@ pub struct Plan {
     pub scheduling: Scheduling,
     /// Bytes of reference images and models that the jobs read.
     pub input_bytes: u64,
+}
+
+impl Plan {
+    /// The keys of all jobs: from the runs, so that a plan that was read from its document has them too.
+    pub fn keys(&self) -> BTreeSet<JobKey> {
+        let jobs = self.runs.iter().flat_map(Run::jobs);
+        jobs.map(|(_, key)| key).collect()
+    }
 }
 
 /// One run and its jobs.

@@ -10,6 +10,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use vico::job::Receipt;
+use vico::plan::Plan;
+use vico::store::Store;
+
 /// Variables that reach every process of a test: where the bucket is and how to sign in.
 pub(crate) type Environment = Vec<(String, String)>;
 
@@ -79,6 +83,24 @@ pub(crate) fn disturbed_manifest(folder: &Path) -> PathBuf {
     let path = folder.join("disturbed.yaml");
     std::fs::write(&path, text).unwrap();
     path
+}
+
+/// Every receipt of a sweep that has ended, and there is one for each job.
+pub(crate) async fn receipts(store: &Store, sweep: &str) -> Vec<Receipt> {
+    let plan: Plan = store.plan(&sweep.parse().unwrap()).await.unwrap();
+    let keys = plan.keys();
+    assert!(!keys.is_empty(), "a sweep without jobs proves nothing");
+    let receipts = store.receipts(keys.iter().copied()).await.unwrap();
+    assert_eq!(receipts.len(), keys.len(), "not every job has a receipt");
+    receipts.into_values().collect()
+}
+
+/// Panics if an attempt began after the job's receipt was there; `detail` is what `describe` says of the job.
+pub(crate) fn assert_done_once(receipt: &Receipt, detail: &serde_json::Value) {
+    let attempts = detail["attempts"].as_array().unwrap();
+    assert!(!attempts.is_empty(), "nobody did {}", receipt.job);
+    let is_late = |attempt: &&serde_json::Value| attempt["started"].as_u64() > Some(receipt.finished.0);
+    assert_eq!(attempts.iter().find(is_late), None, "{} ran again", receipt.job);
 }
 
 fn command(name: &str, environment: &Environment) -> Command {
