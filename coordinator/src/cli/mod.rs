@@ -31,6 +31,8 @@ mod progress;
 mod results;
 mod retry;
 #[cfg(feature = "local")]
+mod room;
+#[cfg(feature = "local")]
 mod run;
 mod schema;
 #[cfg(feature = "local")]
@@ -124,7 +126,7 @@ enum Command {
     /// Make an adapter of another program's files
     #[cfg(feature = "local")]
     Import(import::Import),
-    /// List workers
+    /// List workers; keep them from work, or send them away
     Workers(workers::Workers),
     /// Print the JSON Schema of manifests, for editors
     Schema,

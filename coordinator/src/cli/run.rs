@@ -15,7 +15,7 @@ use crate::cli::exit::{Error, Result};
 use crate::cli::manifest_file::ManifestFile;
 use crate::cli::output::{self, Output};
 use crate::cli::progress::Display;
-use crate::cli::{results, signals, wait};
+use crate::cli::{planning, results, room, signals, wait};
 use crate::local::{Cluster, WorkerSettings};
 
 /// Runs a manifest with a coordinator and a worker in one process. What is done already is not done again.
@@ -31,9 +31,10 @@ pub(super) struct Run {
     /// GiB that the cache may hold
     #[arg(long, default_value_t = 20, value_name = "GIB")]
     cache_size: u64,
-    /// Jobs done at a time
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=64))]
-    slots: u32,
+    /// Jobs done at a time, each with models of its own in memory [default: 1 on a GPU; else as many as there are cores and
+    /// memory for]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=64))]
+    slots: Option<u32>,
 }
 
 impl Run {
@@ -42,7 +43,11 @@ impl Run {
         // Mistakes are told here, before anything is started.
         file.parse()?;
         let store = self.bucket.open().await?;
-        let mut cluster = Cluster::start(&store, self.worker(&store)?).await?;
+        let slots = match self.slots {
+            Some(slots) => slots,
+            None => room::slots(&planning::plan(&file, &store).await?),
+        };
+        let mut cluster = Cluster::start(&store, self.worker(&store, slots)?).await?;
         let client = SweepsClient::new(cluster.url())?;
         let ended = tokio::select! {
             ended = to_the_end(&client, &file, out) => ended,
@@ -63,7 +68,7 @@ impl Run {
         wait::verdict(&last)
     }
 
-    fn worker(&self, store: &Store) -> Result<WorkerSettings> {
+    fn worker(&self, store: &Store, slots: u32) -> Result<WorkerSettings> {
         let cache = match &self.cache {
             Some(cache) => cache.clone(),
             None => user_cache()
@@ -76,7 +81,7 @@ impl Run {
         Ok(WorkerSettings {
             cache,
             cache_size,
-            slots: self.slots,
+            slots,
         })
     }
 }
