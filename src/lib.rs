@@ -9,6 +9,7 @@
 //! - [`spec`]: what a job reads, already valid; the digest of it is the job's key.
 //! - [`manifest`]: YAML to a valid sweep. [`plan`]: a sweep to keyed jobs. [`report`]: receipts to tables.
 //! - [`probes`]: the pages that probes and scrapers ask for. [`traffic`]: what they are told of the bucket.
+//!   [`traces`]: what happened to a job, for OpenTelemetry.
 //! - [`store`]: the bucket, the only durable thing. [`protocol`]: the wire, and the only place that sees it.
 //!
 //! Invariants: a job whose receipt exists is done; a key depends on nothing but [`spec::JobInputs`]; `object_store` is
@@ -29,4 +30,5 @@ pub mod spec;
 pub mod statistics;
 pub mod status;
 pub mod store;
+pub mod traces;
 pub mod traffic;

@@ -191,7 +191,7 @@ pub struct WorkerStatus {
     pub jobs: Vec<JobKey>,
     /// When it last said anything.
     pub last_seen: Timestamp,
-    /// `None`, or why it gets no work: quarantined, draining, silent.
+    /// `None`, or why it gets no work: quarantined, cordoned, draining, silent.
     pub condition: Option<String>,
     /// Its program's version.
     pub version: String,

@@ -28,6 +28,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         &["digest", "clock", "ids", "job", "score", "spec", "plan"],
     ),
     ("traffic", &["store"]),
+    ("traces", &["digest", "clock", "ids"]),
     ("protocol", &["digest", "clock", "ids", "job", "spec", "status"]),
 ];
 
@@ -35,6 +36,7 @@ const LAYERS: &[(&str, &[&str])] = &[
 const WORDS: &[(&str, &[&str])] = &[
     ("serde_yaml", &["src/manifest/"]),
     ("object_store", &["src/store/"]),
+    ("opentelemetry", &["src/traces/"]),
     ("nvml_wrapper", &["workers/agent/src/device/"]),
     ("vico_proto", &["src/protocol/", "coordinator/src/rpc"]),
     ("candle_core", &["workers/engine/", "workers/agent/src/engine/"]),

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use vico::clock::{Clock, SystemClock};
 use vico::store::Store;
+use vico::traces::Traces;
 
 use crate::tls::TlsFiles;
 
@@ -59,12 +60,18 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// The bucket: the only thing that outlives the process.
     pub store: Store,
+    /// Where what happened to jobs is told.
+    pub traces: Traces,
 }
 
 impl Parts {
     /// A bucket and the machine's own clock.
     pub fn new(store: Store) -> Self {
         let clock = Arc::new(SystemClock);
-        Self { clock, store }
+        Self {
+            clock,
+            store,
+            traces: Traces::default(),
+        }
     }
 }

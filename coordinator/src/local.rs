@@ -121,6 +121,7 @@ fn worker_config(url: &str, store: &Store, settings: WorkerSettings) -> vico_wor
         slots: settings.slots,
         name: "local".parse().expect("it is a word of letters"),
         http: None,
+        traces: vico::traces::Traces::default(),
         grace: GRACE,
     }
 }

@@ -137,6 +137,8 @@ impl Actor {
                     self.logs.close((*job, tried.attempt));
                 }
             }
+            Event::WorkerCordoned { worker } => tracing::info!(%worker, "worker cordoned"),
+            Event::WorkerUncordoned { worker } => tracing::info!(%worker, "worker uncordoned"),
             Event::WorkerQuarantined { worker, until } => {
                 tracing::warn!(%worker, %until, "worker quarantined");
             }

@@ -200,6 +200,8 @@ impl Actor {
         for event in events {
             self.brain.state.apply(&event);
             self.log(&event);
+            let bucket = self.parts.store.url();
+            self.parts.traces.tell(|| self.brain.spans(&event, bucket));
             // Only a grant makes no job available to anybody.
             self.place_again |= !matches!(event, Event::AttemptStarted { .. });
             self.outbox.record(event);

@@ -23,7 +23,7 @@ pub(super) struct Method {
     pub(super) changes: bool,
 }
 
-pub(super) const METHODS: [Method; 20] = [
+pub(super) const METHODS: [Method; 22] = [
     changing("/vico.v1.Sweeps/Submit", Role::Submit),
     // It reads whatever files the manifest names, which readers of results have no business with.
     reading("/vico.v1.Sweeps/Plan", Role::Submit),
@@ -35,6 +35,8 @@ pub(super) const METHODS: [Method; 20] = [
     changing("/vico.v1.Sweeps/CancelSweep", Role::Submit),
     changing("/vico.v1.Sweeps/RetrySweep", Role::Submit),
     reading("/vico.v1.Sweeps/ListWorkers", Role::Read),
+    changing("/vico.v1.Sweeps/CordonWorker", Role::Admin),
+    changing("/vico.v1.Sweeps/UncordonWorker", Role::Admin),
     changing("/vico.v1.Sweeps/DrainWorker", Role::Admin),
     changing("/vico.v1.Leases/Register", Role::Worker),
     changing("/vico.v1.Leases/Acquire", Role::Worker),

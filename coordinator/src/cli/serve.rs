@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use clap::Args;
 use tokio_util::sync::CancellationToken;
+use vico::traces::Traces;
 use vico_coord::{Candidate, Config, Parts, TlsFiles};
 
 use crate::cli::bucket::Bucket;
-use crate::cli::exit::Result;
+use crate::cli::exit::{Error, Result};
 use crate::cli::{output, signals};
 
 /// Takes over a bucket and serves it until told to stop; whoever served it before steps down
@@ -37,6 +38,10 @@ pub(super) struct Serve {
     /// Serve the dashboard there, with the same certificates and tokens: a token of the role `read` sees everything
     #[arg(long, value_name = "ADDRESS")]
     dashboard: Option<SocketAddr>,
+    /// Tell an OpenTelemetry collector there what happens to jobs (OTLP over gRPC, e.g. http://127.0.0.1:4317)
+    #[cfg(feature = "otlp")]
+    #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT", value_name = "URL")]
+    traces: Option<String>,
     /// How long a worker may be silent before its jobs are given to others
     #[arg(long, default_value = "30s", value_parser = humantime::parse_duration)]
     lease_ttl: Duration,
@@ -65,7 +70,28 @@ impl Tls {
 }
 
 impl Serve {
+    /// Serves, and tells a collector of it if there is one.
+    #[cfg(feature = "otlp")]
+    pub(super) async fn execute(mut self) -> Result {
+        use vico::traces::{Otlp, Service};
+        let Some(endpoint) = self.traces.take() else {
+            return self.serve(Traces::default()).await;
+        };
+        let (name, instance) = ("vico-coord", self.listen.to_string());
+        let instance = instance.as_str();
+        let collector = Otlp::open(&endpoint, &Service { name, instance })
+            .map_err(|error| Error::usage(error.to_string(), "see --traces"))?;
+        let outcome = self.serve(collector.traces()).await;
+        collector.close().await;
+        outcome
+    }
+
+    #[cfg(not(feature = "otlp"))]
     pub(super) async fn execute(self) -> Result {
+        self.serve(Traces::default()).await
+    }
+
+    async fn serve(self, traces: Traces) -> Result {
         let store = self.bucket.open().await?;
         let config = Config {
             listen: self.listen,
@@ -78,7 +104,11 @@ impl Serve {
             ..Config::default()
         };
         let url = store.url().to_owned();
-        let candidate = Candidate::open(&config, Parts::new(store)).await?;
+        let parts = Parts {
+            traces,
+            ..Parts::new(store)
+        };
+        let candidate = Candidate::open(&config, parts).await?;
         if let Some(http) = candidate.http_address() {
             output::note(format_args!("probes and metrics at http://{http}"));
         }

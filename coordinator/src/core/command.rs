@@ -34,6 +34,10 @@ pub(crate) enum Command {
         /// Which; those it does not hold are passed over.
         leases: Vec<LeaseId>,
     },
+    /// A user keeps a worker from new work; what it holds it keeps.
+    Cordon(WorkerId),
+    /// A user lets a worker have work again.
+    Uncordon(WorkerId),
     /// A user ends a sweep.
     Cancel(SweepId),
     /// A user wants failed and cancelled jobs tried again.

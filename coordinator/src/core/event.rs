@@ -76,6 +76,16 @@ pub(crate) enum Event {
         /// When it may try again.
         until: Timestamp,
     },
+    /// A user keeps a worker from new work.
+    WorkerCordoned {
+        /// The worker.
+        worker: WorkerId,
+    },
+    /// A user lets a worker have work again.
+    WorkerUncordoned {
+        /// The worker.
+        worker: WorkerId,
+    },
     /// A user ended a sweep.
     SweepCancelled {
         /// The sweep.

@@ -12,11 +12,12 @@ use crate::core::state::{Ending, Tally};
 use crate::core::view::Condition;
 
 /// The conditions of workers, by the words of their label.
-pub(super) const CONDITIONS: [&str; 4] = ["ready", "draining", "quarantined", "silent"];
+pub(super) const CONDITIONS: [&str; 5] = ["ready", "cordoned", "draining", "quarantined", "silent"];
 
 fn word(condition: Condition) -> &'static str {
     match condition {
         Condition::Ready => "ready",
+        Condition::Cordoned => "cordoned",
         Condition::Draining => "draining",
         Condition::Quarantined { .. } => "quarantined",
         Condition::Silent { .. } => "silent",

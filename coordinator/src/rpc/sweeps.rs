@@ -1,7 +1,7 @@
 //! The `Sweeps` service.
 
 use tonic::{Request, Response, Status, async_trait};
-use vico::ids::SweepId;
+use vico::ids::{SweepId, WorkerId};
 use vico::job::FailureClass;
 use vico::protocol::{ManifestText, Refusal, RefusalKind};
 use vico::status::{JobDetail, SweepStatus};
@@ -121,16 +121,32 @@ impl Sweeps for Services {
         Ok(Response::new(pb::ListWorkersReply { workers }))
     }
 
+    async fn cordon_worker(
+        &self,
+        request: Request<pb::CordonWorkerRequest>,
+    ) -> Result<Response<pb::CordonWorkerReply>, Status> {
+        let subject = Subject::of(&request);
+        let worker = worker(request.into_inner().worker, &subject)?;
+        self.handle.command(Command::Cordon(worker)).await?;
+        Ok(Response::new(pb::CordonWorkerReply {}))
+    }
+
+    async fn uncordon_worker(
+        &self,
+        request: Request<pb::UncordonWorkerRequest>,
+    ) -> Result<Response<pb::UncordonWorkerReply>, Status> {
+        let subject = Subject::of(&request);
+        let worker = worker(request.into_inner().worker, &subject)?;
+        self.handle.command(Command::Uncordon(worker)).await?;
+        Ok(Response::new(pb::UncordonWorkerReply {}))
+    }
+
     async fn drain_worker(
         &self,
         request: Request<pb::DrainWorkerRequest>,
     ) -> Result<Response<pb::DrainWorkerReply>, Status> {
         let subject = Subject::of(&request);
-        let name = request.into_inner().worker;
-        subject.is(&name);
-        let worker = name
-            .parse()
-            .map_err(|_| Refusal::from(crate::core::Refusal::UnknownWorker(name)))?;
+        let worker = worker(request.into_inner().worker, &subject)?;
         self.handle.drain(worker).await?;
         Ok(Response::new(pb::DrainWorkerReply {}))
     }
@@ -172,6 +188,13 @@ pub(crate) fn known(sweep: &str) -> Result<SweepId, Refusal> {
     sweep
         .parse()
         .map_err(|_| crate::core::Refusal::UnknownSweep(sweep.to_owned()).into())
+}
+
+/// A text that cannot be an id names no worker.
+fn worker(name: String, subject: &Subject) -> Result<WorkerId, Refusal> {
+    subject.is(&name);
+    name.parse()
+        .map_err(|_| crate::core::Refusal::UnknownWorker(name).into())
 }
 
 fn failure_class(word: &str) -> Result<Option<FailureClass>, Refusal> {

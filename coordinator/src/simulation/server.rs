@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
+use vico::traces::Traces;
 
 use super::LEASE_TTL;
 use super::chance::Chance;
@@ -85,6 +86,7 @@ async fn rule(
     let parts = Parts {
         clock: Arc::new(SkewedClock::new(town.begun, chance)),
         store: town.bucket.under(weather),
+        traces: Traces::default(),
     };
     let office = take_over(town, parts, &name, chance).await?;
     town.tell(format!("{name} serves"));

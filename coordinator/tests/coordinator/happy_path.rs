@@ -1,5 +1,7 @@
 //! A sweep from its manifest to its leaderboard.
 
+use std::time::Duration;
+
 use vico::job::{JobState, Stage};
 use vico::status::SweepState;
 
@@ -138,6 +140,24 @@ async fn a_drained_worker_is_told_to_leave() {
     assert!(worker.renew(&grant, &[]).await.drain);
     let listed = bench.users().workers().await.unwrap();
     assert_eq!(listed[0].condition.as_deref(), Some("draining"));
+}
+
+#[tokio::test]
+async fn a_cordoned_worker_keeps_its_job_and_gets_no_other() {
+    let bench = Bench::new().await;
+    bench.submit(manifest("hello", 1)).await;
+    let worker = bench.worker("w1", 2).await;
+    let grant = worker.acquire_one().await;
+    let (users, name) = (bench.users(), &worker.session.worker);
+    users.cordon(name).await.unwrap();
+    bench.submit(manifest("more", 2)).await;
+    let renewed = worker.renew(&grant, &[]).await;
+    assert!(!renewed.drain && renewed.revoked.is_empty());
+    assert!(worker.try_acquire(Duration::ZERO).await.unwrap().is_empty());
+    let listed = users.workers().await.unwrap();
+    assert_eq!(listed[0].condition.as_deref(), Some("cordoned"));
+    users.uncordon(name).await.unwrap();
+    worker.acquire_one().await;
 }
 
 #[tokio::test]

@@ -152,7 +152,13 @@ async fn a_role_may_do_its_own_and_nothing_else() {
         let allowed = |kind| kind == RefusalKind::NotFound || kind == RefusalKind::UnknownSession;
         assert_eq!(users.list().await.is_ok(), may_read, "{token}");
         assert_eq!(allowed(kind(users.cancel(&sweep).await)), may_submit, "{token}");
-        assert_eq!(allowed(kind(users.drain(&worker).await)), may_drain, "{token}");
+        for asked in [
+            users.drain(&worker).await,
+            users.cordon(&worker).await,
+            users.uncordon(&worker).await,
+        ] {
+            assert_eq!(allowed(kind(asked)), may_drain, "{token}");
+        }
         let asked = house.worker(token).try_acquire(Duration::ZERO).await;
         assert_eq!(allowed(kind(asked)), may_work, "{token}");
     }

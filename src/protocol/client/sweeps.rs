@@ -158,6 +158,22 @@ impl SweepsClient {
         workers.into_iter().map(|worker| self.read(worker)).collect()
     }
 
+    /// Gives a worker no new work until it is uncordoned, whatever is restarted meanwhile; it keeps what it holds.
+    pub async fn cordon(&self, worker: &WorkerId) -> Result<(), ClientError> {
+        let worker = worker.to_string();
+        let request = timed(pb::CordonWorkerRequest { worker }, ANSWER_TIMEOUT);
+        let reply = self.wire.clone().cordon_worker(request).await;
+        reply.map(drop).map_err(|status| self.failed(&status))
+    }
+
+    /// Lets a worker have work again.
+    pub async fn uncordon(&self, worker: &WorkerId) -> Result<(), ClientError> {
+        let worker = worker.to_string();
+        let request = timed(pb::UncordonWorkerRequest { worker }, ANSWER_TIMEOUT);
+        let reply = self.wire.clone().uncordon_worker(request).await;
+        reply.map(drop).map_err(|status| self.failed(&status))
+    }
+
     /// Asks a worker to take no more work, to give back what it holds, and to leave.
     pub async fn drain(&self, worker: &WorkerId) -> Result<(), ClientError> {
         let worker = worker.to_string();

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::{Parser, ValueEnum};
+use vico::traces::Traces;
 use vico_worker::Config;
 
 use crate::connect::Connect;
@@ -34,6 +35,10 @@ pub(crate) struct Args {
     /// Serve /livez, /readyz and /metrics there, without encryption; they hold counts and no names.
     #[arg(long, env = "VICO_HTTP", value_name = "ADDRESS")]
     http: Option<SocketAddr>,
+    /// Tell an OpenTelemetry collector there how long the parts of jobs take (OTLP over gRPC, e.g. http://127.0.0.1:4317).
+    #[cfg(feature = "otlp")]
+    #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT", value_name = "URL")]
+    pub(crate) traces: Option<String>,
     /// How log lines are written.
     #[arg(long, value_enum, default_value_t, env = "VICO_LOG_FORMAT")]
     pub(crate) log_format: LogFormat,
@@ -63,6 +68,7 @@ impl Args {
             slots: self.slots,
             name: name.parse().context("--name")?,
             http: self.http,
+            traces: Traces::default(),
             grace: self.grace,
         })
     }

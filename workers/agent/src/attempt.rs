@@ -51,7 +51,7 @@ async fn work(worker: &Worker, lease: &Arc<Lease>, slot: u32, engine: &EngineThr
         biased;
         () = lease.lost() => return Ending::Lost,
         () = worker.leave.cancelled() => return Ending::Left,
-        prepared = prepare::work(worker, lease) => prepared,
+        prepared = worker.tracer.part("fetch", &lease.grant, prepare::work(worker, lease)) => prepared,
     };
     match prepared {
         Ok(work) => compute(worker, lease, slot, engine, work).await,
@@ -69,8 +69,12 @@ async fn compute(
 ) -> Ending {
     let (watch, watched) = Watch::new(Arc::clone(lease), worker.leave.clone(), worker.meters.clone());
     let (report, outputs, ()) = tokio::join!(
-        engine.execute(work, watch),
-        upload::outputs(worker, watched.outputs),
+        worker
+            .tracer
+            .part("compute", &lease.grant, engine.execute(work, watch)),
+        worker
+            .tracer
+            .part("store", &lease.grant, upload::outputs(worker, watched.outputs)),
         checkpoints::store(worker, lease, watched.checkpoints),
     );
     worker.at_hand.set_loaded(slot, report.loaded);
@@ -96,7 +100,7 @@ async fn complete(worker: &Worker, lease: &Lease, outputs: Outputs) -> Outcome {
     });
     let answer = tokio::select! {
         () = lease.lost() => return Outcome::Lost,
-        answer = ask => answer,
+        answer = worker.tracer.part("commit", &lease.grant, ask) => answer,
     };
     match answer {
         Ok(()) => {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use vico::ids::WorkerId;
 use vico::protocol::Target;
+use vico::traces::Traces;
 
 /// Settings of one worker.
 #[derive(Clone, Debug)]
@@ -24,6 +25,8 @@ pub struct Config {
     pub name: WorkerId,
     /// Where probes and metrics are served without encryption; nowhere by default.
     pub http: Option<SocketAddr>,
+    /// Where parts of attempts are told of.
+    pub traces: Traces,
     /// How long to wait for jobs to save what they have when the worker must leave.
     pub grace: Duration,
 }

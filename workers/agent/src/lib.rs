@@ -7,7 +7,7 @@
 //! - [`attempt`]: one try at a job: [`prepare`] → [`engine`] → [`upload`] and [`checkpoints`] → ask for the commit.
 //! - [`cache`], [`models`]: bytes at hand; [`worker`]: what all attempts share.
 //! - [`device`], [`picture`]: what computes; PNG files that say what they show.
-//! - [`meters`], [`pages`]: what is counted, and where probes and scrapers find it.
+//! - [`meters`], [`pages`]: what is counted, and where probes and scrapers find it. [`tracer`]: how long parts of attempts took.
 //!
 //! Invariants: every message about a job carries its lease; a lost lease stops the engine within one train step or
 //! denoise step and says nothing any more; blobs are in the bucket before a completion names them; the engine runs on
@@ -32,6 +32,7 @@ pub mod prepare;
 pub mod renew;
 pub mod session;
 pub mod slots;
+pub mod tracer;
 pub mod upload;
 pub mod worker;
 

@@ -19,6 +19,7 @@ use crate::link::Link;
 use crate::meters::Meters;
 use crate::pages::Pages;
 use crate::slots::{Slot, Slots};
+use crate::tracer::Tracer;
 use crate::worker::Worker;
 use crate::{Config, attempt, renew};
 
@@ -51,7 +52,13 @@ pub async fn run(config: Config, parts: Parts, stop: CancellationToken) -> anyho
         () = stop.cancelled() => return Ok(()),
         opened = open(&config, &parts, leave.clone()) => opened?,
     };
-    let worker = Arc::new(Worker { meters, ..opened });
+    let bucket = opened.link.welcome().await.bucket;
+    let tracer = Tracer::new(config.traces.clone(), bucket);
+    let worker = Arc::new(Worker {
+        meters,
+        tracer,
+        ..opened
+    });
     let slots = Slots::start(config.slots, &parts.make_engine).context("cannot start an engine thread")?;
     let done = CancellationToken::new();
     let mut renewing = JoinSet::new();

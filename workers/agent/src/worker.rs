@@ -12,6 +12,7 @@ use crate::failure::{of_cache, of_store};
 use crate::link::Link;
 use crate::meters::Meters;
 use crate::models::Verified;
+use crate::tracer::Tracer;
 
 /// A worker that has registered and knows its bucket.
 #[derive(Debug)]
@@ -26,6 +27,8 @@ pub struct Worker {
     pub verified: Verified,
     /// What the coordinator is told to be quick here.
     pub at_hand: AtHand,
+    /// Where it tells how long things took.
+    pub tracer: Tracer,
     /// What it counts.
     pub meters: Meters,
     /// Cancelled when the worker must leave.
@@ -42,6 +45,7 @@ impl Worker {
             cache,
             verified: Verified::default(),
             at_hand: AtHand::default(),
+            tracer: Tracer::default(),
             meters,
             leave,
         }

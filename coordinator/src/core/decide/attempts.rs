@@ -106,7 +106,7 @@ impl Brain {
         let record = self.state.worker_record(worker);
         let strikes = record.strikes + u32::from(blames_worker(class));
         let mut others = self.floor.workers().filter(|(id, other)| {
-            *id != worker && self.floor.is_present(other, at) && !self.is_quarantined(id, at)
+            *id != worker && self.floor.is_present(other, at) && self.takes_work(id, other, at)
         });
         if strikes < self.settings.quarantine_after || !blames_worker(class) || others.next().is_none() {
             return Vec::new();

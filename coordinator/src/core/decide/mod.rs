@@ -24,6 +24,8 @@ impl Brain {
                 failure,
             } => self.decide_fail(worker, (*job, *lease), failure, now),
             Command::Release { worker, leases } => Ok(self.decide_release(worker, leases, now)),
+            Command::Cordon(worker) => self.decide_cordon(worker),
+            Command::Uncordon(worker) => self.decide_uncordon(worker),
             Command::Cancel(sweep) => self.decide_cancel(sweep, now),
             Command::Retry { sweep, class } => self.decide_retry(sweep, *class, now),
             Command::Published(sweep) => self.decide_published(sweep),

@@ -1,7 +1,7 @@
 //! Workers come, come back, and say what they hold.
 
 use vico::clock::Timestamp;
-use vico::ids::LeaseId;
+use vico::ids::{LeaseId, WorkerId};
 use vico::job::{Failure, FailureClass, Introduction};
 
 use super::attempts::returned;
@@ -32,6 +32,30 @@ impl Brain {
             self.failed(job, lease, failure, at)
         });
         Ok(ended.collect())
+    }
+
+    /// Only workers that are there: a slip of the pen would keep nobody from anything. Twice is harmless.
+    pub(super) fn decide_cordon(&self, worker: &WorkerId) -> Result<Vec<Event>, Refusal> {
+        if self.state.is_cordoned(worker) {
+            return Ok(Vec::new());
+        }
+        if self.floor.worker(worker).is_none() {
+            return Err(Refusal::UnknownWorker(worker.to_string()));
+        }
+        let worker = worker.clone();
+        Ok(vec![Event::WorkerCordoned { worker }])
+    }
+
+    /// A cordon outlives its worker, so that it can be lifted while nobody of that name is there.
+    pub(super) fn decide_uncordon(&self, worker: &WorkerId) -> Result<Vec<Event>, Refusal> {
+        if self.state.is_cordoned(worker) {
+            let worker = worker.clone();
+            return Ok(vec![Event::WorkerUncordoned { worker }]);
+        }
+        match self.floor.worker(worker) {
+            Some(_) => Ok(Vec::new()),
+            None => Err(Refusal::UnknownWorker(worker.to_string())),
+        }
     }
 
     /// Held leases that are no longer good.

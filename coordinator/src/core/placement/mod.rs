@@ -43,17 +43,18 @@ impl Brain {
         let Some(worker) = self.floor.worker(&ask.worker) else {
             return 0;
         };
-        if worker.draining || self.is_quarantined(&ask.worker, now) {
+        if !self.takes_work(&ask.worker, worker, now) {
             return 0;
         }
         let held = self.state.leases_of(&ask.worker).count() as u32;
         ask.max.min(worker.slots.saturating_sub(held))
     }
 
-    /// Whether a worker gets no work for now.
-    pub(crate) fn is_quarantined(&self, worker: &WorkerId, now: Timestamp) -> bool {
-        let until = self.state.worker_record(worker).quarantined_until;
-        until.is_some_and(|until| now < until)
+    /// Whether a worker may have new work, as far as users and its own failures are concerned.
+    pub(crate) fn takes_work(&self, id: &WorkerId, worker: &Worker, now: Timestamp) -> bool {
+        let until = self.state.worker_record(id).quarantined_until;
+        let is_quarantined = until.is_some_and(|until| now < until);
+        !worker.draining && !is_quarantined && !self.state.is_cordoned(id)
     }
 
     /// Connected workers that may get work and could run the job.
@@ -64,9 +65,8 @@ impl Brain {
     ) -> impl Iterator<Item = (&WorkerId, &Worker)> {
         let profile = self.state.profile(job);
         self.floor.workers().filter(move |(id, worker)| {
-            let willing = self.floor.is_present(worker, now) && !worker.draining;
             let fits = profile.is_some_and(|profile| worker.fits(&profile.resources));
-            willing && fits && !self.is_quarantined(id, now)
+            fits && self.floor.is_present(worker, now) && self.takes_work(id, worker, now)
         })
     }
 

@@ -12,7 +12,7 @@ mod snapshot;
 mod sweep;
 mod sweeps;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use vico::clock::Timestamp;
@@ -45,6 +45,8 @@ pub(crate) struct State {
     profiles: Profiles,
     sweeps: Sweeps,
     records: BTreeMap<WorkerId, WorkerRecord>,
+    /// Workers that a user keeps from new work.
+    cordoned: BTreeSet<WorkerId>,
     next_lease: LeaseId,
     /// Events taken in so far.
     applied: u64,
@@ -73,6 +75,7 @@ impl Default for State {
             profiles: Profiles::default(),
             sweeps: Sweeps::default(),
             records: BTreeMap::new(),
+            cordoned: BTreeSet::new(),
             next_lease: LeaseId(1),
             applied: 0,
             names: Names::default(),
@@ -87,7 +90,8 @@ impl PartialEq for State {
         told(self) == told(other)
             && self.jobs == other.jobs
             && (&self.labels, &self.profiles) == (&other.labels, &other.profiles)
-            && (&self.sweeps, &self.records) == (&other.sweeps, &other.records)
+            && (&self.sweeps, &self.records, &self.cordoned)
+                == (&other.sweeps, &other.records, &other.cordoned)
             && self.index == other.index
     }
 }
@@ -196,6 +200,11 @@ impl State {
     /// What is remembered of a worker.
     pub(crate) fn worker_record(&self, worker: &WorkerId) -> WorkerRecord {
         self.records.get(worker).cloned().unwrap_or_default()
+    }
+
+    /// Whether a user keeps the worker from new work.
+    pub(crate) fn is_cordoned(&self, worker: &WorkerId) -> bool {
+        self.cordoned.contains(worker)
     }
 
     /// Live leases and their jobs.

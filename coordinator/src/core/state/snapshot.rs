@@ -1,7 +1,7 @@
 //! The state without what can be derived from it.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use vico::ids::{LeaseId, WorkerId};
@@ -20,6 +20,7 @@ pub(crate) struct Snapshot<'a> {
     jobs: Cow<'a, [Job]>,
     sweeps: Cow<'a, [Sweep]>,
     workers: Cow<'a, BTreeMap<WorkerId, WorkerRecord>>,
+    cordoned: Cow<'a, BTreeSet<WorkerId>>,
     next_lease: LeaseId,
     applied: u64,
 }
@@ -33,6 +34,7 @@ impl State {
             jobs: Cow::Borrowed(self.jobs.as_slice()),
             sweeps: Cow::Borrowed(self.sweeps.as_slice()),
             workers: Cow::Borrowed(&self.records),
+            cordoned: Cow::Borrowed(&self.cordoned),
             next_lease: self.next_lease,
             applied: self.applied,
         }
@@ -87,6 +89,7 @@ impl From<Snapshot<'_>> for State {
             profiles: snapshot.profiles.into_owned(),
             sweeps: snapshot.sweeps.into_owned().into_iter().collect(),
             records: snapshot.workers.into_owned(),
+            cordoned: snapshot.cordoned.into_owned(),
             next_lease: snapshot.next_lease,
             applied: snapshot.applied,
             names,

@@ -4,7 +4,7 @@
 //! What the brain is free to choose (who gets which job, whose lease has run out, which worker rests) is read from its
 //! events, and must then be one of the things it may choose.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use vico::ids::{JobKey, LeaseId, SweepId, WorkerId};
 use vico::job::{FailureClass, JobState, Remedy};
@@ -16,6 +16,7 @@ use crate::core::{Command, Event, NewSweep, Refusal, State};
 pub(super) struct Model {
     sweeps: BTreeMap<SweepId, Sweep>,
     jobs: BTreeMap<JobKey, Job>,
+    cordoned: BTreeSet<WorkerId>,
     last_lease: Option<LeaseId>,
 }
 
@@ -76,6 +77,8 @@ impl Model {
                 self.start(events, &|worker| asks.iter().any(|ask| ask.worker == *worker));
             }
             Command::Tick => self.ended(events, &|_, _| true),
+            Command::Cordon(worker) => _ = self.cordoned.insert(worker.clone()),
+            Command::Uncordon(worker) => _ = self.cordoned.remove(worker),
             Command::Published(_) => {}
         }
     }
@@ -106,7 +109,9 @@ impl Model {
     fn must_refuse(&self, command: &Command) -> Option<bool> {
         let running = |id: &SweepId| self.sweeps.get(id).map(|sweep| self.sweep_state(sweep));
         Some(match command {
-            Command::Register(_) | Command::AddSweep(_) => return None,
+            Command::Register(_) | Command::AddSweep(_) | Command::Cordon(_) | Command::Uncordon(_) => {
+                return None;
+            }
             Command::Commit(receipt) => !self.jobs.contains_key(&receipt.job),
             Command::Fail {
                 worker, job, lease, ..
@@ -256,7 +261,10 @@ impl Model {
                 panic!("{event:?} is no placement");
             };
             assert_eq!(self.state(*job), JobState::Ready, "{job}");
-            assert!(Some(*lease) > self.last_lease && may(worker), "{event:?}");
+            assert!(
+                Some(*lease) > self.last_lease && may(worker) && !self.cordoned.contains(worker),
+                "{event:?}"
+            );
             self.last_lease = Some(*lease);
             self.job(*job).fate = Fate::Held(*lease, worker.clone());
             let mut wanting = self.sweeps.values().filter(|sweep| sweep.jobs.contains(job));

@@ -54,6 +54,10 @@ pub(super) enum Move {
         sweep: usize,
         class: Option<FailureClass>,
     },
+    Cordon {
+        worker: usize,
+        lift: bool,
+    },
     Wait {
         seconds: u64,
     },
@@ -76,6 +80,7 @@ pub(super) fn moves() -> impl Strategy<Value = Move> {
         1 => (0..SWEEPS.len()).prop_map(|sweep| Move::Cancel { sweep }),
         1 => (0..SWEEPS.len(), proptest::option::of(class()))
             .prop_map(|(sweep, class)| Move::Retry { sweep, class }),
+        1 => (0..3_usize, any::<bool>()).prop_map(|(worker, lift)| Move::Cordon { worker, lift }),
         3 => (0..70_u64).prop_map(|seconds| Move::Wait { seconds }),
         1 => Just(Move::Restart),
     ]
@@ -152,6 +157,11 @@ impl Walk {
             Move::Retry { sweep, class } => {
                 let sweep = sweep_id(SWEEPS[*sweep].0);
                 _ = self.world.try_do(&Command::Retry { sweep, class: *class });
+            }
+            Move::Cordon { worker, lift } => {
+                let worker = id(WORKERS[*worker].0);
+                let wish = if *lift { Command::Uncordon } else { Command::Cordon };
+                _ = self.world.try_do(&wish(worker));
             }
             Move::Wait { seconds } => {
                 self.world.wait(*seconds);

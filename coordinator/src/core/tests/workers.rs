@@ -176,7 +176,7 @@ fn a_draining_worker_gets_nothing_until_its_process_is_another() {
     assert!(world.acquire("w1", 1).is_empty(), "reconnecting does not help");
     assert_eq!(
         world.reason(key("cat/train")),
-        "every worker that fits is quarantined or draining"
+        "every worker that fits is quarantined, cordoned or draining"
     );
     let mut again = introduction("w1", 1, 0);
     again.session.nonce = "second start".into();
@@ -186,4 +186,36 @@ fn a_draining_worker_gets_nothing_until_its_process_is_another() {
         world.brain.floor.drain(&id("w9")),
         Err(Refusal::UnknownWorker("w9".into()))
     );
+}
+
+#[test]
+fn a_cordon_outlives_the_coordinator_and_the_worker() {
+    let mut world = World::new();
+    world.submit(sweep("s", &["cat", "dog"]));
+    world.cpu("w1", 2);
+    let held = world.acquire("w1", 1);
+    world.run(&Command::Cordon(id("w1")));
+    assert!(world.run(&Command::Cordon(id("w1"))).is_empty(), "twice is once");
+    assert!(world.acquire("w1", 1).is_empty());
+    assert_eq!(
+        world.brain.worker_list(world.now)[0].condition.as_deref(),
+        Some("cordoned")
+    );
+    world.complete(&held[0]);
+    world.restart();
+    let mut again = introduction("w1", 2, 0);
+    again.session.nonce = "second start".into();
+    world.join(&again);
+    assert!(world.acquire("w1", 1).is_empty());
+    world.run(&Command::Uncordon(id("w1")));
+    assert_eq!(world.acquire("w1", 1).len(), 1);
+}
+
+#[test]
+fn nobody_is_cordoned_by_a_slip_of_the_pen() {
+    let mut world = World::new();
+    let unknown = Refusal::UnknownWorker("w9".into());
+    for wish in [Command::Cordon(id("w9")), Command::Uncordon(id("w9"))] {
+        assert_eq!(world.try_do(&wish), Err(unknown.clone()));
+    }
 }

@@ -86,7 +86,7 @@ impl Brain {
             );
         }
         if self.fitting_workers(job, now).next().is_none() {
-            return "every worker that fits is quarantined or draining".to_owned();
+            return "every worker that fits is quarantined, cordoned or draining".to_owned();
         }
         if let Some(most) = self.reached_limit(job) {
             return format!("its sweep runs {most} jobs at a time (`scheduling.max_running`)");

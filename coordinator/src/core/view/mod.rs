@@ -3,6 +3,7 @@
 mod board;
 mod job;
 mod sweep;
+mod trace;
 mod worker;
 
 pub(crate) use board::JobQuery;

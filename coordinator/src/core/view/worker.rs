@@ -12,6 +12,8 @@ use crate::core::floor::Worker;
 pub(crate) enum Condition {
     /// It takes work.
     Ready,
+    /// A user keeps it from new work.
+    Cordoned,
     /// It was told to leave.
     Draining,
     /// It failed too often.
@@ -31,6 +33,7 @@ impl Condition {
     fn words(self) -> Option<String> {
         match self {
             Self::Ready => None,
+            Self::Cordoned => Some("cordoned".to_owned()),
             Self::Draining => Some("draining".to_owned()),
             Self::Quarantined { until } => Some(format!("quarantined until {until}")),
             Self::Silent { since } => Some(format!("silent since {since}")),
@@ -65,6 +68,7 @@ impl Brain {
         }
         match until.filter(|until| now < *until) {
             Some(until) => Condition::Quarantined { until },
+            None if self.state.is_cordoned(id) => Condition::Cordoned,
             None => Condition::Ready,
         }
     }

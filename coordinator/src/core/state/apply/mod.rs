@@ -56,6 +56,8 @@ impl State {
                 self.at(*at, |change| change.succeed(*job, *lease, &worker));
             }
             Event::WorkerQuarantined { worker, until } => self.quarantine(worker, *until),
+            Event::WorkerCordoned { worker } => _ = self.cordoned.insert(worker.clone()),
+            Event::WorkerUncordoned { worker } => _ = self.cordoned.remove(worker),
             Event::SweepCancelled { sweep, at } => self.at(*at, |change| change.cancel(sweep)),
             Event::SweepRetried { sweep, jobs, at } => self.at(*at, |change| change.retry(sweep, jobs)),
             Event::SweepRescheduled { sweep, scheduling } => {

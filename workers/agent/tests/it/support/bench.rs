@@ -15,6 +15,7 @@ use vico::spec::{
     ReferencePolicy, Sources, TrainInputs, VicoSettings, algorithm,
 };
 use vico::store::Store;
+use vico::traces::Traces;
 use vico_worker::engine::thread::MakeEngine;
 use vico_worker::{Config, Parts, session};
 
@@ -70,6 +71,7 @@ impl Bench {
             slots: 1,
             name: name.parse().unwrap(),
             http: None,
+            traces: Traces::default(),
             grace: Duration::from_secs(30),
         }
     }
