@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use vico::ids::JobKey;
 use vico::manifest::Origin;
 use vico::plan::{self, Plan};
-use vico::store::Store;
+use vico::store::{self, Store};
 
 use crate::cli::exit::{Error, Result};
 use crate::cli::manifest_file::ManifestFile;
@@ -19,8 +19,20 @@ pub(super) async fn plan(file: &ManifestFile, store: &Store) -> Result<Plan> {
         .origin
         .parse()
         .context("the manifest's folder has no URL")?;
-    let resolved = store.resolve(&plan::needs(&manifest, &origin)).await?;
+    let resolved = store.resolve(&plan::needs(&manifest, &origin)).await;
+    let resolved = resolved.map_err(unusable)?;
     plan::expand(&manifest, &origin, &resolved).map_err(|errors| Error::Manifest(errors.to_string()))
+}
+
+/// What the manifest names and is not there is the manifest's mistake.
+fn unusable(error: store::Error) -> Error {
+    match error {
+        store::Error::NotFound { .. } => Error::usage(
+            error.to_string(),
+            "correct its place in the manifest; relative paths begin at the manifest's folder",
+        ),
+        other => other.into(),
+    }
 }
 
 /// The jobs of a plan that have a receipt.
