@@ -55,8 +55,8 @@ pub async fn run(config: Config, parts: Parts, stop: CancellationToken) -> anyho
     let bucket = opened.link.welcome().await.bucket;
     let tracer = Tracer::new(config.traces.clone(), bucket);
     let worker = Arc::new(Worker {
-        meters,
         tracer,
+        meters,
         ..opened
     });
     let slots = Slots::start(config.slots, &parts.make_engine).context("cannot start an engine thread")?;
