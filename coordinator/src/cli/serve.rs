@@ -10,7 +10,7 @@ use vico::traces::Traces;
 use vico_coord::{Candidate, Config, Parts, TlsFiles};
 
 use crate::cli::bucket::Bucket;
-use crate::cli::exit::{Error, Result};
+use crate::cli::exit::Result;
 use crate::cli::{output, signals};
 
 /// Takes over a bucket and serves it until told to stop; whoever served it before steps down
@@ -74,6 +74,8 @@ impl Serve {
     #[cfg(feature = "otlp")]
     pub(super) async fn execute(mut self) -> Result {
         use vico::traces::{Otlp, Service};
+
+        use crate::cli::exit::Error;
         let Some(endpoint) = self.traces.take() else {
             return self.serve(Traces::default()).await;
         };
