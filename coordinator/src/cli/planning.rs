@@ -5,7 +5,11 @@ use std::collections::BTreeSet;
 use anyhow::Context as _;
 use vico::ids::JobKey;
 use vico::manifest::Origin;
+#[cfg(feature = "local")]
+use vico::plan::Need;
 use vico::plan::{self, Plan};
+#[cfg(feature = "local")]
+use vico::spec::ModelSource;
 use vico::store::{self, Store};
 
 use crate::cli::exit::{Error, Result};
@@ -13,15 +17,25 @@ use crate::cli::manifest_file::ManifestFile;
 
 /// The plan of a manifest over the files as they are now. Nothing is copied or written but digests of models.
 pub(super) async fn plan(file: &ManifestFile, store: &Store) -> Result<Plan> {
-    let manifest = file.parse()?;
-    let origin: Origin = file
-        .text()?
-        .origin
-        .parse()
-        .context("the manifest's folder has no URL")?;
+    let (manifest, origin) = (file.parse()?, origin(file)?);
     let resolved = store.resolve(&plan::needs(&manifest, &origin)).await;
     let resolved = resolved.map_err(unusable)?;
     plan::expand(&manifest, &origin, &resolved).map_err(|errors| Error::Manifest(errors.to_string()))
+}
+
+/// The models that a manifest names; nothing else that it names is looked at.
+#[cfg(feature = "local")]
+pub(super) async fn models(file: &ManifestFile, store: &Store) -> Result<Vec<ModelSource>> {
+    let mut needs = plan::needs(&file.parse()?, &origin(file)?);
+    needs.retain(|need| matches!(need, Need::Model { .. }));
+    let resolved = store.resolve(&needs).await.map_err(unusable)?;
+    Ok(resolved.models.into_values().collect())
+}
+
+/// What relative paths in the manifest start from.
+fn origin(file: &ManifestFile) -> Result<Origin> {
+    let origin = file.text()?.origin.parse();
+    Ok(origin.context("the manifest's folder has no URL")?)
 }
 
 /// What the manifest names and is not there is the manifest's mistake.

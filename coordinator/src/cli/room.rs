@@ -5,7 +5,7 @@
 
 use std::thread::available_parallelism;
 
-use vico::plan::Plan;
+use vico::spec::ModelSource;
 
 /// A training's memory for each byte of the model's files: weights that are stored with 16 bits take twice as much, and a
 /// method that trains all of them keeps gradients and two moments.
@@ -15,23 +15,21 @@ const OF_JOB: u64 = 512 << 20;
 
 /// As many jobs at a time as there are cores, if there is memory for them; one where a GPU computes or where nobody says how
 /// much memory there is.
-pub(super) fn slots(plan: &Plan) -> u32 {
+pub(super) fn slots(models: &[ModelSource]) -> u32 {
     if vico_worker::device::probe().gpu.is_some() {
         return 1;
     }
     let cores = available_parallelism().map_or(1, |cores| cores.get() as u32);
     let memory = std::fs::read_to_string("/proc/meminfo").ok();
     let memory = memory.as_deref().and_then(available);
-    memory.map_or(1, |memory| fitting(largest_model(plan), memory, cores))
+    memory.map_or(1, |memory| fitting(largest(models), memory, cores))
 }
 
-/// Bytes of the files of the largest model that any job reads.
-fn largest_model(plan: &Plan) -> u64 {
-    let models = plan
-        .jobs
-        .values()
-        .flat_map(|job| job.spec.sources.models.values());
-    let bytes = models.map(|model| model.files.iter().map(|file| file.size).sum());
+/// Bytes of the files of the largest model.
+fn largest(models: &[ModelSource]) -> u64 {
+    let bytes = models
+        .iter()
+        .map(|model| model.files.iter().map(|file| file.size).sum());
     bytes.max().unwrap_or(0)
 }
 

@@ -45,7 +45,7 @@ impl Run {
         let store = self.bucket.open().await?;
         let slots = match self.slots {
             Some(slots) => slots,
-            None => room::slots(&planning::plan(&file, &store).await?),
+            None => room::slots(&planning::models(&file, &store).await?),
         };
         let mut cluster = Cluster::start(&store, self.worker(&store, slots)?).await?;
         let client = SweepsClient::new(cluster.url())?;
