@@ -150,9 +150,13 @@ fn read(text: &ManifestText) -> Result<(Manifest, Origin), Error> {
 async fn write_documents(store: &Store, prepared: &Prepared) -> Result<(), store::Error> {
     let sweep = &prepared.plan.sweep;
     let [written, resolved] = &prepared.manifest;
-    store.put_manifest(sweep, written, resolved).await?;
-    store.put_jobs(sweep, &prepared.plan.jobs).await?;
-    store.put_plan(sweep, &prepared.plan).await
+    // Beside each other: a worker may be waiting, and each of them waits for a disk.
+    tokio::try_join!(
+        store.put_manifest(sweep, written, resolved),
+        store.put_jobs(sweep, &prepared.plan.jobs),
+        store.put_plan(sweep, &prepared.plan),
+    )?;
+    Ok(())
 }
 
 fn new_sweep(plan: Plan, done: Vec<JobKey>) -> NewSweep {

@@ -1,6 +1,7 @@
 //! The walk over points, methods and concepts that makes the graph.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::jobs::{Keyed, Parts};
 use super::label::labels;
@@ -8,7 +9,7 @@ use super::lookup::{Found, Lookup, Models};
 use super::{Plan, PlannedJob, Resolved, Run};
 use crate::digest::Digest;
 use crate::ids::{ConceptId, InvalidId, JobKey, MethodId, SweepId};
-use crate::manifest::{Errors, Finding, Kind, Manifest, Origin, Path, Point};
+use crate::manifest::{Errors, Finding, Kind, Manifest, Origin, Path, Point, Settings};
 use crate::spec::{JobSpec, MethodSpec, PromptSpec, ReferencePolicy, SamplingSpec};
 
 /// More runs than this are taken for a mistake.
@@ -77,6 +78,8 @@ fn sweep_id(name: &str, jobs: &BTreeMap<JobKey, JobSpec>) -> Result<SweepId, Inv
     format!("{name}-{}", digest.short()).parse()
 }
 
+type Prompts = Arc<[PromptSpec]>;
+
 struct Walk<'a> {
     lookup: Lookup<'a>,
     runs: Vec<Run>,
@@ -88,13 +91,13 @@ struct Walk<'a> {
 impl Walk<'_> {
     fn point(&mut self, point: &Point) {
         let settings = &point.settings;
-        let concepts = self.lookup.concepts(settings);
+        let concepts = self.concepts(settings);
         let Some(models) = self.lookup.models(settings) else {
             return;
         };
         for (id, method) in &settings.methods {
             for concept in &concepts {
-                self.check_reference(id, method, concept);
+                self.check_reference(id, method, &concept.0);
                 if self.runs.len() >= MAX_RUNS {
                     let message = format!("the sweep has more than {MAX_RUNS} runs");
                     self.lookup
@@ -106,11 +109,29 @@ impl Walk<'_> {
         }
     }
 
+    /// The concepts of some settings with their prompts; those with the same share them.
+    fn concepts(&mut self, settings: &Settings) -> Vec<(Found, Prompts)> {
+        let mut of_kind = BTreeMap::new();
+        let found = self.lookup.concepts(settings).into_iter();
+        let with_prompts = found.map(|concept| {
+            let prompts = match &concept.prompts {
+                Some(own) => Arc::clone(own),
+                None => Arc::clone(
+                    of_kind
+                        .entry(concept.kind)
+                        .or_insert_with(|| self.lookup.prompts(settings, concept.kind).into()),
+                ),
+            };
+            (concept, prompts)
+        });
+        with_prompts.collect()
+    }
+
     fn run(
         &mut self,
         point: &Point,
         (id, method): (&MethodId, &MethodSpec),
-        concept: &Found,
+        (concept, prompts): &(Found, Prompts),
         models: &Models,
     ) {
         let settings = &point.settings;
@@ -131,17 +152,13 @@ impl Walk<'_> {
         if !self.seen.insert(run) {
             return;
         }
-        let prompts = match &concept.prompts {
-            Some(own) => own.clone(),
-            None => self.lookup.prompts(settings, concept.kind),
-        };
-        self.check_images(&prompts, &settings.sampling);
+        self.check_images(prompts, &settings.sampling);
         let parts = Parts {
             settings,
             models,
             concept: &concept.inputs,
             method,
-            prompts: &prompts,
+            prompts,
         };
         let class_images = parts.class_images().map(|job| self.add(job));
         let train = parts.train(class_images).map(|job| self.add(job));

@@ -1,5 +1,7 @@
 //! The jobs of one run: exactly the inputs that each stage reads.
 
+use std::sync::Arc;
+
 use super::lookup::Models;
 use crate::digest::Digest;
 use crate::ids::JobKey;
@@ -14,9 +16,9 @@ use crate::spec::{
 pub(super) struct Parts<'a> {
     pub settings: &'a Settings,
     pub models: &'a Models,
-    pub concept: &'a ConceptInputs,
+    pub concept: &'a Arc<ConceptInputs>,
     pub method: &'a MethodSpec,
-    pub prompts: &'a [PromptSpec],
+    pub prompts: &'a Arc<[PromptSpec]>,
 }
 
 /// A job's key and its document.
@@ -48,7 +50,7 @@ impl Parts<'_> {
         let inputs = JobInputs::Train(TrainInputs {
             algorithm: algorithm::TRAIN,
             base: self.models.base.clone(),
-            concept: self.concept.clone(),
+            concept: Arc::clone(self.concept),
             method: as_trained(self.method),
             class_images,
             size: self.settings.sampling.size,
@@ -62,9 +64,9 @@ impl Parts<'_> {
             algorithm: algorithm::SAMPLE,
             base: self.models.base.clone(),
             train,
-            concept: self.concept.clone(),
+            concept: Arc::clone(self.concept),
             method: self.method.clone(),
-            prompts: self.prompts.to_vec(),
+            prompts: Arc::clone(self.prompts),
             sampling: self.settings.sampling.clone(),
         });
         self.keyed(inputs, self.base_source(), &self.settings.resources.sample)
@@ -77,8 +79,8 @@ impl Parts<'_> {
         let inputs = JobInputs::Score(ScoreInputs {
             algorithm: algorithm::SCORE,
             sample,
-            concept: self.concept.clone(),
-            prompts: self.prompts.to_vec(),
+            concept: Arc::clone(self.concept),
+            prompts: Arc::clone(self.prompts),
             images_per_prompt: self.settings.sampling.images_per_prompt,
             prior_images: self.settings.sampling.prior_images,
             evaluators: evaluators.clone(),
@@ -89,11 +91,16 @@ impl Parts<'_> {
         Some(self.keyed(inputs, sources, &self.settings.resources.score))
     }
 
-    fn base_source(&self) -> Vec<(Digest, &ModelSource)> {
+    fn base_source(&self) -> Vec<(Digest, &Arc<ModelSource>)> {
         vec![(self.models.base.identity, &self.models.base_source)]
     }
 
-    fn keyed(&self, inputs: JobInputs, models: Vec<(Digest, &ModelSource)>, resources: &Resources) -> Keyed {
+    fn keyed(
+        &self,
+        inputs: JobInputs,
+        models: Vec<(Digest, &Arc<ModelSource>)>,
+        resources: &Resources,
+    ) -> Keyed {
         let key = inputs
             .key()
             .expect("inputs are plain structs, whose maps have text keys");
@@ -103,7 +110,7 @@ impl Parts<'_> {
         };
         let models = models
             .into_iter()
-            .map(|(identity, source)| (identity, source.clone()))
+            .map(|(identity, source)| (identity, Arc::clone(source)))
             .collect();
         let spec = JobSpec {
             inputs,

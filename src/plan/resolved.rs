@@ -1,6 +1,7 @@
 //! What the planner must know of the world outside the manifest, and the answers.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::digest::Digest;
 use crate::spec::ModelSource;
@@ -79,5 +80,5 @@ pub struct Resolved {
     /// [`Need::PromptFolder`]: texts by the name of their file.
     pub prompt_folders: BTreeMap<String, BTreeMap<String, String>>,
     /// [`Need::Model`], by the whole need: a variant has other files at the same URL.
-    pub models: BTreeMap<Need, ModelSource>,
+    pub models: BTreeMap<Need, Arc<ModelSource>>,
 }

@@ -78,7 +78,7 @@ fn world(manifest: &Manifest) -> Resolved {
             ),
             Need::Model { role, variant, .. } => {
                 let model = model(&url, *role, variant.as_deref());
-                resolved.models.insert(need, model);
+                resolved.models.insert(need, model.into());
             }
         }
     }

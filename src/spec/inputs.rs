@@ -1,4 +1,6 @@
-//! The inputs of each stage: exactly what its result depends on.
+//! The inputs of each stage: exactly what its result depends on. What the jobs of a plan have in common they share.
+
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -127,7 +129,7 @@ pub struct TrainInputs {
     /// The base model.
     pub base: ModelInputs,
     /// The concept.
-    pub concept: ConceptInputs,
+    pub concept: Arc<ConceptInputs>,
     /// The method with all its settings.
     pub method: MethodSpec,
     /// The job that draws the class images, for a method with a prior loss.
@@ -150,11 +152,11 @@ pub struct SampleInputs {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub train: Option<JobKey>,
     /// The concept; its images because ViCo samples with one of them in view.
-    pub concept: ConceptInputs,
+    pub concept: Arc<ConceptInputs>,
     /// How `{}` in prompts is filled and which reference is shown.
     pub method: MethodSpec,
     /// Prompts in order; their position is `pNN` in file names.
-    pub prompts: Vec<PromptSpec>,
+    pub prompts: Arc<[PromptSpec]>,
     /// The sampler's settings.
     pub sampling: SamplingSpec,
 }
@@ -186,9 +188,9 @@ pub struct ScoreInputs {
     /// The job that made the images.
     pub sample: JobKey,
     /// The concept: its references and class word.
-    pub concept: ConceptInputs,
+    pub concept: Arc<ConceptInputs>,
     /// Prompts as sampled.
-    pub prompts: Vec<PromptSpec>,
+    pub prompts: Arc<[PromptSpec]>,
     /// Images per prompt.
     pub images_per_prompt: u32,
     /// Images of the bare class word.

@@ -1,6 +1,7 @@
 //! Where the bytes a job reads can be fetched. Not part of any key.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -40,7 +41,7 @@ impl ModelSource {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sources {
     /// Models by identity: base model and evaluators.
-    pub models: BTreeMap<Digest, ModelSource>,
+    pub models: BTreeMap<Digest, Arc<ModelSource>>,
 }
 
 /// What a job reads, as it lies in the bucket: written when a sweep is planned, read by workers.

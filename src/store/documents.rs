@@ -1,6 +1,7 @@
 //! Documents: what was submitted, what was planned, what each job reads.
 
 use bytes::Bytes;
+use futures::future;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -14,10 +15,13 @@ impl Store {
     /// Keeps a manifest: as it was written, and with every default filled in.
     pub async fn put_manifest(&self, sweep: &SweepId, written: &str, resolved: &str) -> Result<(), Error> {
         let text = |text: &str| Bytes::copy_from_slice(text.as_bytes());
-        self.objects.put(&layout::manifest(sweep), &text(written)).await?;
-        self.objects
-            .put(&layout::manifest_lock(sweep), &text(resolved))
-            .await
+        let (manifest, lock) = (layout::manifest(sweep), layout::manifest_lock(sweep));
+        let (written, resolved) = (text(written), text(resolved));
+        let puts = future::try_join(
+            self.objects.put(&manifest, &written),
+            self.objects.put(&lock, &resolved),
+        );
+        puts.await.map(drop)
     }
 
     /// A manifest as it was written.

@@ -1,6 +1,7 @@
 //! Receipts, specs, plans, checkpoints and logs.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use vico::clock::Timestamp;
@@ -44,14 +45,14 @@ fn inputs() -> JobInputs {
     JobInputs::Score(ScoreInputs {
         algorithm: 1,
         sample: job("sample"),
-        concept: ConceptInputs {
+        concept: Arc::new(ConceptInputs {
             id: "barn".parse().unwrap(),
             images: Vec::new(),
             class: "barn".to_owned(),
             initializer: "barn".to_owned(),
             placeholder: "*".to_owned(),
-        },
-        prompts: Vec::new(),
+        }),
+        prompts: [].into(),
         images_per_prompt: 1,
         prior_images: 0,
         evaluators: EvaluatorInputs {

@@ -161,7 +161,7 @@ impl Actor {
 
     fn receive(&mut self, message: Message) {
         match message {
-            Message::Do(command, answer) => self.obey(&command, answer),
+            Message::Do(command, answer) => self.obey(command, answer),
             Message::Look(question) => self.look(question),
             Message::Drain(worker, answer) => self.drain(&worker, answer),
             Message::Register(introduction, answer) => self.register(&introduction, answer),

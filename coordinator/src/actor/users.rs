@@ -7,8 +7,10 @@ use super::{Actor, Answer};
 use crate::core::Command;
 
 impl Actor {
-    pub(super) fn obey(&mut self, command: &Command, answer: Answer<()>) {
-        let outcome = self.execute(command).map(drop).map_err(Into::into);
+    pub(super) fn obey(&mut self, command: Command, answer: Answer<()>) {
+        let outcome = self.execute(&command).map(drop).map_err(Into::into);
+        // Before the answer: who sent a plan gives its memory back to the system then.
+        drop(command);
         self.answer(answer, outcome);
     }
 

@@ -1,6 +1,8 @@
 //! Planning without a coordinator: the same pure planner over the same store code.
 
 use std::collections::BTreeSet;
+#[cfg(feature = "local")]
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use vico::ids::JobKey;
@@ -25,7 +27,7 @@ pub(super) async fn plan(file: &ManifestFile, store: &Store) -> Result<Plan> {
 
 /// The models that a manifest names; nothing else that it names is looked at.
 #[cfg(feature = "local")]
-pub(super) async fn models(file: &ManifestFile, store: &Store) -> Result<Vec<ModelSource>> {
+pub(super) async fn models(file: &ManifestFile, store: &Store) -> Result<Vec<Arc<ModelSource>>> {
     let mut needs = plan::needs(&file.parse()?, &origin(file)?);
     needs.retain(|need| matches!(need, Need::Model { .. }));
     let resolved = store.resolve(&needs).await.map_err(unusable)?;

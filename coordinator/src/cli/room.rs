@@ -3,6 +3,7 @@
 //! A network that is small keeps no two cores busy: threads that wait for each other after every operation of it take longer
 //! than they save. Two jobs beside each other, a core each, take half the time.
 
+use std::sync::Arc;
 use std::thread::available_parallelism;
 
 use vico::spec::ModelSource;
@@ -15,7 +16,7 @@ const OF_JOB: u64 = 512 << 20;
 
 /// As many jobs at a time as there are cores, if there is memory for them; one where a GPU computes or where nobody says how
 /// much memory there is.
-pub(super) fn slots(models: &[ModelSource]) -> u32 {
+pub(super) fn slots(models: &[Arc<ModelSource>]) -> u32 {
     if vico_worker::device::probe().gpu.is_some() {
         return 1;
     }
@@ -26,7 +27,7 @@ pub(super) fn slots(models: &[ModelSource]) -> u32 {
 }
 
 /// Bytes of the files of the largest model.
-fn largest(models: &[ModelSource]) -> u64 {
+fn largest(models: &[Arc<ModelSource>]) -> u64 {
     let bytes = models
         .iter()
         .map(|model| model.files.iter().map(|file| file.size).sum());

@@ -1,6 +1,7 @@
 //! Concepts and their reference images.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::{Found, Listed, Lookup};
 use crate::digest::Digest;
@@ -80,7 +81,7 @@ impl Lookup<'_> {
             placeholder: words.placeholder.clone(),
         };
         Some(Found {
-            inputs,
+            inputs: Arc::new(inputs),
             kind: words.kind,
             prompts: None,
         })
@@ -120,7 +121,7 @@ impl Lookup<'_> {
             let words = words(from, name, entry.as_ref());
             let found = self.concept(&id, &words, files, &path);
             concepts.extend(found.map(|found| Found {
-                prompts: entry.and_then(|entry| entry.prompts),
+                prompts: entry.and_then(|entry| entry.prompts).map(Arc::from),
                 ..found
             }));
         }

@@ -7,6 +7,7 @@ mod models;
 mod prompts;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::Resolved;
 use crate::digest::Digest;
@@ -25,10 +26,10 @@ pub(super) struct Lookup<'a> {
 
 /// A concept with its images and its kind.
 pub(super) struct Found {
-    pub inputs: ConceptInputs,
+    pub inputs: Arc<ConceptInputs>,
     pub kind: Option<ConceptKind>,
     /// Prompts of its own; without, those of the prompt sets for its kind.
-    pub prompts: Option<Vec<PromptSpec>>,
+    pub prompts: Option<Arc<[PromptSpec]>>,
 }
 
 /// What a data set's own list says of a concept.
@@ -41,9 +42,9 @@ pub(super) struct Listed {
 /// The models of some settings.
 pub(super) struct Models {
     pub base: ModelInputs,
-    pub base_source: ModelSource,
+    pub base_source: Arc<ModelSource>,
     /// With their sources, in the order of [`EvaluatorInputs::models`].
-    pub evaluators: Option<(EvaluatorInputs, Vec<ModelSource>)>,
+    pub evaluators: Option<(EvaluatorInputs, Vec<Arc<ModelSource>>)>,
 }
 
 impl<'a> Lookup<'a> {

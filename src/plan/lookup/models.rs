@@ -1,5 +1,7 @@
 //! The base model and the networks that measure.
 
+use std::sync::Arc;
+
 use super::{Lookup, Models};
 use crate::manifest::{Finding, Kind, Path, Settings};
 use crate::plan::Need;
@@ -23,7 +25,7 @@ impl Lookup<'_> {
         })
     }
 
-    fn evaluators(&mut self, needs: &EvaluatorNeeds) -> Option<(EvaluatorInputs, Vec<ModelSource>)> {
+    fn evaluators(&mut self, needs: &EvaluatorNeeds) -> Option<(EvaluatorInputs, Vec<Arc<ModelSource>>)> {
         let (clip, clip_source) = self.model(&needs.clip, None, &["metrics", "clip"])?;
         let (dino, dino_source) = self.model(&needs.dino, None, &["metrics", "dino"])?;
         let mut sources = vec![clip_source, dino_source];
@@ -43,7 +45,7 @@ impl Lookup<'_> {
         need: &Need,
         variant: Option<&String>,
         keys: &[&str],
-    ) -> Option<(ModelInputs, ModelSource)> {
+    ) -> Option<(ModelInputs, Arc<ModelSource>)> {
         let path = Path::of(keys);
         let Some(source) = self.resolved.models.get(need) else {
             self.unresolved(need.url(), &path);
@@ -67,7 +69,7 @@ impl Lookup<'_> {
                 identity,
                 variant: variant.cloned(),
             },
-            source.clone(),
+            Arc::clone(source),
         ))
     }
 }

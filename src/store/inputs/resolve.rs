@@ -127,6 +127,6 @@ fn keep(resolved: &mut Resolved, need: &Need, answer: Answer) {
         Answer::Concepts(concepts) => drop(resolved.concepts.insert(url, concepts)),
         Answer::Prompts(text) => drop(resolved.prompts.insert(url, text)),
         Answer::PromptFolder(texts) => drop(resolved.prompt_folders.insert(url, texts)),
-        Answer::Model(source) => drop(resolved.models.insert(need.clone(), source)),
+        Answer::Model(source) => drop(resolved.models.insert(need.clone(), source.into())),
     }
 }

@@ -78,7 +78,7 @@ async fn sample_job(bench: &Bench, method: &MethodSpec, train: Option<JobKey>) -
         train,
         concept: concept(tiny::photos(bench).await),
         method: method.clone(),
-        prompts: vec![PromptSpec("a {} in the snow".to_owned())],
+        prompts: [PromptSpec("a {} in the snow".to_owned())].into(),
         sampling: SamplingSpec {
             steps: 2,
             eta: 0.0,

@@ -33,10 +33,10 @@ pub async fn train_job(bench: &Bench, steps: u32) -> JobKey {
         .await
 }
 
-fn prompts() -> Vec<PromptSpec> {
+fn prompts() -> Arc<[PromptSpec]> {
     ["a {} in the snow", "a red {}"]
         .map(|text| PromptSpec(text.to_owned()))
-        .to_vec()
+        .into()
 }
 
 async fn sample_job(bench: &Bench, train: JobKey) -> JobKey {

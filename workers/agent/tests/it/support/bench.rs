@@ -107,8 +107,8 @@ impl Bench {
 
     pub async fn put_train_job(
         &self,
-        (base, source): (ModelInputs, ModelSource),
-        concept: ConceptInputs,
+        (base, source): (ModelInputs, Arc<ModelSource>),
+        concept: Arc<ConceptInputs>,
         settings: VicoSettings,
         size: u32,
         checkpoint_every: u32,
@@ -146,7 +146,7 @@ impl Bench {
 }
 
 /// A model of these files of a folder.
-pub fn model(folder: &Path, files: &[&str]) -> (ModelInputs, ModelSource) {
+pub fn model(folder: &Path, files: &[&str]) -> (ModelInputs, Arc<ModelSource>) {
     let file = |path: &&str| {
         let bytes = std::fs::read(folder.join(path)).unwrap();
         FileSource {
@@ -166,18 +166,18 @@ pub fn model(folder: &Path, files: &[&str]) -> (ModelInputs, ModelSource) {
             identity,
             variant: None,
         },
-        source,
+        Arc::new(source),
     )
 }
 
-pub fn concept(images: Vec<ImageInput>) -> ConceptInputs {
-    ConceptInputs {
+pub fn concept(images: Vec<ImageInput>) -> Arc<ConceptInputs> {
+    Arc::new(ConceptInputs {
         id: "barn".parse().unwrap(),
         images,
         class: "barn".to_owned(),
         initializer: "barn".to_owned(),
         placeholder: "*".to_owned(),
-    }
+    })
 }
 
 pub fn settings(steps: u32, batch: u32) -> VicoSettings {

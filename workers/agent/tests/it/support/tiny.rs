@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use vico::spec::{ImageInput, ModelInputs, ModelSource};
 
@@ -15,7 +16,7 @@ fn fixtures() -> PathBuf {
 }
 
 /// A Stable Diffusion small enough for a test.
-pub fn base() -> (ModelInputs, ModelSource) {
+pub fn base() -> (ModelInputs, Arc<ModelSource>) {
     let files = [
         "model_index.json",
         "scheduler/scheduler_config.json",
@@ -32,7 +33,7 @@ pub fn base() -> (ModelInputs, ModelSource) {
 }
 
 /// A CLIP with its vocabulary beside it, as published ones have it.
-pub fn clip(bench: &Bench) -> (ModelInputs, ModelSource) {
+pub fn clip(bench: &Bench) -> (ModelInputs, Arc<ModelSource>) {
     let folder = bench.dir.path().join("clip");
     std::fs::create_dir_all(&folder).unwrap();
     let parts = [
@@ -48,7 +49,7 @@ pub fn clip(bench: &Bench) -> (ModelInputs, ModelSource) {
 }
 
 /// A DINO.
-pub fn dino() -> (ModelInputs, ModelSource) {
+pub fn dino() -> (ModelInputs, Arc<ModelSource>) {
     model(
         &fixtures().join("metrics/dino"),
         &["config.json", "model.safetensors"],
@@ -56,7 +57,7 @@ pub fn dino() -> (ModelInputs, ModelSource) {
 }
 
 /// LPIPS's network at its own size, there is no other, with weights of no meaning.
-pub fn lpips(bench: &Bench) -> (ModelInputs, ModelSource) {
+pub fn lpips(bench: &Bench) -> (ModelInputs, Arc<ModelSource>) {
     let shapes = std::fs::read(fixtures().join("../lpips/shapes.json")).unwrap();
     let shapes = serde_json::from_slice(&shapes).unwrap();
     let folder = bench.dir.path().join("lpips");

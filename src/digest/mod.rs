@@ -1,9 +1,10 @@
 //! Content digests (BLAKE3) and the one canonical form in which structured inputs are hashed.
 
+mod canonical;
+
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
-use serde_json::Value;
 
 /// 32 bytes of BLAKE3, written as 64 hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -25,7 +26,7 @@ impl Digest {
     /// Fails where the value has no JSON form (a map with keys that are not text, say).
     pub fn of_json<T: Serialize + ?Sized>(value: &T) -> Result<Self, serde_json::Error> {
         let mut text = Vec::new();
-        write_canonical(&serde_json::to_value(value)?, &mut text)?;
+        canonical::write(value, &mut text)?;
         Ok(Self::of(&text))
     }
 
@@ -70,40 +71,6 @@ impl fmt::Debug for Digester {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Digester")
     }
-}
-
-fn write_canonical(value: &Value, out: &mut Vec<u8>) -> Result<(), serde_json::Error> {
-    match value {
-        Value::Object(map) => {
-            // Sorted here and not left to serde_json, whose map order is a build-wide feature.
-            let mut entries: Vec<_> = map.iter().collect();
-            entries.sort_by_key(|(key, _)| key.as_str());
-            write_list(out, *b"{}", &entries, |(key, value), out| {
-                serde_json::to_writer(&mut *out, key)?;
-                out.push(b':');
-                write_canonical(value, out)
-            })
-        }
-        Value::Array(items) => write_list(out, *b"[]", items, write_canonical),
-        leaf => serde_json::to_writer(out, leaf),
-    }
-}
-
-fn write_list<T>(
-    out: &mut Vec<u8>,
-    [open, close]: [u8; 2],
-    items: &[T],
-    write: impl Fn(&T, &mut Vec<u8>) -> Result<(), serde_json::Error>,
-) -> Result<(), serde_json::Error> {
-    out.push(open);
-    for (i, item) in items.iter().enumerate() {
-        if i > 0 {
-            out.push(b',');
-        }
-        write(item, out)?;
-    }
-    out.push(close);
-    Ok(())
 }
 
 impl fmt::Display for Digest {
@@ -164,7 +131,7 @@ mod tests {
     #[test]
     fn the_canonical_form_is_pinned() {
         let mut text = Vec::new();
-        write_canonical(&json!({"b": [1, 5.0e-6, "q\""], "a": true}), &mut text).expect("it is JSON");
+        canonical::write(&json!({"b": [1, 5.0e-6, "q\""], "a": true}), &mut text).expect("it is JSON");
         assert_eq!(text, br#"{"a":true,"b":[1,5e-6,"q\""]}"#);
     }
 
