@@ -211,6 +211,12 @@ fn what_is_no_picture_is_an_error() {
 }
 
 #[test]
+fn scans_that_do_not_fit_their_frame_are_an_error() {
+    // Found by `tests/fuzz/run picture`: the decoder panics.
+    assert!(matches!(error(&read("images/broken_scans.jpg")), Error::Decode(_)));
+}
+
+#[test]
 fn limits_hold_before_anything_is_decoded() {
     // A valid PNG header that promises 40000 x 40000 RGB pixels (4.8 GB), with no data behind it.
     let mut png = read("images/rgb16.png")[..33].to_vec();

@@ -1,6 +1,7 @@
 //! PNG and JPEG bytes to RGB, with limits that hold before anything is decoded.
 
 use std::io::Cursor;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader};
@@ -71,9 +72,17 @@ pub fn decode_with(file: &[u8], limits: &Limits, exif: Exif) -> Result<Rgb8, Err
         Exif::Apply => decoder.orientation().map_err(decode_error)?,
         Exif::Ignore => Orientation::NoTransforms,
     };
-    let mut picture = DynamicImage::from_decoder(decoder).map_err(decode_error)?;
+    let mut picture = read_pixels(decoder)?;
     picture.apply_orientation(orientation);
     to_rgb(&picture)
+}
+
+/// The decoder panics over JPEG files whose scans do not fit their frame (zune-jpeg 0.5.15). It is dropped then, with all
+/// it had written, and nothing else saw it.
+fn read_pixels(decoder: impl ImageDecoder) -> Result<DynamicImage, Error> {
+    let decoded = catch_unwind(AssertUnwindSafe(|| DynamicImage::from_decoder(decoder)));
+    let broken = |_| Error::Decode("the decoder broke down over it".to_owned());
+    decoded.map_err(broken)?.map_err(decode_error)
 }
 
 /// Whether [`decode`] turns or mirrors this picture, because its EXIF tag says that it was stored otherwise than it was seen.
