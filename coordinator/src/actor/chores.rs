@@ -21,6 +21,7 @@ impl Actor {
         let now = self.now();
         // A back-off may be over, a worker may have fallen silent.
         self.place_again = true;
+        self.copy_again = true;
         _ = self.execute(&Command::Tick);
         let state = &self.brain.state;
         self.brain

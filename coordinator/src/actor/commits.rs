@@ -53,7 +53,7 @@ impl Actor {
 
     fn receipt(&self, done: &Completion) -> Option<Receipt> {
         let job = self.brain.state.job(done.job)?;
-        let lease = job.lease()?;
+        let lease = job.lease(done.lease)?;
         let worker = self.brain.floor.worker(&done.session.worker)?;
         Some(Receipt {
             job: done.job,

@@ -69,6 +69,8 @@ pub(crate) struct Actor {
     waiting: Vec<Waiting>,
     /// Something happened that may let a waiting worker have a job.
     place_again: bool,
+    /// Time has passed: what runs may be late by now.
+    copy_again: bool,
     tasks: JoinSet<Ended>,
     publishing: BTreeMap<SweepId, Publishing>,
     tick: Interval,
@@ -105,6 +107,7 @@ impl Actor {
             undelivered: mpsc::unbounded_channel(),
             waiting: Vec::new(),
             place_again: true,
+            copy_again: false,
             tasks: JoinSet::new(),
             publishing: BTreeMap::new(),
             tick,

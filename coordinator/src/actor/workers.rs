@@ -44,16 +44,22 @@ impl Actor {
 
     /// Gives waiting workers what there is for them.
     pub(super) fn place(&mut self) {
-        if !std::mem::take(&mut self.place_again) {
-            return;
+        if std::mem::take(&mut self.place_again) {
+            self.give(Command::Place);
         }
+        if std::mem::take(&mut self.copy_again) {
+            self.give(Command::Copy);
+        }
+    }
+
+    fn give(&mut self, command: fn(Vec<Ask>) -> Command) {
         self.waiting.retain(|waiting| !waiting.answer.is_closed());
         let ask = |waiting: &Waiting| Ask {
             worker: waiting.worker.clone(),
             max: waiting.max,
         };
         let asks = self.waiting.iter().map(ask).collect();
-        let Ok(events) = self.execute(&Command::Place(asks)) else {
+        let Ok(events) = self.execute(&command(asks)) else {
             return;
         };
         let mut grants: BTreeMap<_, Vec<Grant>> = BTreeMap::new();

@@ -17,7 +17,7 @@ pub(crate) struct Violation {
 type JobRule = (&'static str, fn(&State, &Job) -> bool);
 type SweepRule = (&'static str, fn(&State, &Sweep) -> bool);
 
-const JOB_RULES: [JobRule; 9] = [
+const JOB_RULES: [JobRule; 10] = [
     ("a job's profile and its sweeps are there", |state, job| {
         let profile = state.profile(job);
         let sweeps = state.listing(job).count();
@@ -38,9 +38,10 @@ const JOB_RULES: [JobRule; 9] = [
         aborted_for_a_reason,
     ),
     (
-        "the last attempt is open exactly while the job is leased",
-        open_try_is_the_lease,
+        "an attempt is open exactly while its lease lives",
+        open_tries_are_the_leases,
     ),
+    ("two leases of a job are of two workers", two_workers_race),
     (
         "an attempt succeeds at most once, and then the job has",
         |_, job| {
@@ -130,16 +131,16 @@ fn aborted_for_a_reason(state: &State, job: &Job) -> bool {
     upstream_states(state, job).iter().any(dead)
 }
 
-fn open_try_is_the_lease(_: &State, job: &Job) -> bool {
-    let open: Vec<_> = job.tries().iter().filter(|tried| tried.ended.is_none()).collect();
-    match (job.lease(), open.as_slice()) {
-        (None, []) => true,
-        (Some(lease), [tried]) => {
-            let same = tried.lease == lease.id && tried.attempt == lease.attempt;
-            same && job.tries().last().is_some_and(|last| last.lease == lease.id)
-        }
-        _ => false,
-    }
+fn open_tries_are_the_leases(_: &State, job: &Job) -> bool {
+    let open = job.tries().iter().filter(|tried| tried.ended.is_none());
+    let open = open.map(|tried| (tried.lease, tried.attempt, &tried.worker));
+    let live = job.leases().map(|lease| (lease.id, lease.attempt, &lease.worker));
+    open.eq(live)
+}
+
+fn two_workers_race(_: &State, job: &Job) -> bool {
+    let workers: Vec<_> = job.leases().map(|lease| &lease.worker).collect();
+    !matches!(workers.as_slice(), [one, other] if one == other)
 }
 
 fn within_budget(state: &State, job: &Job) -> bool {

@@ -14,6 +14,8 @@ pub(crate) enum Command {
     Register(Introduction),
     /// Hand out work to those who asked for it.
     Place(Vec<Ask>),
+    /// Hand out second attempts at jobs that run late to those who asked for work and got none.
+    Copy(Vec<Ask>),
     /// A receipt exists in the bucket: its job is done.
     Commit(Receipt),
     /// An attempt failed.

@@ -159,6 +159,8 @@ pub(crate) enum Next {
     },
     /// None: no attempt can help, or none is left.
     GiveUp,
+    /// Nothing: another attempt at the job goes on, and this one costs it nothing.
+    OtherGoesOn,
 }
 
 /// A sweep as it was taken in.

@@ -11,7 +11,7 @@ use super::Event;
 use super::state::Snapshot;
 
 /// Raised whenever what is written changes its form.
-pub(crate) const VERSION: u32 = 3;
+pub(crate) const VERSION: u32 = 4;
 /// The first version was JSON.
 const FIRST_VERSION_BEGINS_WITH: u8 = b'{';
 
@@ -89,7 +89,7 @@ mod tests {
     fn another_version_is_named_before_its_body_is_read() {
         let expected = |found| {
             format!(
-                "the journal's events have format {found}; this program reads format 3: finish with the program that \
+                "the journal's events have format {found}; this program reads format 4: finish with the program that \
                  wrote them, or name another bucket"
             )
         };
@@ -103,10 +103,10 @@ mod tests {
     fn garbage_is_an_error() {
         for garbage in [
             &b""[..],
-            b"\x03",
-            b"\x03\x01\x63",
-            b"\x03\xff\xff\xff\xff\x0f",
-            b"\x03\x00\x00",
+            b"\x04",
+            b"\x04\x01\x63",
+            b"\x04\xff\xff\xff\xff\x0f",
+            b"\x04\x00\x00",
         ] {
             assert!(decode_events(garbage).is_err(), "{garbage:?}");
         }

@@ -48,6 +48,8 @@ pub(crate) struct Settings {
     pub(crate) quarantine: Duration,
     /// The longest quarantine.
     pub(crate) longest_quarantine: Duration,
+    /// Whether jobs that run late may run twice.
+    pub(crate) copies: bool,
 }
 
 impl Default for Settings {
@@ -57,6 +59,7 @@ impl Default for Settings {
             quarantine_after: 3,
             quarantine: Duration::from_mins(5),
             longest_quarantine: Duration::from_hours(1),
+            copies: true,
         }
     }
 }

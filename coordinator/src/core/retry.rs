@@ -114,7 +114,7 @@ mod tests {
         use FailureClass as C;
         let elsewhere = |next| match next {
             Next::Retry { elsewhere, .. } => Some(elsewhere),
-            Next::GiveUp => None,
+            Next::GiveUp | Next::OtherGoesOn => None,
         };
         let cases = [
             (C::Storage, Some(false)),

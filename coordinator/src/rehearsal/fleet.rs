@@ -28,6 +28,15 @@ impl Fleet {
         }
     }
 
+    /// The same, five of which have become slow: too hot, or shared with somebody.
+    pub fn throttled() -> Self {
+        let mut fleet = Self::standard();
+        for speed in fleet.speeds.iter_mut().take(5) {
+            *speed = 0.2;
+        }
+        fleet
+    }
+
     /// The same on spot machines: six hours, then ten minutes away.
     pub fn spot() -> Self {
         Self {

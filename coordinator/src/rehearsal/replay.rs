@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use vico::clock::Timestamp;
 use vico::digest::Digest;
 use vico::ids::{JobKey, LeaseId, WorkerId};
+use vico::job::Progress;
 
 use super::bound::Supply;
 use super::chance::Chance;
@@ -17,6 +18,8 @@ use crate::core::{Ask, Brain, Command, Event, Granted, Settings, State};
 /// Seconds to load a model that is not at hand, and to fetch an upstream job's outputs.
 const LOAD: f64 = 40.0;
 const FETCH: f64 = 5.0;
+/// Seconds between two looks at what runs late.
+const LOOK: f64 = 30.0;
 /// Seconds of work between checkpoints: what a preempted job loses at most.
 const CHECKPOINT: f64 = 60.0;
 
@@ -29,6 +32,8 @@ pub struct Replay {
     pub fleet: Fleet,
     /// Whether placement is told what workers have at hand.
     pub locality: bool,
+    /// Whether jobs that run late run twice.
+    pub copies: bool,
     /// Of durations and preemptions.
     pub seed: u64,
 }
@@ -59,6 +64,7 @@ impl Replay {
             return stage.outcome(count, total);
         };
         stage.carry_out(&Command::AddSweep(staged::sweep(id, jobs)));
+        stage.schedule(LOOK, What::Look);
         while stage.left > 0 && stage.step() {}
         stage.outcome(count, total)
     }
@@ -69,6 +75,7 @@ enum What {
     Done { worker: usize, lease: LeaseId },
     Leaves { worker: usize },
     Comes { worker: usize },
+    Look,
 }
 
 struct Worker {
@@ -119,11 +126,15 @@ impl<'a> Stage<'a> {
                 })
             });
         let workers: Vec<Worker> = workers.collect();
+        let settings = Settings {
+            copies: replay.copies,
+            ..Settings::default()
+        };
         let agenda = (0..workers.len()).map(|worker| Reverse((Timestamp(0), What::Comes { worker })));
         Self {
             replay,
             chance,
-            brain: Brain::new(State::default(), Settings::default(), Timestamp(0)),
+            brain: Brain::new(State::default(), settings, Timestamp(0)),
             now: Timestamp(0),
             agenda: agenda.collect(),
             workers,
@@ -148,9 +159,10 @@ impl<'a> Stage<'a> {
                 What::Done { worker, lease } => self.done(worker, lease),
                 What::Leaves { worker } => self.leaves(worker),
                 What::Comes { worker } => self.comes(worker),
+                What::Look => self.look(),
             }
         }
-        self.place();
+        self.give(Command::Place);
         true
     }
 
@@ -171,7 +183,26 @@ impl<'a> Stage<'a> {
         events
     }
 
-    fn place(&mut self) {
+    /// Workers tell how far they have come, and what runs late may get company.
+    fn look(&mut self) {
+        let now = self.seconds();
+        for worker in &self.workers {
+            let Some(busy) = &worker.busy else { continue };
+            let work = self.work.get(&busy.held.job).copied().unwrap_or(0.0);
+            let done = (now - busy.work_begins).max(0.0) * worker.speed;
+            let progress = Progress {
+                done: (done * 1000.0) as u64,
+                of: (work * 1000.0) as u64,
+                note: String::new(),
+            };
+            self.brain.floor.renew(busy.held.lease, progress, self.now);
+        }
+        self.give(Command::Copy);
+        self.schedule(LOOK, What::Look);
+    }
+
+    /// Idle workers ask.
+    fn give(&mut self, command: fn(Vec<Ask>) -> Command) {
         let idle = self
             .workers
             .iter()
@@ -181,11 +212,7 @@ impl<'a> Stage<'a> {
             max: 1,
         });
         let asks = asks.collect();
-        for held in self
-            .carry_out(&Command::Place(asks))
-            .iter()
-            .filter_map(Event::granted)
-        {
+        for held in self.carry_out(&command(asks)).iter().filter_map(Event::granted) {
             self.begin(held);
         }
     }
@@ -239,6 +266,10 @@ impl<'a> Stage<'a> {
         self.carry_out(&Command::Commit(staged::receipt(&busy.held, stage, self.now)));
         self.left -= 1;
         self.hint(number);
+        // Who raced for it learns that it is done.
+        for other in &mut self.workers {
+            other.busy.take_if(|other| other.held.job == busy.held.job);
+        }
     }
 
     fn hint(&mut self, number: usize) {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::task::JoinSet;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use vico::ids::{LeaseId, WorkerId};
 use vico::job::{
@@ -40,7 +40,15 @@ pub(super) async fn machine(town: Arc<Town>, name: &'static str) {
     }
 }
 
-type Held = BTreeMap<LeaseId, (Grant, CancellationToken)>;
+type Held = BTreeMap<LeaseId, Running>;
+
+/// An attempt under way.
+struct Running {
+    grant: Grant,
+    stop: CancellationToken,
+    begun: Instant,
+    takes: Duration,
+}
 
 #[derive(Clone)]
 struct Process {
@@ -123,14 +131,15 @@ impl Process {
     }
 
     fn leases(&self) -> Vec<Grant> {
-        self.held().values().map(|(grant, _)| grant.clone()).collect()
+        let held = self.held();
+        held.values().map(|running| running.grant.clone()).collect()
     }
 
     fn drop_leases(&self, revoked: &[LeaseId]) {
         let mut held = self.held();
         for lease in revoked {
-            if let Some((_, stop)) = held.remove(lease) {
-                stop.cancel();
+            if let Some(running) = held.remove(lease) {
+                running.stop.cancel();
             }
         }
     }
@@ -145,7 +154,7 @@ impl Process {
             }
             let renewal = Renewal {
                 session: self.session.clone(),
-                reports: self.leases().iter().map(report).collect(),
+                reports: self.held().values().map(report).collect(),
             };
             let answer = self.town.call(&mut chance, move |door| {
                 let renewal = renewal.clone();
@@ -206,8 +215,18 @@ impl Process {
     async fn attempt(self, grant: Grant) {
         let stop = CancellationToken::new();
         let lease = grant.lease;
-        let known = (grant.clone(), stop.clone());
-        self.held().insert(lease, known);
+        let mut chance = self.chance(&format!("lease {lease}"));
+        let mut takes = chance.seconds(1, 40);
+        if chance.happens(0.03) && !self.town.is_calm() {
+            takes += chance.seconds(60, 400);
+        }
+        let running = Running {
+            grant: grant.clone(),
+            stop: stop.clone(),
+            begun: Instant::now(),
+            takes,
+        };
+        self.held().insert(lease, running);
         self.town.tell(format!(
             "{} began {} under lease {lease}",
             self.session.nonce,
@@ -216,18 +235,14 @@ impl Process {
         tokio::select! {
             biased;
             () = stop.cancelled() => {}
-            () = self.work(&grant) => {}
+            () = self.work(&grant, takes, chance) => {}
         }
         self.held().remove(&lease);
     }
 
-    async fn work(&self, grant: &Grant) {
-        let mut chance = self.chance(&format!("lease {}", grant.lease));
-        sleep(chance.seconds(1, 40)).await;
+    async fn work(&self, grant: &Grant, takes: Duration, mut chance: Chance) {
+        sleep(takes).await;
         let rough = !self.town.is_calm();
-        if rough && chance.happens(0.03) {
-            sleep(chance.seconds(60, 400)).await;
-        }
         if rough && chance.happens(0.08) {
             let class = *chance.pick(&FailureClass::ALL);
             return self.fail(grant, class, &mut chance).await;
@@ -339,11 +354,16 @@ impl Process {
     }
 }
 
-fn report(grant: &Grant) -> LeaseReport {
+fn report(running: &Running) -> LeaseReport {
+    let progress = Progress {
+        done: running.begun.elapsed().as_millis() as u64,
+        of: running.takes.as_millis() as u64,
+        note: String::new(),
+    };
     LeaseReport {
-        job: grant.job,
-        lease: grant.lease,
-        progress: Progress::default(),
+        job: running.grant.job,
+        lease: running.grant.lease,
+        progress,
         log: vec!["still here".to_owned()],
     }
 }

@@ -3,6 +3,7 @@
 
 mod audit_trail;
 mod bench;
+mod copies;
 mod crashes;
 mod dashboard;
 mod failures;

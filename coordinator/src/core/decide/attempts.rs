@@ -5,6 +5,7 @@ use vico::ids::{JobKey, LeaseId, WorkerId};
 use vico::job::{Failure, FailureClass, JobState, Receipt};
 
 use crate::core::event::Next;
+use crate::core::placement::Placed;
 use crate::core::retry::{Failed, blames_worker};
 use crate::core::state::{Job, Lease};
 use crate::core::{Ask, Brain, Event, Refusal};
@@ -13,7 +14,15 @@ use crate::sabotage::{self, Sabotage};
 
 impl Brain {
     pub(super) fn decide_place(&self, asks: &[Ask], at: Timestamp) -> Vec<Event> {
-        let placed = self.place(asks, at).into_iter().zip(self.state.next_lease().0..);
+        self.started(self.place(asks, at), at)
+    }
+
+    pub(super) fn decide_copies(&self, asks: &[Ask], at: Timestamp) -> Vec<Event> {
+        self.started(self.copies(asks, at), at)
+    }
+
+    fn started(&self, placed: Vec<Placed>, at: Timestamp) -> Vec<Event> {
+        let placed = placed.into_iter().zip(self.state.next_lease().0..);
         let started = placed.filter_map(|(placed, lease)| {
             let attempt = self.state.job(placed.job)?.next_attempt();
             Some(Event::AttemptStarted {
@@ -70,13 +79,20 @@ impl Brain {
             .state
             .job(job)
             .ok_or_else(|| Refusal::UnknownJob(job.to_string()))?;
-        let mut events = vec![self.failed(job, live, failure.clone(), at)];
+        let others = job.leases().count() > 1;
+        let mut events = vec![self.failed((job, live), failure.clone(), others, at)];
         events.extend(self.quarantine(worker, failure.class, lease, at));
         Ok(events)
     }
 
-    /// The failure of a live attempt, with what follows from it.
-    pub(super) fn failed(&self, job: &Job, lease: &Lease, failure: Failure, at: Timestamp) -> Event {
+    /// The failure of a live attempt, with what follows from it: nothing if `others` go on.
+    pub(super) fn failed(
+        &self,
+        (job, lease): (&Job, &Lease),
+        failure: Failure,
+        others: bool,
+        at: Timestamp,
+    ) -> Event {
         let failed = Failed {
             job: job.key,
             attempt: lease.attempt,
@@ -84,7 +100,11 @@ impl Brain {
             failure: &failure,
         };
         let policy = self.state.retry_policy(job);
-        let next = policy.map_or(Next::GiveUp, |policy| failed.next(policy, at));
+        let next = match policy {
+            _ if others => Next::OtherGoesOn,
+            Some(policy) => failed.next(policy, at),
+            None => Next::GiveUp,
+        };
         Event::AttemptFailed {
             job: job.key,
             lease: lease.id,
@@ -140,9 +160,14 @@ impl Brain {
         if sabotage::is(Sabotage::KeepDeadLeases) {
             return Vec::new();
         }
-        self.overdue(now)
-            .map(|(job, lease)| self.failed(job, lease, silence(&lease.worker), now))
-            .collect()
+        let overdue = self.overdue(now).collect::<Vec<_>>();
+        let ended = |lease: &Lease| overdue.iter().any(|(_, other)| other.id == lease.id);
+        let failed = overdue.iter().map(|(job, lease)| {
+            let mut after = job.leases().filter(|other| other.id > lease.id || !ended(other));
+            let others = after.any(|other| other.id != lease.id);
+            self.failed((job, lease), silence(&lease.worker), others, now)
+        });
+        failed.collect()
     }
 
     /// Leases that ran out at `now` or before, with their jobs.

@@ -16,6 +16,7 @@ impl Brain {
             Command::AddSweep(sweep) => self.decide_add_sweep(sweep, now),
             Command::Register(introduction) => self.decide_register(introduction, now),
             Command::Place(asks) => Ok(self.decide_place(asks, now)),
+            Command::Copy(asks) => Ok(self.decide_copies(asks, now)),
             Command::Commit(receipt) => self.decide_commit(receipt, now),
             Command::Fail {
                 worker,

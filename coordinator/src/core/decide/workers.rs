@@ -29,7 +29,8 @@ impl Brain {
                 class: FailureClass::WorkerLost,
                 message: format!("worker {worker} was started anew"),
             };
-            self.failed(job, lease, failure, at)
+            let others = job.leases().count() > 1;
+            self.failed((job, lease), failure, others, at)
         });
         Ok(ended.collect())
     }

@@ -9,9 +9,12 @@
 //! To follow an adapter to its samples brings results early and saves a transfer. Were it done to the end, the last jobs to
 //! begin would be long ones, and most workers would wait for them (`benches/makespan`).
 //!
+//! Who gets nothing that way may race an attempt that runs late: see [`copies`].
+//!
 //! The cost of one placement grows with the number of [`Lane`](super::state::Lane)s and of kinds of workers, and not
 //! with the number of jobs or workers.
 
+mod copies;
 mod draft;
 mod offer;
 mod queue;

@@ -7,7 +7,7 @@ use vico::clock::Timestamp;
 use vico::ids::{Attempt, LeaseId, WorkerId};
 use vico::job::Failure;
 
-use super::job::Lease;
+use super::lease::Lease;
 use super::names::Names;
 use crate::core::few::Few;
 

@@ -51,9 +51,11 @@ impl Index {
                     self.lanes.entry(lane).or_default().insert((*not_before, number));
                 }
             }
-            Phase::Leased(lease) => {
-                self.leases.insert(lease.id, number);
-                self.held.entry(lease.worker.clone()).or_default().insert(number);
+            Phase::Leased(leases) => {
+                for lease in leases.iter() {
+                    self.leases.insert(lease.id, number);
+                    self.held.entry(lease.worker.clone()).or_default().insert(number);
+                }
             }
             _ => {}
         }
@@ -72,9 +74,11 @@ impl Index {
                     remove_from(&mut self.lanes, &lane, &(*not_before, number));
                 }
             }
-            Phase::Leased(lease) => {
-                self.leases.remove(&lease.id);
-                remove_from(&mut self.held, &lease.worker, &number);
+            Phase::Leased(leases) => {
+                for lease in leases.iter() {
+                    self.leases.remove(&lease.id);
+                    remove_from(&mut self.held, &lease.worker, &number);
+                }
             }
             _ => {}
         }

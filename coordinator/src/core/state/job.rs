@@ -3,15 +3,18 @@
 use serde::{Deserialize, Serialize};
 use vico::clock::Timestamp;
 use vico::ids::{Attempt, JobKey, LeaseId, WorkerId};
-use vico::job::{Failure, JobState, Stage};
+use vico::job::{Failure, FailureClass, JobState, Stage};
 
 use super::history::{Ending, History, Try};
 use super::jobs::JobNo;
 use super::labels::Label;
+use super::lease::{Lease, Leases};
 use super::names::Names;
 use super::profiles::ProfileNo;
 use super::sweeps::SweepNo;
 use crate::core::few::Few;
+#[cfg(test)]
+use crate::sabotage::{self, Sabotage};
 
 /// One schedulable piece of a run. The state tells what its numbers stand for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -41,8 +44,8 @@ pub(crate) enum Phase {
         /// The back-off's end; the moment it became ready where there is none.
         not_before: Timestamp,
     },
-    /// A worker holds it.
-    Leased(Box<Lease>),
+    /// A worker holds it, or two do.
+    Leased(Box<Leases>),
     /// Its receipt exists.
     Succeeded {
         /// Who made it; `None` where the receipt was found.
@@ -57,15 +60,6 @@ pub(crate) enum Phase {
     },
     /// No sweep wants it any more.
     Cancelled,
-}
-
-/// A worker's right to a job.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Lease {
-    pub(crate) id: LeaseId,
-    pub(crate) worker: WorkerId,
-    pub(crate) attempt: Attempt,
-    pub(crate) since: Timestamp,
 }
 
 impl Phase {
@@ -99,12 +93,27 @@ impl Job {
         }
     }
 
-    /// The live lease.
-    pub(crate) fn lease(&self) -> Option<&Lease> {
-        match &self.phase {
-            Phase::Leased(lease) => Some(lease),
+    /// The live leases, the older one first.
+    pub(crate) fn leases(&self) -> impl Iterator<Item = &Lease> {
+        let live = match &self.phase {
+            Phase::Leased(leases) => Some(leases.iter()),
             _ => None,
-        }
+        };
+        live.into_iter().flatten()
+    }
+
+    /// The live lease of this number.
+    pub(crate) fn lease(&self, id: LeaseId) -> Option<&Lease> {
+        self.leases().find(|lease| lease.id == id)
+    }
+
+    /// The live lease of a job that may be tried a second time beside it: nothing of the job has failed, and nothing has
+    /// raced that lease yet.
+    pub(crate) fn unraced(&self) -> Option<&Lease> {
+        let first = self.leases().next()?;
+        let is_newest = self.tries().last().is_some_and(|last| last.lease == first.id);
+        let has_failed = |tried: &Try| matches!(tried.ended, Some((_, Ending::Failed(_))));
+        (is_newest && !self.tries().iter().any(has_failed)).then_some(first)
     }
 
     /// Whether it is ready and its back-off is over.
@@ -178,6 +187,39 @@ impl Job {
         self.history.as_mut()?.end(lease, at, ending)
     }
 
+    /// Ends the attempts under all live leases.
+    pub(super) fn end_all(&mut self, at: Timestamp, ending: &Ending) {
+        let live: Vec<LeaseId> = self.leases().map(|lease| lease.id).collect();
+        for lease in live {
+            self.end_try(lease, at, ending.clone());
+        }
+    }
+
+    /// A lease has ended. If another one lives on it has the job, else somebody may have it at once.
+    pub(super) fn drop_lease(&mut self, ended: LeaseId, at: Timestamp) {
+        let Phase::Leased(leases) = &self.phase else {
+            return;
+        };
+        self.phase = match leases.without(ended) {
+            Some(left) => Phase::Leased(Box::new(left)),
+            None => Phase::Ready { not_before: at },
+        };
+    }
+
+    /// Counts a failure against the budget; others spare `avoid` what happened there.
+    pub(super) fn count(&mut self, class: FailureClass, avoid: Option<&WorkerId>) {
+        let history = self.history();
+        history.failures += 1;
+        #[cfg(test)]
+        if sabotage::is(Sabotage::MiscountAttempts) {
+            history.failures = history.failures.min(1);
+        }
+        history.memory_halvings += u32::from(class == FailureClass::OutOfMemory);
+        if let Some(worker) = avoid {
+            history.avoid.insert(worker.clone());
+        }
+    }
+
     pub(super) fn refresh_budget(&mut self) {
         if let Some(history) = &mut self.history {
             history.failures = 0;
@@ -191,7 +233,11 @@ impl Job {
             history.share_names(names);
         }
         match &mut self.phase {
-            Phase::Leased(lease) => lease.worker = names.shared(&lease.worker),
+            Phase::Leased(leases) => {
+                for lease in leases.iter_mut() {
+                    lease.worker = names.shared(&lease.worker);
+                }
+            }
             Phase::Succeeded { worker: Some(worker) } => *worker = names.shared(worker),
             _ => {}
         }

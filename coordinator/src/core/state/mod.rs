@@ -6,6 +6,7 @@ mod index;
 mod job;
 mod jobs;
 mod labels;
+mod lease;
 mod names;
 mod profiles;
 mod snapshot;
@@ -23,10 +24,11 @@ use vico::plan::RetryPolicy;
 pub(crate) use history::{Ending, Try};
 use index::Index;
 pub(crate) use index::{Lane, Line};
-pub(crate) use job::{Job, Lease, Phase};
+pub(crate) use job::{Job, Phase};
 pub(crate) use jobs::JobNo;
 use jobs::Jobs;
 use labels::Labels;
+pub(crate) use lease::{Lease, Leases};
 use names::Names;
 use profiles::Profiles;
 pub(crate) use snapshot::Snapshot;
@@ -209,20 +211,21 @@ impl State {
 
     /// Live leases and their jobs.
     pub(crate) fn leases(&self) -> impl Iterator<Item = (&Job, &Lease)> {
-        self.leased(self.index.leases().values())
+        let leases = self.index.leases().iter();
+        leases.filter_map(|(&id, number)| {
+            let job = self.jobs.get(*number)?;
+            Some((job, job.lease(id)?))
+        })
     }
 
     /// Live leases of one worker.
     pub(crate) fn leases_of(&self, worker: &WorkerId) -> impl Iterator<Item = (&Job, &Lease)> {
-        self.leased(self.index.held_by(worker))
-    }
-
-    fn leased<'a>(
-        &'a self,
-        jobs: impl Iterator<Item = &'a JobNo>,
-    ) -> impl Iterator<Item = (&'a Job, &'a Lease)> {
-        let jobs = jobs.filter_map(|number| self.jobs.get(*number));
-        jobs.filter_map(|job| job.lease().map(|lease| (job, lease)))
+        let held = self.index.held_by(worker);
+        let jobs = held.filter_map(|number| self.jobs.get(*number));
+        jobs.flat_map(move |job| {
+            let theirs = job.leases().filter(move |lease| lease.worker == *worker);
+            theirs.map(move |lease| (job, lease))
+        })
     }
 
     /// The job of a live lease.
@@ -293,13 +296,10 @@ impl State {
         let known = self
             .job(job)
             .ok_or_else(|| Refusal::UnknownJob(job.to_string()))?;
-        match known.lease() {
-            Some(live) if live.id == lease => Ok(live),
-            _ => Err(Refusal::StaleLease {
-                job,
-                lease,
-                reason: known.why_stale(lease),
-            }),
-        }
+        known.lease(lease).ok_or_else(|| Refusal::StaleLease {
+            job,
+            lease,
+            reason: known.why_stale(lease),
+        })
     }
 }

@@ -81,6 +81,11 @@ impl Timing {
         self.total = self.total.saturating_add(took);
     }
 
+    /// How many were measured.
+    pub(crate) fn count(&self) -> u32 {
+        self.count
+    }
+
     /// The mean; `None` before the first.
     pub(crate) fn mean(&self) -> Option<Duration> {
         self.total.checked_div(self.count)

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests say what they expect")]
 
 mod attempts;
+mod copies;
 mod model;
 mod placement;
 mod random;

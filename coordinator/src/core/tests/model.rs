@@ -10,7 +10,7 @@ use vico::ids::{JobKey, LeaseId, SweepId, WorkerId};
 use vico::job::{FailureClass, JobState, Remedy};
 use vico::status::SweepState;
 
-use crate::core::{Command, Event, NewSweep, Refusal, State};
+use crate::core::{Ask, Command, Event, NewSweep, Refusal, State};
 
 #[derive(Debug, Default)]
 pub(super) struct Model {
@@ -35,12 +35,15 @@ struct Job {
     failures: u32,
 }
 
+type Holder = (LeaseId, WorkerId);
+
 /// What happened to a job itself.
 #[derive(Debug, Clone, PartialEq)]
 enum Fate {
     /// Nobody works on it; whether somebody could is for its upstream to say.
     Waiting,
-    Held(LeaseId, WorkerId),
+    /// One or two workers do.
+    Held(Vec<Holder>),
     Done,
     GivenUp(FailureClass),
     /// Nobody wanted it any more, when it was in this state.
@@ -59,9 +62,12 @@ impl Model {
             Command::AddSweep(sweep) => self.add(sweep),
             Command::Commit(receipt) => self.job(receipt.job).fate = Fate::Done,
             Command::Fail {
-                worker, job, failure, ..
+                worker,
+                job,
+                lease,
+                failure,
             } => {
-                self.fail(*job, failure.class);
+                self.fail(*job, *lease, failure.class);
                 self.choices(events, &|holder| holder == worker, *job);
             }
             Command::Release { worker, leases } => self.release(worker, leases),
@@ -74,7 +80,10 @@ impl Model {
                 });
             }
             Command::Place(asks) => {
-                self.start(events, &|worker| asks.iter().any(|ask| ask.worker == *worker));
+                self.start(events, JobState::Ready, asks);
+            }
+            Command::Copy(asks) => {
+                self.start(events, JobState::Leased, asks);
             }
             Command::Tick => self.ended(events, &|_, _| true),
             Command::Cordon(worker) => _ = self.cordoned.insert(worker.clone()),
@@ -91,12 +100,8 @@ impl Model {
             let label = state.label(real);
             assert_eq!(real.phase.state(), self.state(key), "{label}");
             assert_eq!(real.failures(), job.failures, "{label}");
-            let held = real.lease().map(|lease| (lease.id, lease.worker.clone()));
-            let expected = match &job.fate {
-                Fate::Held(lease, worker) => Some((*lease, worker.clone())),
-                _ => None,
-            };
-            assert_eq!(held, expected, "{label}");
+            let held = real.leases().map(|lease| (lease.id, lease.worker.clone()));
+            assert_eq!(held.collect::<Vec<_>>(), job.fate.holders(), "{label}");
         }
         for sweep in state.sweeps() {
             let id = &sweep.id;
@@ -116,8 +121,8 @@ impl Model {
             Command::Fail {
                 worker, job, lease, ..
             } => {
-                let fate = self.jobs.get(job).map(|job| &job.fate);
-                fate != Some(&Fate::Held(*lease, worker.clone()))
+                let holders = self.jobs.get(job).map_or(&[][..], |job| job.fate.holders());
+                !holders.contains(&(*lease, worker.clone()))
             }
             Command::Cancel(id) => !matches!(running(id), Some(SweepState::Running | SweepState::Cancelled)),
             Command::Retry { sweep, class } => match self.sweeps.get(sweep) {
@@ -126,7 +131,7 @@ impl Model {
                 Some(sweep) => !sweep.jobs.iter().any(|key| self.jobs[key].fate.gave_up(*class)),
             },
             Command::Published(id) => !self.sweeps.contains_key(id),
-            Command::Release { .. } | Command::Place(_) | Command::Tick => false,
+            Command::Release { .. } | Command::Place(_) | Command::Copy(_) | Command::Tick => false,
         })
     }
 
@@ -206,7 +211,20 @@ impl Model {
         }
     }
 
-    fn fail(&mut self, key: JobKey, class: FailureClass) {
+    /// Whether somebody else goes on with the job.
+    fn leave(&mut self, key: JobKey, lease: LeaseId) -> bool {
+        let job = self.job(key);
+        let mut left = job.fate.holders().to_vec();
+        left.retain(|(other, _)| *other != lease);
+        let goes_on = !left.is_empty();
+        job.fate = if goes_on { Fate::Held(left) } else { Fate::Waiting };
+        goes_on
+    }
+
+    fn fail(&mut self, key: JobKey, lease: LeaseId, class: FailureClass) {
+        if self.leave(key, lease) {
+            return;
+        }
         let listing = self.sweeps.values().filter(|sweep| sweep.jobs.contains(&key));
         let most = listing.map(|sweep| sweep.attempts).max().unwrap();
         let job = self.job(key);
@@ -216,10 +234,13 @@ impl Model {
     }
 
     fn release(&mut self, worker: &WorkerId, leases: &[LeaseId]) {
-        for job in self.jobs.values_mut() {
-            if matches!(&job.fate, Fate::Held(lease, holder) if holder == worker && leases.contains(lease)) {
-                job.fate = Fate::Waiting;
-            }
+        let held = self.jobs.iter().flat_map(|(&key, job)| {
+            let given = job.fate.holders().iter();
+            let given = given.filter(|(lease, holder)| holder == worker && leases.contains(lease));
+            given.map(move |(lease, _)| (key, *lease))
+        });
+        for (key, lease) in held.collect::<Vec<_>>() {
+            self.leave(key, lease);
         }
     }
 
@@ -251,8 +272,9 @@ impl Model {
         }
     }
 
-    /// Attempts that began.
-    fn start(&mut self, events: &[Event], may: &dyn Fn(&WorkerId) -> bool) {
+    /// Attempts that began, at jobs in this state.
+    fn start(&mut self, events: &[Event], at: JobState, asks: &[Ask]) {
+        let may = |worker: &WorkerId| asks.iter().any(|ask| ask.worker == *worker);
         for event in events {
             let Event::AttemptStarted {
                 job, lease, worker, ..
@@ -260,13 +282,16 @@ impl Model {
             else {
                 panic!("{event:?} is no placement");
             };
-            assert_eq!(self.state(*job), JobState::Ready, "{job}");
+            assert_eq!(self.state(*job), at, "{job}");
             assert!(
                 Some(*lease) > self.last_lease && may(worker) && !self.cordoned.contains(worker),
                 "{event:?}"
             );
             self.last_lease = Some(*lease);
-            self.job(*job).fate = Fate::Held(*lease, worker.clone());
+            let mut holders = self.jobs[job].fate.holders().to_vec();
+            assert!(holders.len() < 2 && holders.iter().all(|(_, holder)| holder != worker));
+            holders.push((*lease, worker.clone()));
+            self.job(*job).fate = Fate::Held(holders);
             let mut wanting = self.sweeps.values().filter(|sweep| sweep.jobs.contains(job));
             assert!(wanting.any(|sweep| self.is_within_limit(sweep)), "{event:?}");
         }
@@ -285,13 +310,12 @@ impl Model {
             else {
                 panic!("{event:?} ends no attempt");
             };
-            let Fate::Held(live, holder) = self.job(*job).fate.clone() else {
-                panic!("{event:?}: nobody holds it");
-            };
-            assert!(live == *lease && may(live, &holder), "{event:?}");
+            let holders = self.jobs[job].fate.holders();
+            let is_known = |(live, holder): &Holder| live == lease && may(*live, holder);
+            assert!(holders.iter().any(is_known), "{event:?}");
             match event {
-                Event::AttemptFailed { failure, .. } => self.fail(*job, failure.class),
-                _ => self.job(*job).fate = Fate::Waiting,
+                Event::AttemptFailed { failure, .. } => self.fail(*job, *lease, failure.class),
+                _ => _ = self.leave(*job, *lease),
             }
         }
     }
@@ -315,6 +339,13 @@ impl Model {
 }
 
 impl Fate {
+    fn holders(&self) -> &[Holder] {
+        match self {
+            Self::Held(holders) => holders,
+            _ => &[],
+        }
+    }
+
     fn gave_up(&self, wanted: Option<FailureClass>) -> bool {
         matches!(self, Self::GivenUp(class) if wanted.is_none_or(|wanted| wanted == *class))
     }

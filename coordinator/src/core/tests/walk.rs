@@ -34,8 +34,12 @@ pub(super) enum Move {
         workers: Vec<usize>,
         max: u32,
     },
+    Copy {
+        worker: usize,
+    },
     Renew {
         grant: usize,
+        percent: u64,
     },
     Complete {
         grant: usize,
@@ -73,7 +77,8 @@ pub(super) fn moves() -> impl Strategy<Value = Move> {
             .prop_map(|(worker, restarted, holds)| Move::Register { worker, restarted, holds }),
         6 => (proptest::collection::vec(0..3_usize, 1..4), 0..5_u32)
             .prop_map(|(workers, max)| Move::Acquire { workers, max }),
-        3 => grant.clone().prop_map(|grant| Move::Renew { grant }),
+        3 => (0..3_usize).prop_map(|worker| Move::Copy { worker }),
+        3 => (grant.clone(), 0..=100_u64).prop_map(|(grant, percent)| Move::Renew { grant, percent }),
         6 => grant.clone().prop_map(|grant| Move::Complete { grant }),
         4 => (grant.clone(), class()).prop_map(|(grant, class)| Move::Fail { grant, class }),
         2 => grant.prop_map(|grant| Move::Release { grant }),
@@ -117,7 +122,7 @@ impl Walk {
                     .jobs
                     .iter()
                     .enumerate()
-                    .filter(|(i, _)| done >> i & 1 == 1 && *done > 200);
+                    .filter(|(i, _)| done >> (i % 8) & 1 == 1 && *done > 200);
                 planned.done = chosen.map(|(_, job)| job.key).collect();
                 planned.scheduling = Scheduling {
                     priority: i32::from(done & 1),
@@ -139,7 +144,12 @@ impl Walk {
                 let events = self.world.run(&Command::Place(workers.iter().map(ask).collect()));
                 self.grants.extend(granted(&events));
             }
-            Move::Renew { grant } => self.renew(*grant),
+            Move::Copy { worker } => {
+                let (worker, max) = (id(WORKERS[*worker].0), 1);
+                let events = self.world.run(&Command::Copy(vec![Ask { worker, max }]));
+                self.grants.extend(granted(&events));
+            }
+            Move::Renew { grant, percent } => self.renew(*grant, *percent),
             Move::Complete { grant } => {
                 if let Some(granted) = self.grant(*grant) {
                     self.world.complete(&granted);
@@ -195,7 +205,7 @@ impl Walk {
         }
     }
 
-    fn renew(&mut self, grant: usize) {
+    fn renew(&mut self, grant: usize, percent: u64) {
         let Some(granted) = self.grant(grant) else { return };
         let now = self.world.now;
         if self
@@ -204,10 +214,12 @@ impl Walk {
             .held(&granted.worker, granted.job, granted.lease)
             .is_ok()
         {
-            self.world
-                .brain
-                .floor
-                .renew(granted.lease, Progress::default(), now);
+            let progress = Progress {
+                done: percent,
+                of: 100,
+                note: String::new(),
+            };
+            self.world.brain.floor.renew(granted.lease, progress, now);
         }
     }
 

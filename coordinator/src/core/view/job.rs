@@ -12,7 +12,7 @@ const GIB: u64 = 1 << 30;
 impl Brain {
     /// One job at a glance.
     pub(crate) fn job_status(&self, job: &Job, now: Timestamp) -> JobStatus {
-        let lease = job.lease();
+        let lease = job.leases().next();
         let made_by = match &job.phase {
             Phase::Succeeded { worker } => worker.clone(),
             _ => None,

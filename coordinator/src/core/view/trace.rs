@@ -33,9 +33,11 @@ impl Brain {
     /// The spans of attempts that ended at `at`, by the end of `lease` or beside it.
     fn spans_of(&self, job: &Job, lease: Option<LeaseId>, at: Timestamp, bucket: &str) -> Vec<Span> {
         let trace = JobTrace::of(bucket, job.key);
-        let newest = job.tries().last().map(|last| last.lease);
+        // Two attempts may run at a time.
+        let newest = job.tries().iter().rev().take(2).map(|tried| tried.lease);
+        let newest: Vec<LeaseId> = newest.collect();
         let ended = |tried: &&Try| {
-            let is_told = Some(tried.lease) == lease || Some(tried.lease) == newest;
+            let is_told = Some(tried.lease) == lease || newest.contains(&tried.lease);
             is_told && tried.ended.as_ref().is_some_and(|(ended, _)| *ended == at)
         };
         let mut spans: Vec<Span> = job
@@ -57,8 +59,12 @@ impl Brain {
     /// From when the job could run until the attempt began.
     fn wait(&self, trace: JobTrace, job: &Job, tried: &Try) -> Span {
         let before = job.tries().iter().take_while(|other| other.lease != tried.lease);
-        let before = before.last().and_then(|before| before.ended.as_ref());
-        let start = before.map_or_else(|| self.fed_at(job), |(ended, _)| *ended);
+        let start = match before.last().map(|before| &before.ended) {
+            None => self.fed_at(job),
+            Some(Some((ended, _))) => *ended,
+            // It races the one before.
+            Some(None) => tried.started,
+        };
         Span {
             trace: trace.id(),
             id: trace.part("wait", tried.lease),

@@ -1,13 +1,13 @@
 //! Attempts begin and end, and what that means for the jobs that read theirs.
 
 use vico::ids::{JobKey, LeaseId, WorkerId};
-use vico::job::{Failure, FailureClass, JobState};
+use vico::job::{Failure, JobState};
 
 use super::Change;
 use crate::core::event::Next;
 use crate::core::few::Few;
 use crate::core::retry::blames_worker;
-use crate::core::state::{Ending, Job, JobNo, Lease, Phase};
+use crate::core::state::{Ending, Job, JobNo, Lease, Leases, Phase};
 #[cfg(test)]
 use crate::sabotage::{self, Sabotage};
 
@@ -17,45 +17,49 @@ impl Change<'_> {
         let Some(number) = self.state.jobs.number(key) else {
             return;
         };
+        self.note_copy(number, &lease);
         self.job(number, |job| {
             job.history().begin(&lease);
-            job.phase = Phase::Leased(Box::new(lease));
+            match &mut job.phase {
+                Phase::Leased(leases) => leases.copy = Some(lease),
+                phase => *phase = Phase::Leased(Box::new(Leases::one(lease))),
+            }
         });
     }
 
-    /// The job, if `lease` is its live one.
+    /// The job, if `lease` is a live one of it.
     fn held(&self, key: JobKey, lease: LeaseId) -> Option<JobNo> {
         let number = self.state.jobs.number(key)?;
-        let live = self.state.jobs.get(number).and_then(Job::lease);
-        live.is_some_and(|live| live.id == lease).then_some(number)
+        self.state.jobs.get(number)?.lease(lease)?;
+        Some(number)
     }
 
     pub(super) fn fail(&mut self, key: JobKey, lease: LeaseId, failure: &Failure, next: &Next) {
         let Some(number) = self.held(key, lease) else {
             return;
         };
-        self.note_failure(number, failure, next);
+        self.note_failure((number, lease), failure, next);
         let at = self.at;
         let mut blamed = None;
         self.job(number, |job| {
-            let worker = job.lease().map(|lease| lease.worker.clone());
-            let history = job.history();
-            history.end(lease, at, Ending::Failed(Box::new(failure.clone())));
-            history.failures += 1;
-            #[cfg(test)]
-            if sabotage::is(Sabotage::MiscountAttempts) {
-                history.failures = history.failures.min(1);
+            let worker = job.lease(lease).map(|lease| lease.worker.clone());
+            job.end_try(lease, at, Ending::Failed(Box::new(failure.clone())));
+            match next {
+                Next::OtherGoesOn => job.drop_lease(lease, at),
+                Next::Retry {
+                    not_before,
+                    elsewhere,
+                } => {
+                    job.count(failure.class, worker.as_ref().filter(|_| *elsewhere));
+                    job.phase = Phase::Ready {
+                        not_before: *not_before,
+                    };
+                }
+                Next::GiveUp => {
+                    job.count(failure.class, None);
+                    job.phase = Phase::Failed(Box::new(failure.clone()));
+                }
             }
-            history.memory_halvings += u32::from(failure.class == FailureClass::OutOfMemory);
-            if let (Some(worker), Next::Retry { elsewhere: true, .. }) = (&worker, next) {
-                history.avoid.insert(worker.clone());
-            }
-            job.phase = match next {
-                Next::Retry { not_before, .. } => Phase::Ready {
-                    not_before: *not_before,
-                },
-                Next::GiveUp => Phase::Failed(Box::new(failure.clone())),
-            };
             blamed = worker;
         });
         if let Some(worker) = blamed.filter(|_| blames_worker(failure.class)) {
@@ -89,7 +93,7 @@ impl Change<'_> {
         let at = self.at;
         self.job(number, |job| {
             job.end_try(lease, at, Ending::Returned(reason.into()));
-            job.phase = Phase::Ready { not_before: at };
+            job.drop_lease(lease, at);
         });
     }
 
@@ -101,13 +105,7 @@ impl Change<'_> {
         let mut took = None;
         self.job(number, |job| {
             took = job.end_try(lease, at, Ending::Succeeded);
-            if let Some(other) = job.lease().map(|live| live.id).filter(|&live| live != lease) {
-                job.end_try(
-                    other,
-                    at,
-                    Ending::Returned("another attempt finished first".into()),
-                );
-            }
+            job.end_all(at, &Ending::Returned("another attempt finished first".into()));
             job.phase = Phase::Succeeded {
                 worker: Some(worker.clone()),
             };
@@ -127,9 +125,7 @@ impl Change<'_> {
     pub(super) fn find_receipt(&mut self, number: JobNo) {
         let at = self.at;
         self.job(number, |job| {
-            if let Some(live) = job.lease().map(|live| live.id) {
-                job.end_try(live, at, Ending::Returned("its receipt was found".into()));
-            }
+            job.end_all(at, &Ending::Returned("its receipt was found".into()));
             if job.phase.state() != JobState::Succeeded {
                 job.phase = Phase::Succeeded { worker: None };
             }
@@ -158,12 +154,13 @@ impl Change<'_> {
         }
     }
 
-    fn note_failure(&mut self, number: JobNo, failure: &Failure, next: &Next) {
+    fn note_failure(&mut self, (number, lease): (JobNo, LeaseId), failure: &Failure, next: &Next) {
         let Some(job) = self.state.jobs.get(number) else {
             return;
         };
-        let Some(lease) = job.lease() else { return };
+        let Some(lease) = job.lease(lease) else { return };
         let outcome = match next {
+            Next::OtherGoesOn => "another attempt goes on".to_owned(),
             Next::Retry { not_before, .. } if *not_before > self.at => {
                 format!("next not before {not_before}")
             }
@@ -178,9 +175,33 @@ impl Change<'_> {
             failure.class,
             failure.message
         );
+        self.note(number, &notice);
+    }
+
+    /// A second attempt beside one that runs late.
+    fn note_copy(&mut self, number: JobNo, copy: &Lease) {
+        let Some(job) = self.state.jobs.get(number) else {
+            return;
+        };
+        let Some(late) = job.leases().next() else { return };
+        let notice = format!(
+            "{} runs late on {}: attempt {} on {} races it",
+            self.state.label(job),
+            late.worker,
+            copy.attempt,
+            copy.worker
+        );
+        self.note(number, &notice);
+    }
+
+    /// For those who look at the sweeps of a job.
+    fn note(&mut self, number: JobNo, notice: &str) {
+        let Some(job) = self.state.jobs.get(number) else {
+            return;
+        };
         for sweep in &job.listed_by {
             if let Some(sweep) = self.state.sweeps.get_mut(*sweep) {
-                sweep.note(notice.clone());
+                sweep.note(notice.to_owned());
             }
         }
     }

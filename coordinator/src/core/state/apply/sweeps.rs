@@ -144,9 +144,7 @@ impl Change<'_> {
         }
         let at = self.at;
         self.job(number, |job| {
-            if let Some(lease) = job.lease().map(|live| live.id) {
-                job.end_try(lease, at, Ending::Failed(Box::new(cancelled_by_user())));
-            }
+            job.end_all(at, &Ending::Failed(Box::new(cancelled_by_user())));
             job.phase = Phase::Cancelled;
         });
     }
