@@ -49,4 +49,5 @@ pub use candidate::Candidate;
 pub use config::{Config, Parts};
 pub use coordinator::{Coordinator, run};
 pub use error::Error;
+pub use memory::return_large_blocks;
 pub use tls::TlsFiles;

@@ -110,6 +110,7 @@ impl Serve {
             traces,
             ..Parts::new(store)
         };
+        vico_coord::return_large_blocks();
         let candidate = Candidate::open(&config, parts).await?;
         if let Some(http) = candidate.http_address() {
             output::note(format_args!("probes and metrics at http://{http}"));
