@@ -39,7 +39,7 @@ impl Brain {
         let number = self.state.sweep_number(id)?;
         let running: Vec<(&Job, &Lease)> = self
             .state
-            .leases()
+            .leased_jobs()
             .filter(|(job, _)| job.listed_by.contains(&number))
             .collect();
         let mut work = Duration::ZERO;

@@ -213,7 +213,10 @@ fn what_is_no_picture_is_an_error() {
 #[test]
 fn scans_that_do_not_fit_their_frame_are_an_error() {
     // Found by `tests/fuzz/run picture`: the decoder panics.
-    assert!(matches!(error(&read("images/broken_scans.jpg")), Error::Decode(_)));
+    assert!(matches!(
+        error(&read("images/broken_scans.jpg")),
+        Error::Decode(_)
+    ));
 }
 
 #[test]

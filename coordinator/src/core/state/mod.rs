@@ -218,6 +218,12 @@ impl State {
         })
     }
 
+    /// Leased jobs, each with the older of its leases.
+    pub(crate) fn leased_jobs(&self) -> impl Iterator<Item = (&Job, &Lease)> {
+        self.leases()
+            .filter(|(job, lease)| job.leases().next() == Some(*lease))
+    }
+
     /// Live leases of one worker.
     pub(crate) fn leases_of(&self, worker: &WorkerId) -> impl Iterator<Item = (&Job, &Lease)> {
         let held = self.index.held_by(worker);

@@ -112,6 +112,17 @@ fn a_failure_beside_another_attempt_costs_nothing_and_there_is_no_third() {
 }
 
 #[test]
+fn a_job_that_runs_twice_is_in_flight_once() {
+    let (mut world, last) = world_with_one_left(10);
+    let second = copy(&mut world, "w2");
+    world.renew(&second, 5, 100);
+    let status = world.brain.sweep_status(&sweep_id("s"), world.now).unwrap();
+    let train = status.stages.iter().find(|stage| stage.leased > 0).unwrap();
+    assert_eq!((train.leased, train.in_flight), (1, 0.1));
+    world.complete(&last);
+}
+
+#[test]
 fn two_silent_workers_cost_one_failure() {
     let (mut world, last) = world_with_one_left(10);
     copy(&mut world, "w2");

@@ -67,7 +67,7 @@ impl Brain {
         }
         let number = self.state.sweep_number(&sweep.id);
         let is_listed = |job: &Job| number.is_some_and(|number| job.listed_by.contains(&number));
-        for (job, lease) in self.state.leases().filter(|(job, _)| is_listed(job)) {
+        for (job, lease) in self.state.leased_jobs().filter(|(job, _)| is_listed(job)) {
             let progress = self.floor.progress(lease.id).filter(|progress| progress.of > 0);
             let Some((progress, status)) = progress.zip(stages.get_mut(&job.stage)) else {
                 continue;
