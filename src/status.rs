@@ -92,7 +92,7 @@ pub struct StageStatus {
     pub aborted: u32,
     /// Ended by a user.
     pub cancelled: u32,
-    /// Sum over live leases of done / of, between 0 and `leased`.
+    /// Sum over jobs that workers hold of done / of, between 0 and `leased`.
     pub in_flight: f64,
 }
 

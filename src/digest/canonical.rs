@@ -314,6 +314,7 @@ impl ser::SerializeMap for Map<'_> {
         let key = match serde_json::to_value(key)? {
             serde_json::Value::String(key) => key,
             serde_json::Value::Number(key) => key.to_string(),
+            serde_json::Value::Bool(key) => key.to_string(),
             _ => return Err(Error::custom("a key is no text")),
         };
         self.key(Cow::Owned(key))

@@ -116,7 +116,7 @@ pub struct Renewed {
     pub drain: bool,
 }
 
-/// A lease that is no longer good: cancelled, expired, or given to another.
+/// A lease that is no longer good: cancelled, expired, given to another, or another attempt finished first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RevokedLease {
     /// The lease.

@@ -24,7 +24,7 @@ pub enum JobState {
     Blocked,
     /// Could run now, or when its back-off is over.
     Ready,
-    /// A worker holds it.
+    /// A worker holds it, or two do.
     Leased,
     /// Its receipt exists.
     Succeeded,

@@ -10,6 +10,7 @@ use vico::report::FailedJob;
 use super::message::Ended;
 use super::{Actor, Publishing};
 use crate::core::event::Next;
+use crate::core::state::Job;
 use crate::core::{Command, Event};
 use crate::publish;
 
@@ -107,6 +108,14 @@ impl Actor {
         self.announce();
     }
 
+    fn close_logs<'a>(&self, ended: impl IntoIterator<Item = &'a Job>) {
+        for job in ended {
+            for tried in job.tries() {
+                self.logs.close((job.key, tried.attempt));
+            }
+        }
+    }
+
     /// Tells the attempt's log and the process's own.
     pub(super) fn log(&self, event: &Event) {
         match event {
@@ -132,11 +141,21 @@ impl Actor {
                 let sweep = self.brain.state.listing(known).next().map(|sweep| &sweep.id);
                 tracing::warn!(sweep = sweep.map(tracing::field::display), job = %job.0.short(), attempt = %tried.attempt, worker = %tried.worker, label, class, message, gave_up, "attempt failed");
             }
-            Event::AttemptReturned { job, lease, .. } | Event::JobSucceeded { job, lease, .. } => {
+            Event::AttemptReturned { job, lease, .. } => {
                 let known = self.brain.state.job(*job);
                 if let Some(tried) = known.and_then(|job| job.try_of(*lease)) {
                     self.logs.close((*job, tried.attempt));
                 }
+            }
+            // With the job end all attempts at it.
+            Event::JobSucceeded { job, .. } => self.close_logs(self.brain.state.job(*job)),
+            Event::SweepCancelled { sweep, .. } => {
+                let state = &self.brain.state;
+                let jobs = state
+                    .sweep(sweep)
+                    .into_iter()
+                    .flat_map(|sweep| state.jobs_of(sweep));
+                self.close_logs(jobs.filter(|job| job.phase.state().has_ended()));
             }
             Event::WorkerCordoned { worker } => tracing::info!(%worker, "worker cordoned"),
             Event::WorkerUncordoned { worker } => tracing::info!(%worker, "worker uncordoned"),
@@ -145,7 +164,6 @@ impl Actor {
             }
             Event::SweepAdded { .. }
             | Event::AttemptStarted { .. }
-            | Event::SweepCancelled { .. }
             | Event::SweepRetried { .. }
             | Event::SweepRescheduled { .. }
             | Event::SweepPublished { .. } => {}

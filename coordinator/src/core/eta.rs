@@ -98,7 +98,7 @@ fn rest_of(chain: Duration, running: &[(&Job, &Lease)], now: Timestamp) -> Durat
 }
 
 /// How long an attempt takes in all, if it goes on as it has.
-pub(super) fn projected(elapsed: Duration, progress: &Progress) -> Option<Duration> {
+fn projected(elapsed: Duration, progress: &Progress) -> Option<Duration> {
     if progress.done == 0 || progress.of == 0 {
         return None;
     }

@@ -49,6 +49,8 @@ pub(crate) struct Worker {
 struct Vitals {
     renewed: Timestamp,
     progress: Progress,
+    /// When it first told of work done, and how much there was.
+    begun: Option<(Timestamp, u64)>,
 }
 
 impl Worker {
@@ -162,13 +164,23 @@ impl Floor {
 
     /// Prolongs a lease that is known to be live.
     pub(crate) fn renew(&mut self, lease: LeaseId, progress: Progress, now: Timestamp) {
-        self.vitals.insert(
-            lease,
-            Vitals {
-                renewed: now,
-                progress,
-            },
-        );
+        let vitals = self.vitals.entry(lease).or_default();
+        vitals.renewed = now;
+        if progress.done > 0 {
+            vitals.begun.get_or_insert((now, progress.done));
+        }
+        vitals.progress = progress;
+    }
+
+    /// How long the attempt under a lease needs for what is left, at the pace it has shown from its first report of work done
+    /// to its last one. One that has not moved since is taken to have been about to.
+    pub(crate) fn left(&self, lease: LeaseId) -> Option<Duration> {
+        let vitals = self.vitals.get(&lease)?;
+        let (since, from) = vitals.begun?;
+        let took = vitals.renewed.since(since);
+        let done = vitals.progress.done.saturating_sub(from).max(1);
+        let left = vitals.progress.of.saturating_sub(vitals.progress.done);
+        Duration::try_from_secs_f64(took.as_secs_f64() * left as f64 / done as f64).ok()
     }
 
     /// How far the attempt under a lease has come.

@@ -91,6 +91,8 @@ struct Busy {
     held: Granted,
     /// Seconds; the work begins when everything is loaded.
     work_begins: f64,
+    /// Seconds on a GPU of speed 1 that there were to do then.
+    work: f64,
 }
 
 struct Stage<'a> {
@@ -188,17 +190,18 @@ impl<'a> Stage<'a> {
         let now = self.seconds();
         for worker in &self.workers {
             let Some(busy) = &worker.busy else { continue };
-            let work = self.work.get(&busy.held.job).copied().unwrap_or(0.0);
             let done = (now - busy.work_begins).max(0.0) * worker.speed;
             let progress = Progress {
                 done: (done * 1000.0) as u64,
-                of: (work * 1000.0) as u64,
+                of: (busy.work * 1000.0) as u64,
                 note: String::new(),
             };
             self.brain.floor.renew(busy.held.lease, progress, self.now);
         }
         self.give(Command::Copy);
-        self.schedule(LOOK, What::Look);
+        if !self.agenda.is_empty() {
+            self.schedule(LOOK, What::Look);
+        }
     }
 
     /// Idle workers ask.
@@ -238,11 +241,13 @@ impl<'a> Stage<'a> {
             .filter(|input| worker.has.insert(input.key.0))
             .count();
         let preparing = LOAD * models as f64 + FETCH * inputs as f64;
-        let takes = preparing + self.work.get(&held.job).copied().unwrap_or(0.0) / worker.speed;
+        let work = self.work.get(&held.job).copied().unwrap_or(0.0);
+        let takes = preparing + work / worker.speed;
         let lease = held.lease;
         worker.busy = Some(Busy {
             held,
             work_begins: now + preparing,
+            work,
         });
         self.attempts += 1;
         self.schedule(
@@ -289,7 +294,8 @@ impl<'a> Stage<'a> {
         if let Some(busy) = worker.busy.take() {
             let done = ((now - busy.work_begins).max(0.0) * worker.speed / CHECKPOINT).floor() * CHECKPOINT;
             if let Some(work) = self.work.get_mut(&busy.held.job) {
-                *work = (*work - done).max(0.0);
+                // Another attempt at it may have come further.
+                *work = work.min((busy.work - done).max(0.0));
             }
             let leases = vec![busy.held.lease];
             self.carry_out(&Command::Release {

@@ -17,7 +17,8 @@ async fn who_finds_nothing_else_to_do_races_a_late_job_and_the_first_receipt_win
     let quick = bench.worker("quick", 3).await;
     assert_eq!(quick.work().await, 9, "all there is beside the late one's chain");
 
-    // A quarter of it is done.
+    // A quarter of it is done, and half a second later still no more.
+    slow.renew(&late, &[]).await;
     tokio::time::sleep(Duration::from_millis(500)).await;
     slow.renew(&late, &[]).await;
     let second = quick.acquire_one().await;

@@ -27,7 +27,7 @@ enum Ending {
     Failed(Failure),
     /// The worker must leave; a train job has saved where it was.
     Left,
-    /// Somebody else has the job now, or nobody wants it any more.
+    /// Somebody else has the job now or has done it, or nobody wants it any more.
     Lost,
 }
 

@@ -160,11 +160,10 @@ impl Brain {
         if sabotage::is(Sabotage::KeepDeadLeases) {
             return Vec::new();
         }
-        let overdue = self.overdue(now).collect::<Vec<_>>();
-        let ended = |lease: &Lease| overdue.iter().any(|(_, other)| other.id == lease.id);
-        let failed = overdue.iter().map(|(job, lease)| {
-            let mut after = job.leases().filter(|other| other.id > lease.id || !ended(other));
-            let others = after.any(|other| other.id != lease.id);
+        let failed = self.overdue(now).map(|(job, lease)| {
+            // Of two that run out together, the older goes first.
+            let mut others = job.leases().filter(|other| other.id != lease.id);
+            let others = others.any(|other| other.id > lease.id || !self.is_overdue(other, now));
             self.failed((job, lease), silence(&lease.worker), others, now)
         });
         failed.collect()
@@ -172,10 +171,14 @@ impl Brain {
 
     /// Leases that ran out at `now` or before, with their jobs.
     pub(crate) fn overdue(&self, now: Timestamp) -> impl Iterator<Item = (&Job, &Lease)> {
-        self.state.leases().filter(move |(_, lease)| {
-            let deadline = self.floor.deadline(lease);
-            deadline.is_some_and(|deadline| deadline <= now)
-        })
+        self.state
+            .leases()
+            .filter(move |(_, lease)| self.is_overdue(lease, now))
+    }
+
+    fn is_overdue(&self, lease: &Lease, now: Timestamp) -> bool {
+        let deadline = self.floor.deadline(lease);
+        deadline.is_some_and(|deadline| deadline <= now)
     }
 }
 

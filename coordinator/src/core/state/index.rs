@@ -30,12 +30,15 @@ pub(super) struct Index {
     held: BTreeMap<WorkerId, BTreeSet<JobNo>>,
     /// By the sweep's number.
     tallies: Vec<Tally>,
+    /// By the sweep's number: its jobs that two workers hold.
+    raced: Vec<u32>,
 }
 
 impl Index {
     /// Makes room for one more sweep.
     pub(super) fn add_sweep(&mut self) {
         self.tallies.push(Tally::default());
+        self.raced.push(0);
     }
 
     /// Enters a job as it now is.
@@ -52,6 +55,9 @@ impl Index {
                 }
             }
             Phase::Leased(leases) => {
+                if leases.copy.is_some() {
+                    self.count_races(job, |raced| raced + 1);
+                }
                 for lease in leases.iter() {
                     self.leases.insert(lease.id, number);
                     self.held.entry(lease.worker.clone()).or_default().insert(number);
@@ -75,6 +81,9 @@ impl Index {
                 }
             }
             Phase::Leased(leases) => {
+                if leases.copy.is_some() {
+                    self.count_races(job, |raced| raced.saturating_sub(1));
+                }
                 for lease in leases.iter() {
                     self.leases.remove(&lease.id);
                     remove_from(&mut self.held, &lease.worker, &number);
@@ -82,6 +91,19 @@ impl Index {
             }
             _ => {}
         }
+    }
+
+    fn count_races(&mut self, job: &Job, change: fn(u32) -> u32) {
+        for sweep in &job.listed_by {
+            if let Some(raced) = self.raced.get_mut(sweep.place()) {
+                *raced = change(*raced);
+            }
+        }
+    }
+
+    /// How many of a sweep's jobs two workers hold.
+    pub(super) fn raced(&self, sweep: SweepNo) -> u32 {
+        self.raced.get(sweep.place()).copied().unwrap_or(0)
     }
 
     pub(super) fn lanes(&self) -> impl Iterator<Item = (Lane, &Line)> {

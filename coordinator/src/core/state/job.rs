@@ -107,13 +107,13 @@ impl Job {
         self.leases().find(|lease| lease.id == id)
     }
 
-    /// The live lease of a job that may be tried a second time beside it: nothing of the job has failed, and nothing has
-    /// raced that lease yet.
-    pub(crate) fn unraced(&self) -> Option<&Lease> {
-        let first = self.leases().next()?;
-        let is_newest = self.tries().last().is_some_and(|last| last.lease == first.id);
-        let has_failed = |tried: &Try| matches!(tried.ended, Some((_, Ending::Failed(_))));
-        (is_newest && !self.tries().iter().any(has_failed)).then_some(first)
+    /// Whether it has one live lease and none of its attempts has failed: what may fail again is not tried twice at a time.
+    pub(crate) fn may_be_raced(&self) -> bool {
+        let has_failed = |tried: &Try| match &tried.ended {
+            Some((_, Ending::Failed(failure))) => failure.class != FailureClass::Cancelled,
+            Some((_, Ending::Succeeded | Ending::Returned(_))) | None => false,
+        };
+        self.leases().count() == 1 && !self.tries().iter().any(has_failed)
     }
 
     /// Whether it is ready and its back-off is over.
@@ -206,14 +206,19 @@ impl Job {
         };
     }
 
-    /// Counts a failure against the budget; others spare `avoid` what happened there.
-    pub(super) fn count(&mut self, class: FailureClass, avoid: Option<&WorkerId>) {
+    /// Counts a failure against the budget.
+    pub(super) fn count(&mut self) {
         let history = self.history();
         history.failures += 1;
         #[cfg(test)]
         if sabotage::is(Sabotage::MiscountAttempts) {
             history.failures = history.failures.min(1);
         }
+    }
+
+    /// Remembers what a failure says of later attempts; they spare `avoid` what happened there.
+    pub(super) fn learn(&mut self, class: FailureClass, avoid: Option<&WorkerId>) {
+        let history = self.history();
         history.memory_halvings += u32::from(class == FailureClass::OutOfMemory);
         if let Some(worker) = avoid {
             history.avoid.insert(worker.clone());

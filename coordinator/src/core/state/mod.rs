@@ -259,10 +259,16 @@ impl State {
         self.index.tally(self.sweeps.number(sweep)?)
     }
 
-    /// How many of a sweep's jobs workers hold.
+    /// How many attempts at a sweep's jobs run.
     pub(crate) fn running(&self, sweep: &SweepId) -> u32 {
-        self.tally(sweep)
-            .map_or(0, |tally| tally.in_state(JobState::Leased))
+        let leased = self
+            .tally(sweep)
+            .map_or(0, |tally| tally.in_state(JobState::Leased));
+        let raced = self
+            .sweeps
+            .number(sweep)
+            .map_or(0, |sweep| self.index.raced(sweep));
+        leased + raced
     }
 
     /// The most generous policy among the sweeps that list the job.

@@ -6,8 +6,8 @@ use vico::job::{FailureClass, JobState};
 use super::world::{Granted, World, granted, id, sweep, sweep_id};
 use crate::core::{Ask, Command};
 
-/// Three trainings took ten seconds each, a fourth has run for twenty and come so far.
-fn world_with_one_left(percent: u64) -> (World, Granted) {
+/// Three trainings took ten seconds each, a fourth had come to the first percentage then and to the second after another ten.
+fn world_with_one_left([from, to]: [u64; 2]) -> (World, Granted) {
     let mut world = World::new();
     world.submit(sweep("s", &["a", "b", "c", "d"]));
     for (worker, slots) in [("w1", 2), ("w2", 3), ("w3", 1)] {
@@ -19,10 +19,14 @@ fn world_with_one_left(percent: u64) -> (World, Granted) {
     for quick in &quick {
         world.complete(quick);
     }
+    world.renew(&last, from, 100);
     world.wait(10);
-    world.renew(&last, percent, 100);
+    world.renew(&last, to, 100);
     (world, last)
 }
+
+/// Five percent in ten seconds.
+const LATE: [u64; 2] = [5, 10];
 
 fn copies(world: &mut World, worker: &str) -> Vec<Granted> {
     let (worker, max) = (id(worker), 1);
@@ -39,7 +43,7 @@ fn copy(world: &mut World, worker: &str) -> Granted {
 
 #[test]
 fn the_first_receipt_of_two_attempts_wins() {
-    let (mut world, last) = world_with_one_left(10);
+    let (mut world, last) = world_with_one_left(LATE);
     let second = copy(&mut world, "w2");
     assert_eq!((second.job, second.attempt), (last.job, Attempt(2)));
     world.restart();
@@ -56,7 +60,7 @@ fn the_first_receipt_of_two_attempts_wins() {
 
 #[test]
 fn the_late_attempt_may_win() {
-    let (mut world, last) = world_with_one_left(10);
+    let (mut world, last) = world_with_one_left(LATE);
     let second = copy(&mut world, "w2");
     world.complete(&last);
     assert_eq!(world.state_of(second.job), JobState::Succeeded);
@@ -66,14 +70,39 @@ fn the_late_attempt_may_win() {
 
 #[test]
 fn who_is_on_pace_runs_alone() {
-    // Twenty seconds for three fifths: thirteen are left, and a fresh attempt takes ten.
-    let (mut world, _) = world_with_one_left(60);
+    // Ten seconds for two fifths: ten are left, and a fresh attempt takes ten.
+    let (mut world, _) = world_with_one_left([20, 60]);
     assert!(copies(&mut world, "w2").is_empty());
 }
 
 #[test]
+fn what_was_done_before_the_attempt_is_not_its_pace() {
+    // One percent in ten seconds, from a checkpoint at fifty.
+    let (mut world, _) = world_with_one_left([50, 51]);
+    copy(&mut world, "w2");
+}
+
+#[test]
+fn a_second_attempt_that_was_given_back_is_not_the_last() {
+    let (mut world, last) = world_with_one_left(LATE);
+    let second = copy(&mut world, "w2");
+    let (worker, leases) = (second.worker, vec![second.lease]);
+    world.run(&Command::Release { worker, leases });
+    assert_eq!(copy(&mut world, "w3").job, last.job);
+}
+
+#[test]
+fn a_boastful_worker_gets_what_there_is() {
+    let (mut world, _) = world_with_one_left(LATE);
+    world.cpu("w4", u32::MAX);
+    let (worker, max) = (id("w4"), u32::MAX);
+    let events = world.run(&Command::Copy(vec![Ask { worker, max }]));
+    assert_eq!(events.len(), 1);
+}
+
+#[test]
 fn a_job_has_two_attempts_at_most_and_two_workers() {
-    let (mut world, _) = world_with_one_left(10);
+    let (mut world, _) = world_with_one_left(LATE);
     assert!(copies(&mut world, "w1").is_empty(), "it has the job");
     copy(&mut world, "w2");
     assert!(copies(&mut world, "w3").is_empty(), "two are enough");
@@ -81,17 +110,22 @@ fn a_job_has_two_attempts_at_most_and_two_workers() {
 
 #[test]
 fn a_sweep_at_its_limit_has_no_second_attempts() {
-    let (mut world, _) = world_with_one_left(10);
+    let (mut world, _) = world_with_one_left(LATE);
     let mut planned = sweep("s", &["a", "b", "c", "d"]);
     planned.scheduling.max_running = Some(1);
-    world.submit(planned);
+    world.submit(planned.clone());
     assert!(copies(&mut world, "w2").is_empty());
+    planned.scheduling.max_running = Some(2);
+    world.submit(planned);
+    copy(&mut world, "w2");
+    assert_eq!(world.brain.state.running(&sweep_id("s")), 2);
+    assert!(world.acquire("w3", 1).is_empty(), "both attempts count");
 }
 
 #[test]
 fn a_failure_beside_another_attempt_costs_nothing_and_there_is_no_third() {
     for late_fails in [true, false] {
-        let (mut world, last) = world_with_one_left(10);
+        let (mut world, last) = world_with_one_left(LATE);
         let second = copy(&mut world, "w2");
         let (fails, stays) = if late_fails {
             (&last, &second)
@@ -113,7 +147,7 @@ fn a_failure_beside_another_attempt_costs_nothing_and_there_is_no_third() {
 
 #[test]
 fn a_job_that_runs_twice_is_in_flight_once() {
-    let (mut world, last) = world_with_one_left(10);
+    let (mut world, last) = world_with_one_left(LATE);
     let second = copy(&mut world, "w2");
     world.renew(&second, 5, 100);
     let status = world.brain.sweep_status(&sweep_id("s"), world.now).unwrap();
@@ -124,7 +158,7 @@ fn a_job_that_runs_twice_is_in_flight_once() {
 
 #[test]
 fn two_silent_workers_cost_one_failure() {
-    let (mut world, last) = world_with_one_left(10);
+    let (mut world, last) = world_with_one_left(LATE);
     copy(&mut world, "w2");
     world.wait(31);
     assert_eq!(world.run(&Command::Tick).len(), 2);
@@ -134,7 +168,7 @@ fn two_silent_workers_cost_one_failure() {
 
 #[test]
 fn a_cancelled_sweep_takes_both_leases_back() {
-    let (mut world, last) = world_with_one_left(10);
+    let (mut world, last) = world_with_one_left(LATE);
     let second = copy(&mut world, "w2");
     world.run(&Command::Cancel(sweep_id("s")));
     for granted in [last, second] {

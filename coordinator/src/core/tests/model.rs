@@ -298,8 +298,8 @@ impl Model {
     }
 
     fn is_within_limit(&self, sweep: &Sweep) -> bool {
-        let is_held = |key: &&JobKey| matches!(self.jobs[*key].fate, Fate::Held(..));
-        let held = sweep.jobs.iter().filter(is_held).count();
+        let held = sweep.jobs.iter().map(|key| self.jobs[key].fate.holders().len());
+        let held: usize = held.sum();
         !sweep.cancelled && sweep.max_running.is_none_or(|most| held <= most as usize)
     }
 

@@ -1,18 +1,21 @@
 //! Jobs at a glance, and why they wait.
 
+use std::cmp::Reverse;
+
 use vico::clock::Timestamp;
 use vico::job::{Device, Resources};
 use vico::status::{AttemptRecord, JobStatus};
 
 use crate::core::Brain;
-use crate::core::state::{Ending, Job, Phase, Try};
+use crate::core::state::{Ending, Job, Lease, Phase, Try};
 
 const GIB: u64 = 1 << 30;
 
 impl Brain {
     /// One job at a glance.
     pub(crate) fn job_status(&self, job: &Job, now: Timestamp) -> JobStatus {
-        let lease = job.leases().next();
+        // Of two attempts, the one that has come further.
+        let lease = job.leases().min_by_key(|lease| Reverse(self.permille(lease)));
         let made_by = match &job.phase {
             Phase::Succeeded { worker } => worker.clone(),
             _ => None,
@@ -27,6 +30,13 @@ impl Brain {
             progress: lease.and_then(|lease| self.floor.progress(lease.id)).cloned(),
             reason: self.reason(job, now),
         }
+    }
+
+    /// How far an attempt has come.
+    fn permille(&self, lease: &Lease) -> u64 {
+        let progress = self.floor.progress(lease.id);
+        let permille = progress.and_then(|told| told.done.saturating_mul(1000).checked_div(told.of));
+        permille.unwrap_or(0)
     }
 
     /// Why a job waits or how it failed, in one line.

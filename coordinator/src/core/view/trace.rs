@@ -59,12 +59,9 @@ impl Brain {
     /// From when the job could run until the attempt began.
     fn wait(&self, trace: JobTrace, job: &Job, tried: &Try) -> Span {
         let before = job.tries().iter().take_while(|other| other.lease != tried.lease);
-        let start = match before.last().map(|before| &before.ended) {
-            None => self.fed_at(job),
-            Some(Some((ended, _))) => *ended,
-            // It races the one before.
-            Some(None) => tried.started,
-        };
+        let ended = before.map(|before| before.ended.as_ref().map_or(tried.started, |(at, _)| *at));
+        // One that races another has not waited.
+        let start = ended.max().unwrap_or_else(|| self.fed_at(job));
         Span {
             trace: trace.id(),
             id: trace.part("wait", tried.lease),
@@ -80,7 +77,7 @@ impl Brain {
     /// When the last of what the job reads was there, and somebody had asked for it.
     fn fed_at(&self, job: &Job) -> Timestamp {
         let asked = self.state.listing(job).map(|sweep| sweep.submitted).min();
-        let upstream = self.state.upstream(job).filter_map(|job| job.tries().last());
+        let upstream = self.state.upstream(job).flat_map(Job::tries);
         let fed = upstream
             .filter_map(|tried| tried.ended.as_ref().map(|(at, _)| *at))
             .max();

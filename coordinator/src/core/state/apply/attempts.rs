@@ -1,7 +1,7 @@
 //! Attempts begin and end, and what that means for the jobs that read theirs.
 
 use vico::ids::{JobKey, LeaseId, WorkerId};
-use vico::job::{Failure, JobState};
+use vico::job::{Failure, JobState, Remedy};
 
 use super::Change;
 use crate::core::event::Next;
@@ -44,19 +44,22 @@ impl Change<'_> {
         self.job(number, |job| {
             let worker = job.lease(lease).map(|lease| lease.worker.clone());
             job.end_try(lease, at, Ending::Failed(Box::new(failure.clone())));
+            let elsewhere = match next {
+                Next::Retry { elsewhere, .. } => *elsewhere,
+                Next::OtherGoesOn => failure.class.remedy() == Remedy::RetryElsewhere,
+                Next::GiveUp => false,
+            };
+            job.learn(failure.class, worker.as_ref().filter(|_| elsewhere));
             match next {
                 Next::OtherGoesOn => job.drop_lease(lease, at),
-                Next::Retry {
-                    not_before,
-                    elsewhere,
-                } => {
-                    job.count(failure.class, worker.as_ref().filter(|_| *elsewhere));
+                Next::Retry { not_before, .. } => {
+                    job.count();
                     job.phase = Phase::Ready {
                         not_before: *not_before,
                     };
                 }
                 Next::GiveUp => {
-                    job.count(failure.class, None);
+                    job.count();
                     job.phase = Phase::Failed(Box::new(failure.clone()));
                 }
             }
