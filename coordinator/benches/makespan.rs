@@ -20,7 +20,7 @@ fn main() {
         ("throttled", Fleet::throttled()),
     ];
     for (name, fleet) in fleets {
-        for (locality, copies) in [(true, true), (false, true), (true, false)] {
+        for (locality, copies) in [(true, true), (false, true), (true, false), (false, false)] {
             let outcomes: Vec<Outcome> = (0..SEEDS)
                 .map(|seed| {
                     let fleet = fleet.clone();
