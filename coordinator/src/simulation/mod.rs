@@ -46,6 +46,8 @@ const SEEDS: u64 = 200;
 struct Outcome {
     story: Vec<String>,
     broken: Vec<String>,
+    /// Attempts beside others.
+    races: usize,
 }
 
 fn simulate(seed: u64) -> Outcome {
@@ -78,6 +80,7 @@ fn simulate(seed: u64) -> Outcome {
         Outcome {
             story: town.story(),
             broken: town.truth.broken(),
+            races: town.truth.races(),
         }
     })
 }
@@ -137,6 +140,11 @@ fn promises_are_kept_whatever_happens() {
     if let Some((seed, outcome)) = failing_seed(seeds) {
         panic!("{}", complaint(seed, &outcome));
     }
+}
+
+#[test]
+fn jobs_that_run_late_are_raced() {
+    assert!((0..20).any(|seed| simulate(seed).races > 0), "nobody raced");
 }
 
 #[test]

@@ -16,7 +16,8 @@ methods:
   vico: {method: vico}
 concepts:
   duck_toy: {images: duck_toy/, class: toy, init: duck}
-  monster_toy: {images: monster_toy/, class: toy, init: monster}",
+  monster_toy: {images: monster_toy/, class: toy, init: monster}
+matrix: {train_seed: [0, 1, 2]}",
     "name: two
 methods:
   vico: {method: vico}

@@ -21,6 +21,7 @@ struct Heard {
     completed: BTreeSet<JobKey>,
     granted: BTreeMap<LeaseId, (JobKey, WorkerId)>,
     broken: Vec<String>,
+    races: usize,
 }
 
 impl Truth {
@@ -30,6 +31,11 @@ impl Truth {
 
     pub(super) fn broken(&self) -> Vec<String> {
         self.heard().broken.clone()
+    }
+
+    /// How many second attempts the journal tells of that began beside another.
+    pub(super) fn races(&self) -> usize {
+        self.heard().races
     }
 
     pub(super) fn break_with(&self, what: String) {
@@ -99,6 +105,10 @@ impl Truth {
             .filter(|frame| !is_beat(frame))
             .flat_map(|frame| decode_events(frame).unwrap())
         {
+            let is_held = |job| state.job(job).is_some_and(|job| job.leases().count() > 0);
+            if event.granted().is_some_and(|granted| is_held(granted.job)) {
+                self.heard().races += 1;
+            }
             state.apply(&event);
             let faults = state
                 .check()
