@@ -12,3 +12,10 @@ pub struct Progress {
     /// One short line, e.g. `loss 0.0312`.
     pub note: String,
 }
+
+impl Progress {
+    /// The share that is done, from 0 to 1; `None` while unknown.
+    pub fn share(&self) -> Option<f64> {
+        (self.of > 0).then(|| self.done.min(self.of) as f64 / self.of as f64)
+    }
+}

@@ -99,11 +99,8 @@ fn rest_of(chain: Duration, running: &[(&Job, &Lease)], now: Timestamp) -> Durat
 
 /// How long an attempt takes in all, if it goes on as it has.
 fn projected(elapsed: Duration, progress: &Progress) -> Option<Duration> {
-    if progress.done == 0 || progress.of == 0 {
-        return None;
-    }
-    let factor = progress.of as f64 / progress.done.min(progress.of) as f64;
-    Duration::try_from_secs_f64(elapsed.as_secs_f64() * factor).ok()
+    let share = progress.share().filter(|share| *share > 0.0)?;
+    Duration::try_from_secs_f64(elapsed.as_secs_f64() / share).ok()
 }
 
 #[cfg(test)]

@@ -1,9 +1,7 @@
 //! Jobs at a glance, and why they wait.
 
-use std::cmp::Reverse;
-
 use vico::clock::Timestamp;
-use vico::job::{Device, Resources};
+use vico::job::{Device, Progress, Resources};
 use vico::status::{AttemptRecord, JobStatus};
 
 use crate::core::Brain;
@@ -15,7 +13,9 @@ impl Brain {
     /// One job at a glance.
     pub(crate) fn job_status(&self, job: &Job, now: Timestamp) -> JobStatus {
         // Of two attempts, the one that has come further.
-        let lease = job.leases().min_by_key(|lease| Reverse(self.permille(lease)));
+        let lease = job
+            .leases()
+            .min_by(|a, b| self.share(b).total_cmp(&self.share(a)));
         let made_by = match &job.phase {
             Phase::Succeeded { worker } => worker.clone(),
             _ => None,
@@ -32,11 +32,10 @@ impl Brain {
         }
     }
 
-    /// How far an attempt has come.
-    fn permille(&self, lease: &Lease) -> u64 {
+    /// How far an attempt has come, as far as it has told.
+    fn share(&self, lease: &Lease) -> f64 {
         let progress = self.floor.progress(lease.id);
-        let permille = progress.and_then(|told| told.done.saturating_mul(1000).checked_div(told.of));
-        permille.unwrap_or(0)
+        progress.and_then(Progress::share).unwrap_or(0.0)
     }
 
     /// Why a job waits or how it failed, in one line.

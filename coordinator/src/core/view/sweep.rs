@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use vico::clock::Timestamp;
 use vico::ids::SweepId;
-use vico::job::{JobState, Stage};
+use vico::job::{JobState, Progress, Stage};
 use vico::status::{StageStatus, SweepDetail, SweepState, SweepStatus};
 
 use crate::core::state::{Job, Sweep, Tally};
@@ -68,11 +68,10 @@ impl Brain {
         let number = self.state.sweep_number(&sweep.id);
         let is_listed = |job: &Job| number.is_some_and(|number| job.listed_by.contains(&number));
         for (job, lease) in self.state.leased_jobs().filter(|(job, _)| is_listed(job)) {
-            let progress = self.floor.progress(lease.id).filter(|progress| progress.of > 0);
-            let Some((progress, status)) = progress.zip(stages.get_mut(&job.stage)) else {
-                continue;
-            };
-            status.in_flight += progress.done.min(progress.of) as f64 / progress.of as f64;
+            let share = self.floor.progress(lease.id).and_then(Progress::share);
+            if let Some((share, status)) = share.zip(stages.get_mut(&job.stage)) {
+                status.in_flight += share;
+            }
         }
         stages.into_values().collect()
     }
