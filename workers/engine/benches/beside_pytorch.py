@@ -1,9 +1,10 @@
 """Stable Diffusion v1 at full size on a CPU: this engine beside PyTorch, in turn in one run, on the same random weights.
 
     python workers/engine/benches/beside_pytorch.py --dir /tmp/sd-shaped [--threads 1 2] [--rounds 3] [--calls unet ...]
+        [--precision bf16]
 
 Needs cargo, torch and diffusers; says so and stops where they are absent. The model directory (4.3 GB) is written once by
-the benchmark `full_size`, which also is the engine's side. Calls, all in f32 and at 512 x 512:
+the benchmark `full_size`, which also is the engine's side. Calls, at 512 x 512:
 
     unet        one U-Net forward pass of one latent
     vae_encode  one picture to its posterior
@@ -11,6 +12,9 @@ the benchmark `full_size`, which also is the engine's side. Calls, all in f32 an
     train       one train step of ViCo, batch 1: the engine on cached posteriors, target and reference in one batch, with
                 recomputation; PyTorch as the official code does it, see `official_vico.py`
     sample      ViCo, --images images of one prompt in one denoise step with guidance, decoding included
+
+All is f32; with `--precision bf16` both sides have the U-Net in bf16 (the engine its matrices alone), and `unet` is the
+only call.
 
 Of the first three the results are compared. Both sides are processes of their own that load the model before they are
 timed. Printed are medians over rounds of the ratio engine / PyTorch within a round: of wall time, and of processor time
@@ -29,7 +33,8 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[2]
 CALLS = ("unet", "vae_encode", "vae_decode", "train", "sample")
-COMPARED = 1e-3
+# By how much a number may differ. In bf16 either side is off by about as much.
+COMPARED = {"f32": 1e-3, "bf16": 5e-2}
 
 
 class Side:
@@ -58,6 +63,7 @@ class Side:
 def sides(given: argparse.Namespace, threads: int):
     """How to start the engine, and how to start PyTorch."""
     shared = ["--dir", str(given.dir), "--size", str(given.size), "--threads", str(threads), "--images", str(given.images)]
+    shared += ["--precision", given.precision]
     cargo = ["cargo", "bench", "--quiet", "--workspace", "--bench", "full_size", "--", "--beside", *shared]
     # Idle threads of the other side must not spin through the engine's turn, nor count as its own work.
     passive = {"OMP_WAIT_POLICY": "passive", "KMP_BLOCKTIME": "0"}
@@ -81,7 +87,7 @@ def measure(given: argparse.Namespace, threads: int, name: str) -> list[tuple[di
     ours, theirs = start_ours(), start_theirs()
     if name != "sample":
         a, b = ours.call(name)["first"], theirs.call(name)["first"]
-        assert abs(a - b) < COMPARED, f"{name}: the engine says {a}, PyTorch {b}"
+        assert abs(a - b) < COMPARED[given.precision], f"{name}: the engine says {a}, PyTorch {b}"
     for _ in range(given.rounds):
         rounds.append((ours.call(name), theirs.call(name)))
     ours.end()
@@ -104,15 +110,20 @@ def main() -> None:
     options.add_argument("--dir", type=Path, required=True, help="where the model is, or is written")
     options.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     options.add_argument("--rounds", type=int, default=3)
-    options.add_argument("--calls", nargs="+", choices=CALLS, default=CALLS)
+    options.add_argument("--calls", nargs="+", choices=CALLS)
+    options.add_argument("--precision", choices=COMPARED, default="f32")
     options.add_argument("--size", type=int, default=512)
     options.add_argument("--images", type=int, default=8)
     given = options.parse_args()
+    possible = CALLS if given.precision == "f32" else ("unet",)
+    given.calls = given.calls or possible
+    if set(given.calls) - set(possible):
+        options.error(f"in {given.precision} there is only {', '.join(possible)}")
     absent = [name for name in ("torch", "diffusers", "transformers") if importlib.util.find_spec(name) is None]
     if absent:
         print(f"skipped: this Python has no {', '.join(absent)}")
         return
-    print(f"{given.size} x {given.size}, f32, {given.rounds} rounds in turn; load before: {os.getloadavg()[0]:.1f}")
+    print(f"{given.size} x {given.size}, {given.precision}, {given.rounds} rounds in turn; load before: {os.getloadavg()[0]:.1f}")
     print("            thr    wall     cpu  cpu engine  PyTorch     peak engine  PyTorch   ratio")
     for name in given.calls:
         for threads in given.threads:

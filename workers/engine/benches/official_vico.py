@@ -22,6 +22,7 @@ PLACEHOLDER, END = 4, 5
 SITES = {(1, 1), (2, 0), (2, 2), (3, 1)}
 SCALE = 0.18215
 GUIDANCE = 7.5
+PRECISIONS = {"f32": torch.float32, "bf16": torch.bfloat16}
 
 
 def pattern(*shape: int) -> torch.Tensor:
@@ -154,9 +155,10 @@ class TwoStreams(nn.Module):
 class Peer:
     """The calls."""
 
-    def __init__(self, folder: str, size: int, images: int):
-        self.size, self.images, self.edge = size, images, size // 8
+    def __init__(self, folder: str, size: int, images: int, precision: torch.dtype):
+        self.size, self.images, self.edge, self.precision = size, images, size // 8, precision
         self.unet = UNet2DConditionModel.from_pretrained(folder, subfolder="unet").eval().requires_grad_(False)
+        self.unet.to(precision)
         self.vae = AutoencoderKL.from_pretrained(folder, subfolder="vae").eval().requires_grad_(False)
         self.text = CLIPTextModel.from_pretrained(folder, subfolder="text_encoder").eval().requires_grad_(False)
         self.streams = TwoStreams(self.unet)
@@ -181,7 +183,9 @@ class Peer:
     def unet_(self):
         """One forward pass."""
         with torch.inference_mode():
-            return self.unet(pattern(1, 4, self.edge, self.edge), 500, pattern(1, 77, 768)).sample.flatten()[0].item()
+            latent, context = pattern(1, 4, self.edge, self.edge), pattern(1, 77, 768)
+            noise = self.unet(latent.to(self.precision), 500, context.to(self.precision)).sample
+            return noise.flatten()[0].item()
 
     def vae_encode(self):
         """One picture."""
@@ -230,10 +234,11 @@ def main() -> None:
     options.add_argument("--dir", required=True)
     for name in ("size", "threads", "images"):
         options.add_argument(f"--{name}", type=int, required=True)
+    options.add_argument("--precision", choices=PRECISIONS, required=True)
     given = options.parse_args()
     torch.set_num_threads(given.threads)
     torch.manual_seed(0)
-    peer = Peer(given.dir, given.size, given.images)
+    peer = Peer(given.dir, given.size, given.images, PRECISIONS[given.precision])
     print("ready", flush=True)
     for call in sys.stdin:
         with open("/proc/self/clear_refs", "w", encoding="ascii") as refs:

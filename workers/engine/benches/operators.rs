@@ -9,7 +9,7 @@
 //! everything recorded, and the backward pass to all inputs. Times are processor time, so that they hold on a busy
 //! machine; rates are per core.
 
-use candle_core::{Device, Result, Tensor, Var};
+use candle_core::{DType, Device, Result, Tensor, Var};
 use processor::processor_seconds;
 use vico_engine::kernels::{
     Conv2dGeometry, GroupNormSpec, Mask, attention, conv2d, geglu, group_norm, layer_norm, linear,
@@ -61,6 +61,8 @@ fn cases() -> Result<Vec<Case>> {
         attend("attention, 4096 pixels to 77 words, 8 x 40", (4096, 77), 320),
         project("linear, 4096 x 320 to 2560", 4096, (320, 2560))?,
         project("linear, 256 x 1280 to 10240", 256, (1280, 10240))?,
+        in_bf16("linear in bf16, 4096 x 320 to 2560", 4096, (320, 2560))?,
+        in_bf16("linear in bf16, 256 x 1280 to 10240", 256, (1280, 10240))?,
         convolve("conv 3x3, 320 channels of 64x64", 320, 64)?,
         convolve("conv 3x3, 640 channels of 32x32", 640, 32)?,
         convolve("conv 3x3, 1280 channels of 16x16", 1280, 16)?,
@@ -86,8 +88,17 @@ fn attend(name: &'static str, (queries, keys): (usize, usize), width: usize) -> 
     }
 }
 
-fn project(name: &'static str, rows: usize, (inputs, outputs): (usize, usize)) -> Result<Case> {
-    let (weight, bias) = (random(&[outputs, inputs])?, random(&[outputs])?);
+fn project(name: &'static str, rows: usize, size: (usize, usize)) -> Result<Case> {
+    project_by(name, rows, random(&[size.1, size.0])?)
+}
+
+fn in_bf16(name: &'static str, rows: usize, size: (usize, usize)) -> Result<Case> {
+    project_by(name, rows, random(&[size.1, size.0])?.to_dtype(DType::BF16)?)
+}
+
+fn project_by(name: &'static str, rows: usize, weight: Tensor) -> Result<Case> {
+    let (outputs, inputs) = weight.dims2()?;
+    let bias = random(&[outputs])?;
     Ok(Case {
         name,
         shapes: vec![vec![rows, inputs]],

@@ -11,7 +11,7 @@ use crate::models::clip_text::{ClipText, ClipTextConfig};
 use crate::models::unet::{UNet, UNetConfig};
 use crate::models::vae::{Vae, VaeConfig};
 use crate::tokenizer::ClipTokenizer;
-use crate::weights::{LowRank, Weights, digest, read_config};
+use crate::weights::{LowRank, Precision, Weights, digest, read_config};
 
 /// The networks of a base model, by their diffusers directory.
 const NETWORKS: [&str; 3] = ["unet", "vae", "text_encoder"];
@@ -30,6 +30,7 @@ pub struct BaseModel {
     pub schedule: NoiseSchedule,
     text_config: ClipTextConfig,
     tensors: NetworkTensors,
+    precision: Option<Precision>,
     device: Device,
 }
 
@@ -45,6 +46,18 @@ impl BaseModel {
     /// `variant` picks files such as `*.fp16.safetensors` for all networks alike. Every tensor a network needs must
     /// be there, and every tensor in the files must be needed.
     pub fn load(dir: &Path, variant: Option<&str>, device: &Device) -> Result<Self> {
+        Self::load_in(None, dir, variant, device)
+    }
+
+    /// The same, with the U-Net's matrices in `precision`. Without, they are as the files have them, and on a CPU f32.
+    ///
+    /// What a method trains is f32 in any case.
+    pub fn load_in(
+        precision: Option<Precision>,
+        dir: &Path,
+        variant: Option<&str>,
+        device: &Device,
+    ) -> Result<Self> {
         let open = |network: &str| Weights::open(&dir.join(network), variant, device);
         // The small parts first: a wrong directory should not cost the reading of a large file.
         let tokenizer = ClipTokenizer::from_dir(&dir.join("tokenizer"))?;
@@ -60,7 +73,7 @@ impl BaseModel {
         let weights = open("vae")?;
         let vae = Vae::load(vae_config, &weights)?;
         weights.finish()?;
-        let weights = open("unet")?;
+        let weights = open("unet")?.in_precision(precision);
         let unet = UNet::load(unet_config, &weights)?;
         weights.finish()?;
         let tensors = NetworkTensors {
@@ -75,6 +88,7 @@ impl BaseModel {
             schedule,
             text_config,
             tensors,
+            precision,
             device: device.clone(),
         })
     }
@@ -115,6 +129,11 @@ impl BaseModel {
         let text = ClipText::load(&self.text_config, &weights)?;
         weights.finish()?;
         Ok(text)
+    }
+
+    /// What the U-Net's matrices were asked to be kept in.
+    pub fn precision(&self) -> Option<Precision> {
+        self.precision
     }
 
     /// Where the networks are.

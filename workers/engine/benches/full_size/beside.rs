@@ -4,7 +4,6 @@
 //! the resident set in bytes, and the first number of the result where both sides compute the same one.
 
 use std::io::{self, BufRead};
-use std::path::Path;
 
 use candle_core::{Device, Tensor};
 use serde_json::json;
@@ -24,16 +23,15 @@ use crate::training::{self, key};
 /// # Errors
 /// A call is unknown, or the engine refuses.
 #[expect(clippy::print_stdout, reason = "the lines are what this program is for")]
-pub(crate) fn serve(dir: &Path, spec: &VicoSpec, images: u64) -> anyhow::Result<()> {
-    let base = BaseModel::load(dir, None, &Device::Cpu)?;
+pub(crate) fn serve(base: &BaseModel, spec: &VicoSpec, images: u64) -> anyhow::Result<()> {
     let mut adapter = None;
     println!("ready");
     for call in io::stdin().lock().lines() {
         let call = call?;
         if call == "sample" && adapter.is_none() {
-            adapter = Some(training::untrained(&base, spec)?);
+            adapter = Some(training::untrained(base, spec)?);
         }
-        let (first, cost) = measured(|| run(&call, &base, spec, adapter.as_ref(), images))?;
+        let (first, cost) = measured(|| run(&call, base, spec, adapter.as_ref(), images))?;
         println!(
             "{}",
             json!({ "wall": cost.wall, "cpu": cost.cpu, "peak": cost.peak, "first": first })

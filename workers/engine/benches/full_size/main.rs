@@ -16,6 +16,7 @@ use candle_core::Device;
 use clap::Parser;
 use vico_engine::base_model::BaseModel;
 use vico_engine::image::Rgb8;
+use vico_engine::weights::Precision;
 
 use measure::{Phase, measured};
 
@@ -49,6 +50,9 @@ struct Args {
     /// Answer calls from the standard input instead; see `beside_pytorch.py`.
     #[arg(long)]
     beside: bool,
+    /// What the U-Net's matrices are kept in, `f32` or `bf16`, in such calls.
+    #[arg(long, default_value = "f32", value_parser = precision)]
+    precision: Precision,
     /// Images of one prompt in such a call.
     #[arg(long, default_value_t = 1)]
     images: u64,
@@ -76,6 +80,10 @@ fn main() -> anyhow::Result<()> {
     }
 }
 
+fn precision(word: &str) -> Result<Precision, String> {
+    Precision::named(word).ok_or_else(|| format!("`{word}` is neither f32 nor bf16"))
+}
+
 /// Cargo makes its temporary directory when it builds; somebody may have emptied the target directory since.
 fn existing(dir: &str) -> anyhow::Result<&Path> {
     fs::create_dir_all(dir)?;
@@ -87,7 +95,8 @@ fn run(dir: &Path, args: &Args) -> anyhow::Result<()> {
     if args.beside {
         model_dir::write(dir)?;
         let spec = training::spec(args.size, !args.no_checkpointing);
-        return beside::serve(dir, &spec, args.images);
+        let base = BaseModel::load_in(Some(args.precision), dir, None, &Device::Cpu)?;
+        return beside::serve(&base, &spec, args.images);
     }
     let threads = rayon::current_num_threads();
     println!(

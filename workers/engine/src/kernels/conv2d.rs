@@ -3,9 +3,8 @@
 use candle_core::conv::CudnnFwdAlgo;
 use candle_core::{Result, Shape, Tensor, bail};
 
-use super::gemm::Mat;
-use super::im2col::{Tile, Window};
-use super::op::{self, FrozenOp, with_elements};
+use super::im2col::{Left, Tile, Window};
+use super::op::{self, Frozen, FrozenOp, with_elements, with_frozen};
 use super::winograd::{self, Maps, Weight, convolve};
 
 /// How cuDNN convolves: good at every size. Left to choose, it thinks for milliseconds before every single convolution.
@@ -101,35 +100,15 @@ impl FrozenConv2d {
         kernel == 3 && self.geometry == same && is_large
     }
 
-    fn winograd(&self, x: &[f32], shape: &Shape) -> Result<(Vec<f32>, Shape)> {
-        let (images, inputs, height, width) = shape.dims4()?;
-        let maps = Maps {
-            images,
-            height,
-            width,
-        };
-        let y = with_elements(&self.weight, |weight| {
-            let weight = Weight::forward(weight, self.outputs(), inputs);
-            match &self.bias {
-                Some(bias) => with_elements(bias, |bias| Ok(convolve(weight, Some(bias), x, maps))),
-                None => Ok(convolve(weight, None, x, maps)),
-            }
-        })?;
-        Ok((y, (images, self.outputs(), height, width).into()))
-    }
-
-    fn winograd_gradient(&self, x: &Tensor, dy: &Tensor) -> Result<Tensor> {
-        let (images, inputs, height, width) = x.dims4()?;
-        let maps = Maps {
-            images,
-            height,
-            width,
-        };
-        let dx = with_elements(&self.weight, |weight| {
-            let weight = Weight::backward(weight, self.outputs(), inputs);
-            with_elements(dy, |dy| Ok(convolve(weight, None, dy, maps)))
-        })?;
-        op::tensor_like(x, dx)
+    /// By Winograd's way: what is convolved is `x` or, with the turned weight, the gradient of the output.
+    fn winograd(&self, turned: bool, bias: Option<&[f32]>, x: &[f32], maps: Maps) -> Result<Vec<f32>> {
+        let (outputs, inputs) = (self.weight.dim(0)?, self.weight.dim(1)?);
+        with_frozen(&self.weight, |weight| {
+            Ok(match weight {
+                Frozen::F32(weight) => convolve(Weight::new(weight, outputs, inputs, turned), bias, x, maps),
+                Frozen::Bf16(weight) => convolve(Weight::new(weight, outputs, inputs, turned), bias, x, maps),
+            })
+        })
     }
 
     fn outputs(&self) -> usize {
@@ -155,20 +134,29 @@ impl FrozenOp for FrozenConv2d {
     const NAME: &'static str = "conv2d";
 
     fn cpu(&self, x: &[f32], shape: &Shape) -> Result<(Vec<f32>, Shape)> {
-        let (_, _, height, width) = shape.dims4()?;
+        let (images, _, height, width) = shape.dims4()?;
         if self.is_winograd((height, width)) {
-            return self.winograd(x, shape);
+            let maps = Maps {
+                images,
+                height,
+                width,
+            };
+            let y = match &self.bias {
+                Some(bias) => with_elements(bias, |bias| self.winograd(false, Some(bias), x, maps))?,
+                None => self.winograd(false, None, x, maps)?,
+            };
+            return Ok((y, (images, self.outputs(), height, width).into()));
         }
         let window = self.window(shape)?;
         let (height, width) = window.output();
-        let (images, plane, outputs) = (shape.dims()[0], height * width, self.outputs());
+        let (plane, outputs) = (height * width, self.outputs());
         let mut y = self.biased(images, plane)?;
-        with_elements(&self.weight, |weight| {
-            let weight = Mat::packed(weight, outputs, window.rows());
+        with_frozen(&self.weight, |weight| {
+            let weight = Left::new(weight, outputs, window.rows());
             let size = window.channels * window.height * window.width;
             let mut tile = Tile::new(&window, plane);
             for (y, x) in y.chunks_mut(outputs * plane).zip(x.chunks(size)) {
-                tile.forward(weight, x, y);
+                tile.forward(&weight, x, y);
             }
             Ok(())
         })?;
@@ -204,21 +192,27 @@ impl FrozenOp for FrozenConv2d {
     }
 
     fn cpu_gradient(&self, x: &Tensor, dy: &Tensor) -> Result<Tensor> {
-        let (_, _, height, width) = x.dims4()?;
+        let (images, _, height, width) = x.dims4()?;
         if self.is_winograd((height, width)) {
-            return self.winograd_gradient(x, dy);
+            let maps = Maps {
+                images,
+                height,
+                width,
+            };
+            let dx = with_elements(dy, |dy| self.winograd(true, None, dy, maps))?;
+            return op::tensor_like(x, dx);
         }
         let window = self.window(x.shape())?;
         let (height, width) = window.output();
         let (plane, outputs) = (height * width, self.outputs());
         let mut dx = vec![0.0; x.elem_count()];
-        with_elements(&self.weight, |weight| {
+        with_frozen(&self.weight, |weight| {
             with_elements(dy, |dy| {
-                let weight = Mat::packed(weight, outputs, window.rows());
+                let turned = Left::transposed(weight, outputs, window.rows());
                 let size = window.channels * window.height * window.width;
                 let mut tile = Tile::new(&window, plane);
                 for (dx, dy) in dx.chunks_mut(size).zip(dy.chunks(outputs * plane)) {
-                    tile.backward(weight, dy, dx);
+                    tile.backward(&turned, dy, dx);
                 }
                 Ok(())
             })

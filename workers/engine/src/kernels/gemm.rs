@@ -7,17 +7,17 @@ use gemm::Parallelism;
 
 /// A read-only matrix inside a slice.
 #[derive(Clone, Copy)]
-pub(super) struct Mat<'a> {
-    data: &'a [f32],
-    rows: usize,
-    cols: usize,
-    row_stride: usize,
-    col_stride: usize,
+pub(super) struct Mat<'a, T = f32> {
+    pub(super) data: &'a [T],
+    pub(super) rows: usize,
+    pub(super) cols: usize,
+    pub(super) row_stride: usize,
+    pub(super) col_stride: usize,
 }
 
-impl<'a> Mat<'a> {
+impl<'a, T> Mat<'a, T> {
     /// Rows of `cols` elements, each `row_stride` after the one before.
-    pub(super) fn strided(data: &'a [f32], rows: usize, cols: usize, row_stride: usize) -> Self {
+    pub(super) fn strided(data: &'a [T], rows: usize, cols: usize, row_stride: usize) -> Self {
         Self {
             data,
             rows,
@@ -28,7 +28,7 @@ impl<'a> Mat<'a> {
     }
 
     /// Rows one behind the other.
-    pub(super) fn packed(data: &'a [f32], rows: usize, cols: usize) -> Self {
+    pub(super) fn packed(data: &'a [T], rows: usize, cols: usize) -> Self {
         Self::strided(data, rows, cols, cols)
     }
 
@@ -50,10 +50,10 @@ impl<'a> Mat<'a> {
 
 /// The matrix a product is written to: rows of consecutive elements.
 pub(super) struct MatMut<'a> {
-    data: &'a mut [f32],
-    rows: usize,
-    cols: usize,
-    row_stride: usize,
+    pub(super) data: &'a mut [f32],
+    pub(super) rows: usize,
+    pub(super) cols: usize,
+    pub(super) row_stride: usize,
 }
 
 impl<'a> MatMut<'a> {
@@ -142,7 +142,7 @@ pub(super) fn gemm(out: MatMut<'_>, a: Mat<'_>, b: Mat<'_>, write: Write, thread
 }
 
 /// How many elements a matrix reaches over.
-fn span(rows: usize, cols: usize, row_stride: usize, col_stride: usize) -> usize {
+pub(super) fn span(rows: usize, cols: usize, row_stride: usize, col_stride: usize) -> usize {
     if rows == 0 || cols == 0 {
         return 0;
     }

@@ -4,7 +4,9 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
+use super::bf16::{self, Panels};
 use super::gemm::{Mat, MatMut, Threads, Write, gemm};
+use super::op::Frozen;
 
 /// Elements of the matrix one tile of output positions makes: 8 MB, whatever the size of the map.
 const TILE_ELEMENTS: usize = 1 << 21;
@@ -159,54 +161,65 @@ impl<'a> Tile<'a> {
     }
 
     /// `y (cout, plane) += weight (cout, rows) · cols (rows, plane)`.
-    pub(super) fn forward(&mut self, weight: Mat<'_>, x: &[f32], y: &mut [f32]) {
+    pub(super) fn forward(&mut self, weight: &Left<'_>, x: &[f32], y: &mut [f32]) {
         let (rows, plane) = (self.window.rows(), self.plane);
         let outputs = y.len() / plane;
         if self.window.is_pointwise() {
             let out = MatMut::packed(y, outputs, plane);
-            return gemm(out, weight, Mat::packed(x, rows, plane), Write::Add, Threads::All);
+            return weight.times(Mat::packed(x, rows, plane), out, Write::Add);
         }
         for start in (0..plane).step_by(self.count) {
             let count = self.count.min(plane - start);
             let cols = &mut self.cols[..rows * count];
             self.window.gather(x, start, count, cols);
             let out = MatMut::strided(&mut y[start..], outputs, count, plane);
-            gemm(
-                out,
-                weight,
-                Mat::packed(cols, rows, count),
-                Write::Add,
-                Threads::All,
-            );
+            weight.times(Mat::packed(cols, rows, count), out, Write::Add);
         }
     }
 
-    /// `dx += fold(weightᵀ (rows, cout) · dy (cout, plane))`.
-    pub(super) fn backward(&mut self, weight: Mat<'_>, dy: &[f32], dx: &mut [f32]) {
+    /// `dx += fold(turned (rows, cout) · dy (cout, plane))`, where `turned` is the weight's transpose.
+    pub(super) fn backward(&mut self, turned: &Left<'_>, dy: &[f32], dx: &mut [f32]) {
         let (rows, plane) = (self.window.rows(), self.plane);
         let outputs = dy.len() / plane;
         if self.window.is_pointwise() {
             let out = MatMut::packed(dx, rows, plane);
-            return gemm(
-                out,
-                weight.t(),
-                Mat::packed(dy, outputs, plane),
-                Write::Over,
-                Threads::All,
-            );
+            return turned.times(Mat::packed(dy, outputs, plane), out, Write::Over);
         }
         for start in (0..plane).step_by(self.count) {
             let count = self.count.min(plane - start);
             let cols = &mut self.cols[..rows * count];
             let dy = Mat::strided(&dy[start..], outputs, count, plane);
-            gemm(
-                MatMut::packed(cols, rows, count),
-                weight.t(),
-                dy,
-                Write::Over,
-                Threads::All,
-            );
+            turned.times(dy, MatMut::packed(cols, rows, count), Write::Over);
             self.window.scatter_add(cols, start, count, dx);
+        }
+    }
+}
+
+/// The frozen matrix of a convolution (cout, rows), or its transpose.
+pub(super) enum Left<'a> {
+    F32(Mat<'a>),
+    Bf16(Panels),
+}
+
+impl<'a> Left<'a> {
+    pub(super) fn new(weight: Frozen<'a>, rows: usize, cols: usize) -> Self {
+        match weight {
+            Frozen::F32(weight) => Self::F32(Mat::packed(weight, rows, cols)),
+            Frozen::Bf16(weight) => Self::Bf16(Panels::left(Mat::packed(weight, rows, cols))),
+        }
+    }
+
+    pub(super) fn transposed(weight: Frozen<'a>, rows: usize, cols: usize) -> Self {
+        match weight {
+            Frozen::F32(weight) => Self::F32(Mat::packed(weight, rows, cols).t()),
+            Frozen::Bf16(weight) => Self::Bf16(Panels::left(Mat::packed(weight, rows, cols).t())),
+        }
+    }
+
+    fn times(&self, right: Mat<'_>, out: MatMut<'_>, write: Write) {
+        match self {
+            Self::F32(left) => gemm(out, *left, right, write, Threads::All),
+            Self::Bf16(left) => bf16::product(left, &Panels::right(right), out, write),
         }
     }
 }

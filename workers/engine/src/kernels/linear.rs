@@ -2,8 +2,9 @@
 
 use candle_core::{D, Result, Shape, Tensor, bail};
 
+use super::bf16::{self, Panels};
 use super::gemm::{Mat, MatMut, Threads, Write, gemm};
-use super::op::{self, FrozenOp, with_elements};
+use super::op::{self, Frozen, FrozenOp, with_elements, with_frozen};
 
 /// `x · weightᵀ + bias`: x (.., in), weight (out, in), bias (out) -> (.., out).
 ///
@@ -74,10 +75,20 @@ impl FrozenOp for FrozenLinear {
         } else {
             Write::Over
         };
-        with_elements(&self.weight, |weight| {
-            let weight = Mat::packed(weight, outputs, inputs).t();
-            let out = MatMut::packed(&mut y, rows, outputs);
-            gemm(out, Mat::packed(x, rows, inputs), weight, write, Threads::All);
+        let x = Mat::packed(x, rows, inputs);
+        with_frozen(&self.weight, |weight| {
+            match weight {
+                Frozen::F32(weight) => {
+                    let weight = Mat::packed(weight, outputs, inputs).t();
+                    let out = MatMut::packed(&mut y, rows, outputs);
+                    gemm(out, x, weight, write, Threads::All);
+                }
+                Frozen::Bf16(weight) => {
+                    let weight = Panels::right(Mat::packed(weight, outputs, inputs).t());
+                    let out = MatMut::packed(&mut y, rows, outputs);
+                    bf16::product(&Panels::left(x), &weight, out, write);
+                }
+            }
             Ok(())
         })?;
         Ok((y, with_last(shape.dims(), outputs).into()))
@@ -99,14 +110,21 @@ impl FrozenOp for FrozenLinear {
         let (outputs, inputs) = self.sizes();
         let rows = x.elem_count() / inputs;
         let mut dx = vec![0.0; rows * inputs];
-        with_elements(&self.weight, |weight| {
-            with_elements(dy, |dy| {
-                let out = MatMut::packed(&mut dx, rows, inputs);
-                let (dy, weight) = (
-                    Mat::packed(dy, rows, outputs),
-                    Mat::packed(weight, outputs, inputs),
-                );
-                gemm(out, dy, weight, Write::Over, Threads::All);
+        with_elements(dy, |dy| {
+            let dy = Mat::packed(dy, rows, outputs);
+            with_frozen(&self.weight, |weight| {
+                match weight {
+                    Frozen::F32(weight) => {
+                        let weight = Mat::packed(weight, outputs, inputs);
+                        let out = MatMut::packed(&mut dx, rows, inputs);
+                        gemm(out, dy, weight, Write::Over, Threads::All);
+                    }
+                    Frozen::Bf16(weight) => {
+                        let weight = Panels::right(Mat::packed(weight, outputs, inputs));
+                        let out = MatMut::packed(&mut dx, rows, inputs);
+                        bf16::product(&Panels::left(dy), &weight, out, Write::Over);
+                    }
+                }
                 Ok(())
             })
         })?;

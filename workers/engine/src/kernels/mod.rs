@@ -7,11 +7,13 @@
 //!
 //! On a CPU the operators work on slices of f32 with the `gemm` crate and rayon; work is cut by shape alone, so a
 //! result has the same bits for any number of threads. On another device they run candle's own operations on
-//! detached tensors. Activations are f32 everywhere; weights of lower precision are met by casting inside.
+//! detached tensors. Activations are f32 everywhere; a frozen matrix may be bf16 on a CPU and any float elsewhere, which is
+//! met inside.
 
 mod activation;
 mod add;
 mod attention;
+mod bf16;
 mod checkpoint;
 mod conv2d;
 #[cfg(feature = "cuda")]

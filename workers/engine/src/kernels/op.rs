@@ -1,6 +1,7 @@
 //! The seam to candle: an operator of one input whose other operands are constants it owns.
 
 use candle_core::{CpuStorage, CustomOp1, DType, Layout, Result, Shape, Storage, Tensor, bail};
+use half::bf16;
 
 /// An operator with a backward pass to its only input.
 pub(super) trait FrozenOp: Send + Sync + 'static {
@@ -81,6 +82,23 @@ pub(super) fn with_elements<R>(t: &Tensor, work: impl FnOnce(&[f32]) -> Result<R
     match &*storage {
         Storage::Cpu(storage) => work(elements(storage, layout)?),
         _ => bail!("kernel operand is not on the CPU"),
+    }
+}
+
+/// The elements of a frozen matrix.
+#[derive(Clone, Copy)]
+pub(super) enum Frozen<'a> {
+    F32(&'a [f32]),
+    Bf16(&'a [bf16]),
+}
+
+/// Runs `work` on the elements of a contiguous parameter on the CPU.
+pub(super) fn with_frozen<R>(t: &Tensor, work: impl FnOnce(Frozen<'_>) -> Result<R>) -> Result<R> {
+    let (storage, layout) = t.storage_and_layout();
+    match (&*storage, layout.contiguous_offsets()) {
+        (Storage::Cpu(CpuStorage::BF16(all)), Some((start, end))) => work(Frozen::Bf16(&all[start..end])),
+        (Storage::Cpu(storage), _) => work(Frozen::F32(elements(storage, layout)?)),
+        _ => bail!("kernel parameter is not on the CPU"),
     }
 }
 

@@ -4,8 +4,8 @@
 pub(super) const ROWS: usize = 8;
 
 /// Calls `put` with every column of the first `columns` of eight rows, which begin `stride` elements apart.
-pub(super) fn transpose(
-    from: &[f32],
+pub(super) fn transpose<T: Copy + Into<f32>>(
+    from: &[T],
     stride: usize,
     columns: usize,
     mut put: impl FnMut(usize, [f32; ROWS]),
@@ -14,14 +14,21 @@ pub(super) fn transpose(
     for first in (0..whole).step_by(ROWS) {
         let mut square = [[0.0; ROWS]; ROWS];
         for (row, values) in square.iter_mut().enumerate() {
-            values.copy_from_slice(&from[row * stride + first..][..ROWS]);
+            let from = &from[row * stride + first..][..ROWS];
+            values
+                .iter_mut()
+                .zip(from)
+                .for_each(|(to, from)| *to = (*from).into());
         }
         for (column, values) in square_of(&square).into_iter().enumerate() {
             put(first + column, values);
         }
     }
     for column in whole..columns {
-        put(column, std::array::from_fn(|row| from[row * stride + column]));
+        put(
+            column,
+            std::array::from_fn(|row| from[row * stride + column].into()),
+        );
     }
 }
 

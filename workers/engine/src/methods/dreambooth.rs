@@ -25,6 +25,8 @@ use crate::models::unet::UNet;
 pub const METHOD: &str = "dreambooth";
 /// What the names of text encoder tensors start with in adapters.
 pub(crate) const TEXT: &str = "text_encoder.";
+/// What the base model's matrices were kept in, if that was asked for: the differences are to those numbers.
+pub(crate) const PRECISION: &str = "vico.precision";
 
 /// What to train and how.
 #[derive(Clone, Debug, PartialEq)]
@@ -180,6 +182,10 @@ impl Learner for Networks<'_> {
             .map(difference)
             .collect::<crate::Result<_>>()?;
         let adapter = Adapter::new(METHOD, "", "", steps_done, tensors);
-        Ok(adapter.with("vico.instance_prompt", &self.spec.instance_prompt))
+        let adapter = adapter.with("vico.instance_prompt", &self.spec.instance_prompt);
+        Ok(match self.base.precision() {
+            Some(precision) => adapter.with(PRECISION, precision.name()),
+            None => adapter,
+        })
     }
 }

@@ -16,7 +16,7 @@ use crate::diffusion::Ddim;
 use crate::image::Rgb8;
 use crate::models::clip_text::ClipText;
 use crate::models::unet::UNet;
-use crate::weights;
+use crate::weights::{self, Precision};
 
 /// See the module. Without an adapter it is the base model itself.
 pub struct Personalised<'a> {
@@ -75,10 +75,11 @@ impl<'a> Personalised<'a> {
 
     /// trained = base + difference.
     fn add_differences(&mut self, parts: &mut Parts) -> crate::Result<()> {
-        let unet = sums(self.base.unet_tensors(), &mut parts.unet, UNET)?;
+        let precision = self.base.precision();
+        let unet = sums(precision, self.base.unet_tensors(), &mut parts.unet, UNET)?;
         self.unet = Cow::Owned(self.base.unet_with(unet, BTreeMap::new())?);
         if !parts.text.is_empty() {
-            let text = sums(self.base.text_tensors(), &mut parts.text, TEXT)?;
+            let text = sums(precision, self.base.text_tensors(), &mut parts.text, TEXT)?;
             self.text = Some(self.base.text_with(text)?);
         }
         Ok(())
@@ -208,8 +209,10 @@ impl Parts {
     }
 }
 
-/// Base tensor plus difference for every tensor of `base`; takes them out of `differences`.
+/// Base tensor plus difference for every tensor of `base`; takes them out of `differences`. With a precision asked for, the sums
+/// are f32 nonetheless: bf16 would lose small differences.
 fn sums(
+    precision: Option<Precision>,
     base: &BTreeMap<String, Tensor>,
     differences: &mut BTreeMap<String, Tensor>,
     prefix: &str,
@@ -218,18 +221,18 @@ fn sums(
     for (name, tensor) in base {
         let full = format!("{prefix}{name}");
         let trained = sum(tensor, differences.remove(name).as_ref(), &full)?;
-        sums.insert(name.clone(), trained);
+        let kept = precision.map_or(tensor.dtype(), |_| DType::F32);
+        sums.insert(name.clone(), trained.to_dtype(kept)?);
     }
     Ok(sums)
 }
 
-/// A tensor of the base model plus the difference of this name.
+/// A tensor of the base model plus the difference of this name, as f32.
 ///
 /// # Errors
 /// The difference is missing or has another shape.
 pub(crate) fn sum(base: &Tensor, difference: Option<&Tensor>, name: &str) -> crate::Result<Tensor> {
-    let trained = (base.to_dtype(DType::F32)? + fitting(base, difference, name)?)?;
-    Ok(trained.to_dtype(base.dtype())?)
+    Ok((base.to_dtype(DType::F32)? + fitting(base, difference, name)?)?)
 }
 
 /// The difference of this name, if it is there and has the shape of the base model's tensor.

@@ -9,6 +9,7 @@ mod digest;
 mod error;
 mod layout;
 mod low_rank;
+mod precision;
 mod safetensors_file;
 mod set;
 
@@ -17,5 +18,6 @@ pub(crate) use config::read_valid_config;
 pub use digest::digest;
 pub use error::Error;
 pub use low_rank::LowRank;
+pub use precision::Precision;
 pub(crate) use safetensors_file::metadata;
 pub use set::Weights;

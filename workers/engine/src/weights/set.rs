@@ -7,8 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use candle_core::{DType, Device, Shape, Tensor};
 
 use super::layout::Layout;
+use super::precision::for_operators;
 use super::safetensors_file::SafetensorsFile;
-use super::{Error, LowRank};
+use super::{Error, LowRank, Precision};
 
 /// An opened set of named tensors, seen through a prefix; cheap to clone.
 #[derive(Clone)]
@@ -23,6 +24,8 @@ struct Set {
     device: Device,
     tensors: BTreeMap<String, Source>,
     low_rank: BTreeMap<String, LowRank>,
+    /// What matrices are turned into; as the files have them, without.
+    precision: Option<Precision>,
     used: Mutex<BTreeMap<String, Option<Tensor>>>,
 }
 
@@ -79,6 +82,7 @@ impl Weights {
             device,
             tensors,
             low_rank: BTreeMap::new(),
+            precision: None,
             used: Mutex::default(),
         };
         Self {
@@ -95,6 +99,17 @@ impl Weights {
     pub fn with_low_rank(mut self, additions: BTreeMap<String, LowRank>) -> Self {
         let set = Arc::get_mut(&mut self.set).expect("additions are made before the set is handed on");
         set.low_rank = additions;
+        self
+    }
+
+    /// The same set, with its matrices in `precision`.
+    ///
+    /// # Panics
+    /// The set has been shared already.
+    #[must_use]
+    pub fn in_precision(mut self, precision: Option<Precision>) -> Self {
+        let set = Arc::get_mut(&mut self.set).expect("the precision is set before the set is handed on");
+        set.precision = precision;
         self
     }
 
@@ -129,7 +144,7 @@ impl Weights {
 
     /// The tensor of this name, checked for shape, element type and finite values.
     ///
-    /// On a CPU f16 and bf16 are widened to f32.
+    /// On a CPU it is f32, but for matrices that [`Self::in_precision`] or whoever made them in memory wants in bf16.
     pub fn get<S: Into<Shape>>(&self, shape: S, name: &str) -> Result<Tensor, Error> {
         self.get_any(shape, &[name])
     }
@@ -147,7 +162,10 @@ impl Weights {
             });
         };
         source.check_shape(shape.into().dims(), name, &self.set.origin)?;
-        let tensor = source.read(name, &self.set)?;
+        let mut tensor = source.read(name, &self.set)?;
+        if let Some(precision) = self.set.precision {
+            tensor = precision.of_matrix(tensor)?;
+        }
         self.used().insert(name.clone(), Some(tensor.clone()));
         Ok(tensor)
     }
@@ -253,10 +271,5 @@ fn read_memory(tensor: &Tensor, name: &str, set: &Set) -> Result<Tensor, Error> 
             index,
         });
     }
-    let dtype = if tensor.device().is_cpu() {
-        DType::F32
-    } else {
-        tensor.dtype()
-    };
-    Ok(tensor.to_dtype(dtype)?)
+    Ok(for_operators(tensor)?)
 }

@@ -38,7 +38,7 @@ fn an_adapter_read_from_its_file_draws_the_same_pictures() {
 }
 
 /// `adapter` with its tensors changed.
-fn changed(adapter: &Adapter, change: impl FnOnce(&mut BTreeMap<String, Tensor>)) -> Adapter {
+pub(crate) fn changed(adapter: &Adapter, change: impl FnOnce(&mut BTreeMap<String, Tensor>)) -> Adapter {
     let mut tensors = adapter.tensors().clone();
     change(&mut tensors);
     let start = Adapter::new(adapter.method(), adapter.placeholder(), "dog", 2, tensors);

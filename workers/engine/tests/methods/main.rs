@@ -4,5 +4,6 @@
 
 mod adapters;
 mod augmentation;
+mod precision;
 mod rig;
 mod training;

@@ -75,6 +75,17 @@ impl Method {
         resume: Option<&TrainingState>,
         watch: &mut Recorder,
     ) -> vico_engine::Result<Adapter> {
+        self.train_on(base(), recipe, resume, watch)
+    }
+
+    /// The same on another base model.
+    pub(crate) fn train_on(
+        self,
+        base: &BaseModel,
+        recipe: Recipe,
+        resume: Option<&TrainingState>,
+        watch: &mut Recorder,
+    ) -> vico_engine::Result<Adapter> {
         let (references, class_images) = (photos(0..2), photos(2..4));
         let prior = Prior {
             images: &class_images,
@@ -85,14 +96,14 @@ impl Method {
         match self {
             Self::TextualInversion => {
                 let spec = textual_inversion_spec(recipe, 2);
-                textual_inversion::train(base(), &spec, &references, resume, watch)
+                textual_inversion::train(base, &spec, &references, resume, watch)
             }
-            Self::DreamBooth => dreambooth::train(base(), &dreambooth_spec(recipe), material, resume, watch),
+            Self::DreamBooth => dreambooth::train(base, &dreambooth_spec(recipe), material, resume, watch),
             Self::CustomDiffusion => {
                 let spec = custom_diffusion_spec(recipe);
-                custom_diffusion::train(base(), &spec, material, resume, watch)
+                custom_diffusion::train(base, &spec, material, resume, watch)
             }
-            Self::Lora => lora::train(base(), &lora_spec(recipe), material, resume, watch),
+            Self::Lora => lora::train(base, &lora_spec(recipe), material, resume, watch),
         }
     }
 

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod gradients;
+mod precision;
 mod sampling;
 mod tiny;
 mod training;

@@ -1,7 +1,7 @@
 //! DreamBooth: a whole model in diffusers' layout, since every weight of the U-Net is trained.
 //!
-//! An adapter holds the difference to the base model. [`export`] writes base + difference as f32, the very sum that sampling
-//! computes. [`import`] takes trained − base, which f32 cannot always hold exactly: a weight of which the rounded difference does not
+//! An adapter holds the difference to the base model, in the precision it was trained in. [`export`] writes base + difference as
+//! f32, the very sum that sampling computes. [`import`] takes trained − base, which f32 cannot always hold exactly: a weight of which the rounded difference does not
 //! lead back to the trained value is off by one rounding, and how many there are is remarked.
 
 mod import;
@@ -13,15 +13,16 @@ use std::fs::{self, File};
 use std::io::{BufWriter, Write as _};
 use std::path::Path;
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::{Device, Tensor};
 
 use super::{Error, Method};
 use crate::adapter::Adapter;
 use crate::base_model::BaseModel;
 use crate::methods::custom_diffusion::UNET;
-use crate::methods::dreambooth::TEXT;
+use crate::methods::dreambooth::{PRECISION, TEXT};
 use crate::methods::personalised::{fitting, sum};
 use crate::tensor_file;
+use crate::weights::Precision;
 
 /// What ends the names of weights. In a network's folder and beside the networks they are not copied.
 const WEIGHTS: [&str; 8] = ["safetensors", "bin", "ckpt", "pt", "pth", "msgpack", "h5", "onnx"];
@@ -68,7 +69,7 @@ pub fn export(adapter: &Adapter, base: &Path, out: &Path) -> crate::Result<()> {
 }
 
 fn rebuild(adapter: &Adapter, base: &Path, to: &Path) -> crate::Result<()> {
-    let model = BaseModel::load(base, None, &Device::Cpu)?;
+    let model = BaseModel::load_in(precision(adapter)?, base, None, &Device::Cpu)?;
     let mut foreign: BTreeSet<&String> = adapter.tensors().keys().collect();
     let trains_text = foreign.iter().any(|name| name.starts_with(TEXT));
     let replaced = [Some(UNET_FOLDER), trains_text.then_some(TEXT_FOLDER)];
@@ -96,6 +97,18 @@ fn rebuild(adapter: &Adapter, base: &Path, to: &Path) -> crate::Result<()> {
         .try_for_each(|network| write(adapter, &model, network, to))
 }
 
+/// What the base model was kept in that the differences are to.
+fn precision(adapter: &Adapter) -> Result<Option<Precision>, Error> {
+    let Some(word) = adapter.metadata().get(PRECISION) else {
+        return Ok(None);
+    };
+    let unknown = || Error::Adapter {
+        method: Method::Dreambooth,
+        reason: format!("it was trained in `{word}`, which this program does not know"),
+    };
+    Precision::named(word).ok_or_else(unknown).map(Some)
+}
+
 fn tensors<'a>(model: &'a BaseModel, network: &Network) -> &'a BTreeMap<String, Tensor> {
     match network.prefix {
         TEXT => model.text_tensors(),
@@ -114,7 +127,7 @@ fn write(adapter: &Adapter, model: &BaseModel, network: &Network, to: &Path) -> 
     for (name, tensor) in base {
         let name = format!("{}{name}", network.prefix);
         let trained = sum(tensor, adapter.tensors().get(&name), &name)?;
-        let values = trained.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>()?;
+        let values = trained.flatten_all()?.to_vec1::<f32>()?;
         for value in values {
             file.write_all(&value.to_le_bytes()).map_err(io(&path))?;
         }

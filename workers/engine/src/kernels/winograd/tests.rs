@@ -55,12 +55,12 @@ proptest! {
         let maps = Maps { images, height, width };
         let (weight, bias) = (random_values(1, outputs * inputs * 9), random_values(2, outputs));
         let x = random_values(3, images * inputs * maps.plane());
-        let y = convolve(Weight::forward(&weight, outputs, inputs), Some(&bias), &x, maps);
+        let y = convolve(Weight::new(&weight, outputs, inputs, false), Some(&bias), &x, maps);
         let (from, to) = (inputs * maps.plane(), outputs * maps.plane());
         for (x, y) in x.chunks(from).zip(y.chunks(to)) {
             check(y, &plain(x, &weight, &bias, (inputs, height, width)))?;
         }
-        let dx = convolve(Weight::backward(&weight, outputs, inputs), None, &y, maps);
+        let dx = convolve(Weight::new(&weight, outputs, inputs, true), None, &y, maps);
         let (turned, none) = (turned(&weight, outputs, inputs), vec![0.0; inputs]);
         let largest = y.iter().fold(1f32, |largest, y| largest.max(y.abs()));
         for (y, dx) in y.chunks(to).zip(dx.chunks(from)) {
@@ -75,7 +75,7 @@ proptest! {
 #[test]
 fn an_image_does_not_see_its_neighbours() {
     let weight = random_values(5, 24 * 40 * 9);
-    let weight = Weight::forward(&weight, 24, 40);
+    let weight = Weight::new(&weight, 24, 40, false);
     let maps = |images| Maps {
         images,
         height: 10,

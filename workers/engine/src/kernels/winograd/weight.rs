@@ -12,8 +12,8 @@ const TAPS: usize = 9;
 
 /// Weights (outputs, inputs, 3, 3) as the file has them, and which convolution they are used for.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::kernels) struct Weight<'a> {
-    values: &'a [f32],
+pub(in crate::kernels) struct Weight<'a, T> {
+    values: &'a [T],
     /// Channels of what comes out and goes in.
     pub(super) outputs: usize,
     pub(super) inputs: usize,
@@ -21,24 +21,19 @@ pub(in crate::kernels) struct Weight<'a> {
     turned: bool,
 }
 
-impl<'a> Weight<'a> {
-    /// The convolution itself.
-    pub(in crate::kernels) fn forward(values: &'a [f32], outputs: usize, inputs: usize) -> Self {
+impl<'a, T: Copy + Into<f32>> Weight<'a, T> {
+    /// The convolution itself or, `turned`, that of the gradient. `outputs` and `inputs` are those of the file.
+    pub(in crate::kernels) fn new(values: &'a [T], outputs: usize, inputs: usize, turned: bool) -> Self {
+        let (outputs, inputs) = if turned {
+            (inputs, outputs)
+        } else {
+            (outputs, inputs)
+        };
         Self {
             values,
             outputs,
             inputs,
-            turned: false,
-        }
-    }
-
-    /// The convolution of the gradient.
-    pub(in crate::kernels) fn backward(values: &'a [f32], outputs: usize, inputs: usize) -> Self {
-        Self {
-            values,
-            outputs: inputs,
-            inputs: outputs,
-            turned: true,
+            turned,
         }
     }
 
@@ -95,11 +90,12 @@ impl<'a> Weight<'a> {
             for (input, values) in values.chunks_mut(ROWS).enumerate() {
                 for (row, value) in values[..self.outputs - first_output].iter_mut().enumerate() {
                     let (output, input) = (first_output + row, first + input);
-                    *value = if self.turned {
-                        self.values[(input * self.outputs + output) * TAPS + TAPS - 1 - tap]
+                    let at = if self.turned {
+                        (input * self.outputs + output) * TAPS + TAPS - 1 - tap
                     } else {
-                        self.values[(output * self.inputs + input) * TAPS + tap]
+                        (output * self.inputs + input) * TAPS + tap
                     };
+                    *value = self.values[at].into();
                 }
             }
         }

@@ -1,0 +1,80 @@
+//! An operator whose weight is bfloat16 computes what the one in f32 does, where no operand loses anything by rounding.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use candle_core::{DType, Tensor};
+
+use super::super::both_paths::{assert_close, random};
+use super::super::conv2d::FrozenConv2d;
+use super::super::linear::FrozenLinear;
+use super::super::op::{FrozenOp, apply};
+use super::super::{Conv2dGeometry, conv2d, linear};
+
+fn rounded(seed: u32, shape: &[usize]) -> Tensor {
+    let values = random(seed, shape).to_dtype(DType::BF16).unwrap();
+    values.to_dtype(DType::F32).unwrap()
+}
+
+fn check<F: FrozenOp>(shape: &[usize], weight: &Tensor, op: impl Fn(Tensor) -> F) {
+    let x = rounded(1, shape);
+    let half = || op(weight.to_dtype(DType::BF16).unwrap());
+    let wide = || op(weight.clone());
+    let y = apply(&x, wide()).unwrap();
+    assert_close(&apply(&x, half()).unwrap(), &y, F::NAME);
+    let dy = rounded(2, y.dims());
+    let wanted = wide().cpu_gradient(&x, &dy).unwrap();
+    assert_close(&half().cpu_gradient(&x, &dy).unwrap(), &wanted, F::NAME);
+}
+
+#[test]
+fn linear_maps() {
+    for (rows, inputs, outputs) in [(1, 1, 1), (5, 7, 3), (50, 33, 20), (200, 8, 9)] {
+        let (weight, bias) = (rounded(3, &[outputs, inputs]), random(4, &[outputs]));
+        for bias in [None, Some(bias)] {
+            check(&[rows, inputs], &weight, |weight| FrozenLinear {
+                weight,
+                bias: bias.clone(),
+            });
+        }
+    }
+}
+
+#[test]
+fn convolutions() {
+    for (kernel, stride, padding) in [(1, 1, 0), (3, 1, 1), (3, 2, 1), (3, 2, 0), (2, 2, 0)] {
+        let (weight, bias) = (rounded(5, &[19, 17, kernel, kernel]), random(6, &[19]));
+        let geometry = Conv2dGeometry { stride, padding };
+        // The last is large enough for Winograd's way, whose products are f32.
+        for shape in [[2, 17, 6, 7], [1, 17, 5, 4], [1, 17, 9, 8]] {
+            check(&shape, &weight, |weight| FrozenConv2d {
+                weight,
+                bias: Some(bias.clone()),
+                geometry,
+            });
+        }
+    }
+}
+
+#[test]
+fn no_rows_are_no_trouble() {
+    let weight = rounded(7, &[3, 5]).to_dtype(DType::BF16).unwrap();
+    let y = linear(&random(8, &[0, 5]), &weight, None).unwrap();
+    assert_eq!(y.dims(), [0, 3]);
+}
+
+/// What is beside an image, or a row, is not seen in its numbers.
+#[test]
+fn a_batch_is_its_parts() {
+    let weight = rounded(9, &[24, 16, 3, 3]).to_dtype(DType::BF16).unwrap();
+    let geometry = Conv2dGeometry {
+        stride: 2,
+        padding: 1,
+    };
+    let x = random(10, &[3, 16, 7, 9]);
+    let together = conv2d(&x, &weight, None, geometry).unwrap();
+    for image in 0..3 {
+        let alone = conv2d(&x.narrow(0, image, 1).unwrap(), &weight, None, geometry).unwrap();
+        let among = together.narrow(0, image, 1).unwrap();
+        let values = |t: Tensor| t.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        assert_eq!(values(alone), values(among), "{image}");
+    }
+}
