@@ -33,6 +33,7 @@ pub(crate) fn settings(raw: &RawManifest, found: &mut Vec<Finding>) -> Settings 
         base: BaseModel {
             model: raw.base.model.clone(),
             variant: raw.base.variant.clone(),
+            precision: raw.base.precision,
         },
         concepts,
         concepts_from,

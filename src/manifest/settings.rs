@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{ConceptId, MethodId, PromptSetId};
 use crate::job::Resources;
-use crate::spec::{MethodSpec, PromptSpec, SamplingSpec};
+use crate::spec::{MethodSpec, Precision, PromptSpec, SamplingSpec};
 
 /// One point of the matrix with its settings.
 #[derive(Clone, Debug)]
@@ -85,6 +85,8 @@ pub struct BaseModel {
     pub model: String,
     /// `fp16` and the like; `None` for the plain files.
     pub variant: Option<String>,
+    /// What the frozen U-Net is kept in; `None` for what its files hold, and on a CPU f32.
+    pub precision: Option<Precision>,
 }
 
 /// Whether something lives. Prompt sets choose by it.

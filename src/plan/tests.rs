@@ -193,7 +193,7 @@ fn keys_are_pinned() {
 fn each_field_invalidates_the_stages_that_read_it() {
     use Stage::{Sample, Score, Train};
     let guidance = ("images_per_prompt: 2", "images_per_prompt: 2, guidance: 5");
-    let cases: [((&str, &str), &[Stage]); 12] = [
+    let cases: [((&str, &str), &[Stage]); 13] = [
         (
             ("name: tests", "name: tests\ndescription: other\nlabels: {a: b}"),
             &[],
@@ -229,6 +229,10 @@ fn each_field_invalidates_the_stages_that_read_it() {
             &[Train, Sample, Score],
         ),
         (("variant: fp16", "variant: bf16"), &[Train, Sample, Score]),
+        (
+            ("variant: fp16", "variant: fp16, precision: bf16"),
+            &[Train, Sample, Score],
+        ),
         (("methods:", "train_seed: 1\nmethods:"), &[Train, Sample, Score]),
     ];
     let before = planned(MANIFEST);
@@ -301,6 +305,26 @@ fn points_share_what_they_do_not_change() {
     assert!(labels.contains("vico@seed=1/cat/train"), "{labels:?}");
     assert!(labels.contains("vico@guidance=3,seed=0/cat/score"), "{labels:?}");
     assert_eq!(labels.len(), plan.jobs.len());
+}
+
+/// Whatever the base model draws or teaches is kept apart; what is not asked for is not in a key.
+#[test]
+fn precisions_have_jobs_of_their_own() {
+    let prior = with(
+        "vico: {method: vico",
+        "dreambooth: {method: dreambooth, prior: {}}\n  vico: {method: vico",
+    );
+    let one = planned(&prior);
+    let both = planned(&format!("{prior}matrix: {{base.precision: [f32, bf16]}}\n"));
+    let jobs = |plan: &Plan, stage| plan.jobs.values().filter(|job| job.stage() == stage).count();
+    for stage in [Stage::ClassImages, Stage::Train, Stage::Sample] {
+        assert_eq!(
+            (jobs(&one, stage) > 0, jobs(&both, stage)),
+            (true, 2 * jobs(&one, stage)),
+            "{stage}"
+        );
+    }
+    assert!(both.jobs.keys().all(|key| !one.jobs.contains_key(key)));
 }
 
 #[test]

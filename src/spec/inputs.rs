@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
@@ -72,6 +73,20 @@ pub struct ModelInputs {
     pub identity: Digest,
     /// `fp16` and the like; `None` for the plain files.
     pub variant: Option<String>,
+    /// What a base model's U-Net is kept in; `None` for what its files hold, and on a CPU f32.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub precision: Option<Precision>,
+}
+
+/// What the frozen matrices of a U-Net are kept in, and what they are multiplied with is rounded to. What is trained is f32, and
+/// so are sums and, between operators, activations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Precision {
+    /// 24 significant bits.
+    F32,
+    /// 8 significant bits: half the memory, and faster where the hardware knows it.
+    Bf16,
 }
 
 /// One reference image by content.

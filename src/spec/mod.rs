@@ -8,8 +8,8 @@ mod sampling;
 mod sources;
 
 pub use inputs::{
-    ClassImagesInputs, ConceptInputs, EvaluatorInputs, ImageInput, JobInputs, ModelInputs, SampleInputs,
-    ScoreInputs, TrainInputs,
+    ClassImagesInputs, ConceptInputs, EvaluatorInputs, ImageInput, JobInputs, ModelInputs, Precision,
+    SampleInputs, ScoreInputs, TrainInputs,
 };
 pub use method::{
     BaseModelSettings, CustomDiffusionSettings, DreamboothSettings, LoraSettings, LoraTarget, MethodName,

@@ -41,6 +41,7 @@ fn inputs() -> JobInputs {
     let model = ModelInputs {
         identity: Digest::of(b"model"),
         variant: None,
+        precision: None,
     };
     JobInputs::Score(ScoreInputs {
         algorithm: 1,

@@ -23,6 +23,7 @@ pub(crate) use running::{RawDemand, RawResources, RawRetry};
 pub(crate) use sampling::RawSampling;
 
 use super::settings::Scheduling;
+use crate::spec::Precision;
 
 /// A sweep: concepts × methods × matrix points, drawn and scored alike.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -107,6 +108,9 @@ pub(crate) struct RawBase {
     /// Which set of weight files, e.g. `fp16`; the plain files without.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub variant: Option<String>,
+    /// What the frozen U-Net is kept in; without, on a GPU what its files hold, and on a CPU f32.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub precision: Option<Precision>,
 }
 
 /// Where relative locations start.

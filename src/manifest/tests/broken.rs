@@ -112,6 +112,8 @@ reports! {
     a_web_address: with("/models/sd", "https://huggingface.co/CompVis/stable-diffusion-v1-4");
     a_secret_in_a_location: with("/models/sd", "s3://key:secret@bucket/sd");
 
+    a_precision_that_is_a_variant: with("/models/sd", "/models/sd, precision: fp16");
+
     an_axis_that_is_misspelt: appended("matrix: {sampling.guidence: [3.0, 5.0]}");
     an_axis_that_is_a_section: appended("matrix: {sampling.seeds: [1, 2]}");
     an_axis_that_changes_nothing: appended("matrix: {retry.attempts: [1, 2]}");
@@ -123,7 +125,7 @@ reports! {
 
     many_mistakes_at_once: "version: 1
 name: my sweep
-base: {model: /models/sd, precision: fp16}
+base: {model: /models/sd, dtype: fp16}
 concepts:
   duck: {images: duck/, class: rubber duck, kind: living}
   cat: {image: cat/, class: cat}

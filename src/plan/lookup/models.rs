@@ -19,7 +19,10 @@ impl Lookup<'_> {
             Some(needs) => Some(self.evaluators(&needs)?),
         };
         Some(Models {
-            base,
+            base: ModelInputs {
+                precision: settings.base.precision,
+                ..base
+            },
             base_source,
             evaluators,
         })
@@ -68,6 +71,7 @@ impl Lookup<'_> {
             ModelInputs {
                 identity,
                 variant: variant.cloned(),
+                precision: None,
             },
             Arc::clone(source),
         ))

@@ -4,8 +4,8 @@ use vico::ids::JobKey;
 use vico::job::{Stage, output_names};
 use vico::spec::{
     BaseModelSettings, CustomDiffusionSettings, DreamboothSettings, JobInputs, LoraSettings, MethodSpec,
-    PriorSettings, PromptSpec, SampleInputs, SamplingSpec, Sources, TextualInversionSettings, TrainInputs,
-    algorithm,
+    ModelInputs, Precision, PriorSettings, PromptSpec, SampleInputs, SamplingSpec, Sources,
+    TextualInversionSettings, TrainInputs, algorithm,
 };
 
 use crate::pipeline::{SIZE, caption, class_images_job, done, read, real_engine};
@@ -59,9 +59,13 @@ fn sources() -> Sources {
 }
 
 async fn train_job(bench: &Bench, method: &MethodSpec, class_images: JobKey) -> JobKey {
+    train_job_on(tiny::base().0, bench, method, class_images).await
+}
+
+async fn train_job_on(base: ModelInputs, bench: &Bench, method: &MethodSpec, class_images: JobKey) -> JobKey {
     let inputs = TrainInputs {
         algorithm: algorithm::TRAIN,
-        base: tiny::base().0,
+        base,
         concept: concept(tiny::photos(bench).await),
         method: method.clone(),
         class_images: method.prior().map(|_| class_images),
@@ -156,4 +160,26 @@ async fn a_training_sees_its_class_images() {
         worker.stop().await;
     }
     assert_ne!(adapters[0], adapters[1]);
+}
+
+/// One worker and one engine, which loads the base model anew for the other precision.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_training_computes_in_the_precision_asked_for() {
+    let bench = Bench::new().await;
+    let worker = bench.start("w1", &real_engine());
+    let class_images = class_images_job(&bench, 5).await;
+    let method = MethodSpec::Vico(settings(2, 2));
+    let mut adapters = Vec::new();
+    for precision in [None, Some(Precision::F32), Some(Precision::Bf16)] {
+        let base = ModelInputs {
+            precision,
+            ..tiny::base().0
+        };
+        let train = train_job_on(base, &bench, &method, class_images).await;
+        let trained = done(&bench, train, Stage::Train).await;
+        adapters.push(trained.outputs[output_names::ADAPTER].digest);
+    }
+    assert_eq!(adapters[0], adapters[1]);
+    assert_ne!(adapters[0], adapters[2]);
+    worker.stop().await;
 }

@@ -19,10 +19,11 @@ mod train;
 use candle_core::Device;
 use vico::digest::Digest;
 use vico::job::{Failure, FailureClass};
-use vico::spec::{EvaluatorInputs, ModelInputs, algorithm};
+use vico::spec::{EvaluatorInputs, ModelInputs, Precision, algorithm};
 use vico_engine::base_model::BaseModel;
 use vico_engine::image::{Limits, Rgb8, decode, is_turned};
 use vico_engine::metrics::Evaluators;
+use vico_engine::weights;
 
 use super::{Ended, Engine, ModelFolder, NamedBytes, ScoreWork, StageWork, Watch, Work};
 use crate::device::ComputeDevice;
@@ -73,7 +74,9 @@ impl CandleEngine {
                 "loading the base model {}",
                 folder.model.identity.short()
             ));
-            let loaded = BaseModel::load(&folder.path, folder.model.variant.as_deref(), &self.device);
+            let precision = folder.model.precision.map(precision);
+            let variant = folder.model.variant.as_deref();
+            let loaded = BaseModel::load_in(precision, &folder.path, variant, &self.device);
             let loaded = loaded.map_err(|error| failure("loading the base model", error))?;
             self.base = Some((folder.model.clone(), loaded));
         }
@@ -143,6 +146,13 @@ impl Engine for CandleEngine {
             .iter()
             .flat_map(|(models, _)| models.models().map(|model| model.identity));
         base.chain(evaluators).collect()
+    }
+}
+
+fn precision(asked: Precision) -> weights::Precision {
+    match asked {
+        Precision::F32 => weights::Precision::F32,
+        Precision::Bf16 => weights::Precision::Bf16,
     }
 }
 

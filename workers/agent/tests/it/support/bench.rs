@@ -165,6 +165,7 @@ pub fn model(folder: &Path, files: &[&str]) -> (ModelInputs, Arc<ModelSource>) {
         ModelInputs {
             identity,
             variant: None,
+            precision: None,
         },
         Arc::new(source),
     )
