@@ -9,7 +9,7 @@ use candle_core::{Device, Tensor};
 use proptest::prelude::*;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
-use vico_engine::image::resample::{Filter, resize, short_side_crop};
+use vico_engine::image::resample::{Filter, resize, resize_square, short_side_crop};
 use vico_engine::image::{
     Error, Exif, Limits, Rgb8, decode, decode_with, from_tensor, is_turned, to_unit_range,
 };
@@ -61,6 +61,26 @@ fn transform(picture: &Rgb8, rule: &str) -> Rgb8 {
         "short256_crop224" => short_side_crop(picture, 256, 224, Filter::Bicubic).unwrap(),
         "short224_crop224" => short_side_crop(picture, 224, 224, Filter::Bicubic).unwrap(),
         other => panic!("unknown rule {other}"),
+    }
+}
+
+/// A square of a resized picture is what the whole has there.
+#[test]
+fn a_square_is_part_of_the_whole() {
+    let bytes: Vec<u8> = (0..3 * 37 * 23_u32).map(|i| (i * 7919 % 251) as u8).collect();
+    let picture = Rgb8::new(37, 23, bytes).unwrap();
+    for (width, height) in [(37, 23), (50, 31), (16, 90)] {
+        let whole = resize(&picture, width, height, Filter::Bilinear);
+        for (left, top) in [(0, 0), (5, 9), (width - 12, height - 12)] {
+            if left + 12 > width || top + 12 > height {
+                continue;
+            }
+            let square = resize_square(&picture, (width, height), (left, top), 12, Filter::Bilinear);
+            for row in 0..12 {
+                let from = 3 * ((top + row) * width + left);
+                assert_eq!(square.data()[36 * row..][..36], whole.data()[from..][..36]);
+            }
+        }
     }
 }
 

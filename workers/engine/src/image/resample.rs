@@ -43,6 +43,35 @@ pub fn resize(picture: &Rgb8, width: usize, height: usize, filter: Filter) -> Rg
     )
 }
 
+/// What [`resize`] makes of a picture, of which only a square is computed: `size` columns and rows from `left` and `top` on.
+///
+/// # Panics
+/// The square does not lie in the resized picture.
+#[must_use]
+pub fn resize_square(
+    picture: &Rgb8,
+    (width, height): (usize, usize),
+    (left, top): (usize, usize),
+    size: usize,
+    filter: Filter,
+) -> Rgb8 {
+    assert!(
+        left + size <= width && top + size <= height,
+        "a square outside the picture"
+    );
+    let columns = Pass {
+        from: picture.width(),
+        to: width,
+        window: left..left + size,
+    };
+    let rows = Pass {
+        from: picture.height(),
+        to: height,
+        window: top..top + size,
+    };
+    run(picture, &columns, &rows, filter)
+}
+
 /// Resizes so that the short side becomes `short`, then cuts a `crop` x `crop` square out of the middle.
 ///
 /// The long side is truncated, the offsets are rounded with halves to even, as torchvision's

@@ -3,7 +3,7 @@
 use candle_core::{DType, Device, Result, Tensor};
 
 use crate::diffusion::NoiseStream;
-use crate::image::resample::{Filter, resize};
+use crate::image::resample::{Filter, resize, resize_square};
 use crate::image::{Rgb8, to_unit_range};
 
 /// A method's way of looking.
@@ -90,9 +90,10 @@ fn cropped(picture: &Rgb8, size: usize, draws: &mut NoiseStream, device: &Device
     let short = width.min(height);
     // torchvision's rule: the long side is truncated.
     let (width, height) = (size * width / short, size * height / short);
-    let pixels = to_unit_range(&resize(picture, width, height, Filter::Bilinear), device)?;
     let (top, left) = (draws.below(height - size + 1), draws.below(width - size + 1));
-    pixels.narrow(1, top, size)?.narrow(2, left, size)?.contiguous()
+    // Only the square is computed: a very long, thin picture costs no more than another.
+    let square = resize_square(picture, (width, height), (left, top), size, Filter::Bilinear);
+    to_unit_range(&square, device)
 }
 
 /// diffusers `train_custom_diffusion.py:210-281`.
