@@ -11,6 +11,8 @@ use tokio_util::sync::CancellationToken;
 use vico::store::Store;
 use vico_coord::{Config, Coordinator, Parts};
 
+/// How long an engine may give no sign of life.
+const PATIENCE: Duration = Duration::from_hours(2);
 /// How long jobs may take to save what they have.
 const GRACE: Duration = Duration::from_secs(25);
 
@@ -122,6 +124,7 @@ fn worker_config(url: &str, store: &Store, settings: WorkerSettings) -> vico_wor
         name: "local".parse().expect("it is a word of letters"),
         http: None,
         traces: vico::traces::Traces::default(),
+        patience: PATIENCE,
         grace: GRACE,
     }
 }

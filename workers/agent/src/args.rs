@@ -42,6 +42,9 @@ pub(crate) struct Args {
     /// How log lines are written.
     #[arg(long, value_enum, default_value_t, env = "VICO_LOG_FORMAT")]
     pub(crate) log_format: LogFormat,
+    /// An attempt whose engine does no train step, denoise step or picture for so long has failed.
+    #[arg(long, default_value = "2h", value_parser = humantime::parse_duration)]
+    patience: Duration,
     /// How long jobs may take to save what they have when the worker is told to stop.
     #[arg(long, default_value = "25s", value_parser = humantime::parse_duration)]
     grace: Duration,
@@ -69,6 +72,7 @@ impl Args {
             name: name.parse().context("--name")?,
             http: self.http,
             traces: Traces::default(),
+            patience: self.patience,
             grace: self.grace,
         })
     }

@@ -5,14 +5,16 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use vico::job::{BlobRef, Completion, FailedAttempt, Failure};
 use vico::protocol::{ClientError, RefusalKind};
 
-use crate::engine::{Ended, EngineThread, Watch, Work};
-use crate::failure::internal;
+use crate::engine::{Ended, Watch, Work};
+use crate::failure::{internal, timeout};
 use crate::lease::Lease;
 use crate::meters::Outcome;
+use crate::slots::Slot;
 use crate::worker::Worker;
 use crate::{checkpoints, prepare, upload};
 
@@ -25,28 +27,34 @@ enum Ending {
     Made(Outputs),
     /// It cannot go on.
     Failed(Failure),
+    /// The engine gives no sign of life.
+    Hung,
     /// The worker must leave; a train job has saved where it was.
     Left,
     /// Somebody else has the job now or has done it, or nobody wants it any more.
     Lost,
 }
 
-/// Does the job under `lease` on the engine of slot `slot`, and tells the coordinator how it went.
-pub async fn run(worker: &Worker, lease: Arc<Lease>, slot: u32, engine: &EngineThread) {
+/// Does the job under `lease` on the engine of `slot`, and tells the coordinator how it went.
+pub async fn run(worker: &Worker, lease: Arc<Lease>, slot: &mut Slot) {
     worker.meters.attempt_begins();
-    let ending = work(worker, &lease, slot, engine).await;
+    let ending = work(worker, &lease, slot).await;
     let ending = if lease.is_lost() { Ending::Lost } else { ending };
     let outcome = match ending {
         Ending::Made(outputs) => complete(worker, &lease, outputs).await,
         Ending::Failed(failure) => fail(worker, &lease, failure).await,
+        Ending::Hung => {
+            slot.replace_engine();
+            fail(worker, &lease, timeout(worker.patience)).await
+        }
         Ending::Left => release(worker, &lease).await,
-        Ending::Lost => give_up(),
+        Ending::Lost => settle(worker, &lease).await,
     };
     worker.meters.attempt_ended(outcome);
     worker.link.leases().forget(lease.grant.lease);
 }
 
-async fn work(worker: &Worker, lease: &Arc<Lease>, slot: u32, engine: &EngineThread) -> Ending {
+async fn work(worker: &Worker, lease: &Arc<Lease>, slot: &Slot) -> Ending {
     let prepared = tokio::select! {
         biased;
         () = lease.lost() => return Ending::Lost,
@@ -54,34 +62,45 @@ async fn work(worker: &Worker, lease: &Arc<Lease>, slot: u32, engine: &EngineThr
         prepared = worker.tracer.part("fetch", &lease.grant, prepare::work(worker, lease)) => prepared,
     };
     match prepared {
-        Ok(work) => compute(worker, lease, slot, engine, work).await,
+        Ok(work) => {
+            lease.sign();
+            tokio::select! {
+                ending = compute(worker, lease, slot, work) => ending,
+                () = silence(lease, worker.patience) => Ending::Hung,
+            }
+        }
         Err(failure) => Ending::Failed(failure),
     }
 }
 
 /// Computes while outputs and checkpoints are uploaded as they come.
-async fn compute(
-    worker: &Worker,
-    lease: &Arc<Lease>,
-    slot: u32,
-    engine: &EngineThread,
-    work: Work,
-) -> Ending {
+async fn compute(worker: &Worker, lease: &Arc<Lease>, slot: &Slot, work: Work) -> Ending {
     let (watch, watched) = Watch::new(Arc::clone(lease), worker.leave.clone(), worker.meters.clone());
     let (report, outputs, ()) = tokio::join!(
         worker
             .tracer
-            .part("compute", &lease.grant, engine.execute(work, watch)),
+            .part("compute", &lease.grant, slot.engine.execute(work, watch)),
         worker
             .tracer
             .part("store", &lease.grant, upload::outputs(worker, watched.outputs)),
         checkpoints::store(worker, lease, watched.checkpoints),
     );
-    worker.at_hand.set_loaded(slot, report.loaded);
+    worker.at_hand.set_loaded(slot.number, report.loaded);
     match (report.ended, outputs) {
         (Err(failure), _) | (Ok(_), Err(failure)) => Ending::Failed(failure),
         (Ok(Ended::Finished), Ok(outputs)) => Ending::Made(outputs),
         (Ok(Ended::Stopped), Ok(_)) => Ending::Left,
+    }
+}
+
+/// Resolves when the engine has given no sign of life for so long.
+async fn silence(lease: &Lease, patience: Duration) {
+    loop {
+        let Some(left) = patience.checked_sub(lease.silent_for()) else {
+            return;
+        };
+        // Never exactly over: a little more than what is left.
+        tokio::time::sleep(left + Duration::from_millis(1)).await;
     }
 }
 
@@ -99,19 +118,18 @@ async fn complete(worker: &Worker, lease: &Lease, outputs: Outputs) -> Outcome {
         async move { client.complete(completion).await }
     });
     let answer = tokio::select! {
-        () = lease.lost() => return Outcome::Lost,
+        // The commit may be what ended it: a renewal can be answered before the commit is.
+        () = lease.lost() => return settle(worker, lease).await,
         answer = worker.tracer.part("commit", &lease.grant, ask) => answer,
     };
     match answer {
         Ok(()) => {
             tracing::info!(outputs = completion.outputs.len(), "job done");
-            worker.at_hand.note(lease.grant.job.0);
-            checkpoints::clear(worker, lease.grant.job).await;
-            Outcome::Done
+            done(worker, lease).await
         }
         Err(error) if is_stale(&error) => {
             lease.lose(&error.to_string());
-            Outcome::Lost
+            settle(worker, lease).await
         }
         Err(error) => {
             let failure = internal(format!("the coordinator does not commit the outputs: {error}"));
@@ -154,9 +172,32 @@ async fn release(worker: &Worker, lease: &Lease) -> Outcome {
     Outcome::Left
 }
 
-fn give_up() -> Outcome {
-    tracing::info!("attempt given up: its lease is lost");
-    Outcome::Lost
+async fn done(worker: &Worker, lease: &Lease) -> Outcome {
+    worker.at_hand.note(lease.grant.job.0);
+    checkpoints::clear(worker, lease.grant.job).await;
+    Outcome::Done
+}
+
+/// What an attempt without a lease came to. The job's receipt, if there is one, may be its own; in any case checkpoints are
+/// needed no more then.
+async fn settle(worker: &Worker, lease: &Lease) -> Outcome {
+    let receipt = match worker.store.receipt(lease.grant.job).await {
+        Ok(receipt) => receipt,
+        Err(error) => {
+            tracing::warn!(%error, "whether the job has a receipt is not known");
+            None
+        }
+    };
+    match receipt {
+        Some(receipt) if receipt.lease == lease.grant.lease => done(worker, lease).await,
+        found => {
+            tracing::info!("attempt given up: its lease is lost");
+            if found.is_some() {
+                checkpoints::clear(worker, lease.grant.job).await;
+            }
+            Outcome::Lost
+        }
+    }
 }
 
 fn is_stale(error: &ClientError) -> bool {

@@ -27,6 +27,8 @@ pub struct Config {
     pub http: Option<SocketAddr>,
     /// Where parts of attempts are told of.
     pub traces: Traces,
+    /// How long an engine may give no sign of life.
+    pub patience: Duration,
     /// How long to wait for jobs to save what they have when the worker must leave.
     pub grace: Duration,
 }

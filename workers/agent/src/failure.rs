@@ -1,6 +1,7 @@
 //! Errors of this package's own as failures of an attempt. What the engine reports is classified in `engine::candle`.
 
 use std::error::Error;
+use std::time::Duration;
 
 use vico::job::{Failure, FailureClass};
 use vico::store;
@@ -36,6 +37,15 @@ pub(crate) fn of_cache(error: cache::Error) -> Failure {
 pub(crate) fn invalid(message: String) -> Failure {
     let class = FailureClass::InvalidInput;
     Failure { class, message }
+}
+
+/// The engine hangs.
+pub(crate) fn timeout(patience: Duration) -> Failure {
+    let patience = humantime::format_duration(patience);
+    Failure {
+        class: FailureClass::Timeout,
+        message: format!("the engine gave no sign of life for {patience} (`vico-worker --patience`)"),
+    }
 }
 
 /// This program is wrong.

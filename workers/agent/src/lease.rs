@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 use vico::ids::LeaseId;
@@ -18,6 +19,8 @@ pub struct Lease {
     /// What the coordinator granted.
     pub grant: Grant,
     pending: Mutex<Pending>,
+    /// When whoever does the job last said or asked something.
+    sign: Mutex<Instant>,
     lost: CancellationToken,
     reason: OnceLock<String>,
 }
@@ -36,6 +39,7 @@ impl Lease {
         Arc::new(Self {
             grant,
             pending: Mutex::default(),
+            sign: Mutex::new(Instant::now()),
             lost: CancellationToken::new(),
             reason: OnceLock::new(),
         })
@@ -65,6 +69,16 @@ impl Lease {
     /// Resolves when the lease is no longer good.
     pub fn lost(&self) -> WaitForCancellationFuture<'_> {
         self.lost.cancelled()
+    }
+
+    /// Notes that whoever does the job is alive.
+    pub fn sign(&self) {
+        *lock(&self.sign) = Instant::now();
+    }
+
+    /// How long there was no sign of life.
+    pub fn silent_for(&self) -> Duration {
+        lock(&self.sign).elapsed()
     }
 
     /// Sets how far the attempt is.

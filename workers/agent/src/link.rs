@@ -4,11 +4,11 @@
 //! again with what it still holds before it says anything else; what was taken away meanwhile is stopped.
 
 use std::future::Future;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use vico::ids::LeaseId;
-use vico::job::{Introduction, Release, Session, Welcome};
+use vico::job::{Introduction, Release, Renewal, Renewed, Session, Welcome};
 use vico::protocol::{ClientError, LeasesClient, RefusalKind};
 
 use crate::backoff::Backoff;
@@ -22,6 +22,8 @@ pub struct Link {
     leases: Leases,
     /// The last answer to a registration. Locked while registering, so that one does it and the others wait.
     welcome: tokio::sync::Mutex<Welcome>,
+    /// How long leases live, in milliseconds; apart from `welcome`, since renewals must not wait for a registration.
+    lease_ttl: AtomicU64,
     registered: AtomicBool,
 }
 
@@ -50,6 +52,7 @@ impl Link {
             client,
             introduction,
             leases,
+            lease_ttl: AtomicU64::new(millis(welcome.lease_ttl)),
             welcome: tokio::sync::Mutex::new(welcome),
             registered: AtomicBool::new(true),
         })
@@ -61,8 +64,8 @@ impl Link {
     }
 
     /// How often to renew: three times before a lease runs out.
-    pub async fn renew_interval(&self) -> Duration {
-        self.welcome.lock().await.lease_ttl / 3
+    pub fn renew_interval(&self) -> Duration {
+        Duration::from_millis(self.lease_ttl.load(Ordering::SeqCst)) / 3
     }
 
     /// The leases that registrations are about.
@@ -93,6 +96,22 @@ impl Link {
         .await
     }
 
+    /// Renews leases. It waits for no registration that is under way, which is answered only once the journal can be written:
+    /// a coordinator that knows the session takes renewals at any time.
+    ///
+    /// # Errors
+    /// As the client says; a session unknown to the coordinator is dealt with here.
+    pub async fn renew(&self, renewal: &Renewal) -> Result<Renewed, ClientError> {
+        match self.client.renew(renewal.clone()).await {
+            Err(error) if is_unknown_session(&error) => {
+                self.registered.store(false, Ordering::SeqCst);
+                self.ensure_registered().await?;
+                self.client.renew(renewal.clone()).await
+            }
+            answer => answer,
+        }
+    }
+
     /// Asks once, after registering again if need be.
     ///
     /// # Errors
@@ -111,7 +130,8 @@ impl Link {
             }
             answer => answer,
         };
-        if answer.as_ref().is_err_and(ClientError::is_transient) {
+        // One that answers late, or that cannot write its journal, still knows the session.
+        if let Err(ClientError::Unreachable { .. }) = answer {
             self.registered.store(false, Ordering::SeqCst);
         }
         answer
@@ -153,6 +173,7 @@ impl Link {
             ..self.introduction.clone()
         };
         *welcome = self.client.register(introduction).await?;
+        self.lease_ttl.store(millis(welcome.lease_ttl), Ordering::SeqCst);
         for lease in &welcome.revoked {
             self.leases
                 .revoke(*lease, "no longer good when the worker came back");
@@ -160,6 +181,10 @@ impl Link {
         self.registered.store(true, Ordering::SeqCst);
         Ok(())
     }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn is_unauthenticated(error: &ClientError) -> bool {

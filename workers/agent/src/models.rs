@@ -86,10 +86,15 @@ impl Verified {
         }
         let (digest, _) = measure(&path).await.map_err(|error| unreadable(&error))?;
         if digest != file.digest {
+            // Another machine may have the file that was planned with.
             let path = path.display();
-            return Err(invalid(format!(
-                "the model file {path} has changed since the sweep was planned"
-            )));
+            let message = format!(
+                "the model file {path} on this machine is not the one that the sweep was planned with"
+            );
+            return Err(Failure {
+                class: FailureClass::Storage,
+                message,
+            });
         }
         self.0
             .lock()

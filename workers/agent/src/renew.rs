@@ -14,13 +14,13 @@ use crate::link::Link;
 /// again, and until then giving up would only lose work.
 pub async fn keep_alive(link: &Link, leave: &CancellationToken, stop: &CancellationToken) {
     let mut backoff = Backoff::default();
-    let mut pause = link.renew_interval().await;
+    let mut pause = link.renew_interval();
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(pause) => {}
         }
-        let interval = link.renew_interval().await;
+        let interval = link.renew_interval();
         pause = if let Some(renewed) = renew(link, interval).await {
             backoff = Backoff::default();
             obey(link, &renewed, leave);
@@ -37,11 +37,7 @@ async fn renew(link: &Link, limit: Duration) -> Option<Renewed> {
         session: link.session(),
         reports: link.leases().reports(),
     };
-    let ask = link.call(|client| {
-        let renewal = renewal.clone();
-        async move { client.renew(renewal).await }
-    });
-    match tokio::time::timeout(limit, ask).await {
+    match tokio::time::timeout(limit, link.renew(&renewal)).await {
         Ok(Ok(renewed)) => return Some(renewed),
         Ok(Err(error)) => tracing::warn!(%error, "leases not renewed"),
         Err(_) => tracing::warn!(?limit, "leases not renewed: the coordinator takes too long"),

@@ -11,12 +11,14 @@ use vico::job::{Acquire, DeviceFacts, Grant, Introduction, Session};
 use vico::protocol::{ClientError, LeasesClient};
 use vico::store::Store;
 
+use crate::at_hand::AtHand;
 use crate::backoff::Backoff;
 use crate::cache::Cache;
 use crate::engine::thread::MakeEngine;
 use crate::lease::{Lease, Leases};
 use crate::link::Link;
 use crate::meters::Meters;
+use crate::models::Verified;
 use crate::pages::Pages;
 use crate::slots::{Slot, Slots};
 use crate::tracer::Tracer;
@@ -50,15 +52,11 @@ pub async fn run(config: Config, parts: Parts, stop: CancellationToken) -> anyho
     };
     let opened = tokio::select! {
         () = stop.cancelled() => return Ok(()),
-        opened = open(&config, &parts, leave.clone()) => opened?,
+        opened = open(&config, &parts, meters, leave.clone()) => opened?,
     };
     let bucket = opened.link.welcome().await.bucket;
     let tracer = Tracer::new(config.traces.clone(), bucket);
-    let worker = Arc::new(Worker {
-        tracer,
-        meters,
-        ..opened
-    });
+    let worker = Arc::new(Worker { tracer, ..opened });
     let slots = Slots::start(config.slots, &parts.make_engine).context("cannot start an engine thread")?;
     let done = CancellationToken::new();
     let mut renewing = JoinSet::new();
@@ -76,7 +74,12 @@ pub async fn run(config: Config, parts: Parts, stop: CancellationToken) -> anyho
     Ok(())
 }
 
-async fn open(config: &Config, parts: &Parts, leave: CancellationToken) -> anyhow::Result<Worker> {
+async fn open(
+    config: &Config,
+    parts: &Parts,
+    meters: Meters,
+    leave: CancellationToken,
+) -> anyhow::Result<Worker> {
     let cache = Cache::open(&config.cache, config.cache_size)?;
     let introduction = Introduction {
         session: Session {
@@ -95,7 +98,17 @@ async fn open(config: &Config, parts: &Parts, leave: CancellationToken) -> anyho
         None => link.welcome().await.bucket,
     };
     let store = Store::open(&url).await.context("cannot use the bucket")?;
-    Ok(Worker::new(link, store, cache, leave))
+    Ok(Worker {
+        link,
+        store: store.witnessed(Arc::new(meters.traffic.clone())),
+        cache,
+        verified: Verified::default(),
+        at_hand: AtHand::default(),
+        tracer: Tracer::default(),
+        meters,
+        patience: config.patience,
+        leave,
+    })
 }
 
 /// Something no other start of any worker has.
@@ -152,7 +165,7 @@ async fn acquire(worker: &Worker, slots: &Slots) -> Result<Vec<(Grant, Slot)>, C
     Ok(grants.into_iter().zip(free).collect())
 }
 
-fn start(worker: &Arc<Worker>, grant: Grant, slot: Slot, attempts: &mut JoinSet<()>) {
+fn start(worker: &Arc<Worker>, grant: Grant, mut slot: Slot, attempts: &mut JoinSet<()>) {
     let span = tracing::info_span!(
         "attempt",
         sweep = %grant.sweep,
@@ -165,7 +178,7 @@ fn start(worker: &Arc<Worker>, grant: Grant, slot: Slot, attempts: &mut JoinSet<
     let lease = Lease::new(grant);
     worker.link.leases().add(&lease);
     let worker = Arc::clone(worker);
-    let doing = async move { attempt::run(&worker, lease, slot.number, &slot.engine).await };
+    let doing = async move { attempt::run(&worker, lease, &mut slot).await };
     attempts.spawn(doing.instrument(span));
 }
 

@@ -1,5 +1,6 @@
 //! The places for jobs, each with an engine of its own.
 
+use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -8,23 +9,26 @@ use crate::engine::EngineThread;
 use crate::engine::thread::MakeEngine;
 
 /// All places of a worker.
-#[derive(Debug)]
 pub struct Slots {
     /// As many permits as there are engines in `engines`.
     free: Arc<Semaphore>,
     engines: Engines,
+    start: Start,
 }
 
 type Engines = Arc<Mutex<Vec<(u32, EngineThread)>>>;
 
+/// Starts an engine thread for the slot of that number.
+type Start = Arc<dyn Fn(u32) -> io::Result<EngineThread> + Send + Sync>;
+
 /// A place taken. Dropping it frees it, whatever became of the attempt.
-#[derive(Debug)]
 pub struct Slot {
     /// Its number, from 0.
     pub number: u32,
     /// Its engine.
     pub engine: EngineThread,
     home: Engines,
+    start: Start,
     /// Dropped after the engine is back home.
     _permit: OwnedSemaphorePermit,
 }
@@ -34,14 +38,16 @@ impl Slots {
     ///
     /// # Errors
     /// The operating system gives no thread.
-    pub fn start(count: u32, make: &MakeEngine) -> std::io::Result<Self> {
+    pub fn start(count: u32, make: &MakeEngine) -> io::Result<Self> {
         let threads = rayon::current_num_threads() / count.max(1) as usize;
-        let helpers = threads.saturating_sub(1);
-        let engine = |slot| Ok((slot, EngineThread::start(slot, helpers, Arc::clone(make))?));
-        let engines: Vec<_> = (0..count).map(engine).collect::<std::io::Result<_>>()?;
+        let (helpers, make) = (threads.saturating_sub(1), Arc::clone(make));
+        let start: Start = Arc::new(move |slot| EngineThread::start(slot, helpers, Arc::clone(&make)));
+        let engine = |slot| Ok((slot, start(slot)?));
+        let engines: Vec<_> = (0..count).map(engine).collect::<io::Result<_>>()?;
         Ok(Self {
             free: Arc::new(Semaphore::new(engines.len())),
             engines: Arc::new(Mutex::new(engines)),
+            start,
         })
     }
 
@@ -62,8 +68,19 @@ impl Slots {
             number,
             engine,
             home: Arc::clone(&self.engines),
+            start: Arc::clone(&self.start),
             _permit: permit,
         })
+    }
+}
+
+impl Slot {
+    /// Leaves an engine that hangs to itself: its thread ends if it ever comes back.
+    pub fn replace_engine(&mut self) {
+        match (self.start)(self.number) {
+            Ok(engine) => self.engine = engine,
+            Err(error) => tracing::error!(%error, slot = self.number, "no thread for another engine"),
+        }
     }
 }
 

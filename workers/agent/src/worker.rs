@@ -1,6 +1,6 @@
 //! What all attempts of a worker share.
 
-use std::sync::Arc;
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 use vico::job::{BlobRef, Failure};
@@ -31,26 +31,13 @@ pub struct Worker {
     pub tracer: Tracer,
     /// What it counts.
     pub meters: Meters,
+    /// How long an engine may give no sign of life.
+    pub patience: Duration,
     /// Cancelled when the worker must leave.
     pub leave: CancellationToken,
 }
 
 impl Worker {
-    /// A worker with nothing at hand yet.
-    pub fn new(link: Link, store: Store, cache: Cache, leave: CancellationToken) -> Self {
-        let meters = Meters::default();
-        Self {
-            link,
-            store: store.witnessed(Arc::new(meters.traffic.clone())),
-            cache,
-            verified: Verified::default(),
-            at_hand: AtHand::default(),
-            tracer: Tracer::default(),
-            meters,
-            leave,
-        }
-    }
-
     /// A blob's bytes, by way of the cache unless the bucket is on this machine's disk anyway.
     ///
     /// # Errors

@@ -90,6 +90,7 @@ impl Watch {
 
     /// Says how far the job is.
     pub fn progress(&self, done: u64, of: u64, note: String) {
+        self.lease.sign();
         self.lease.set_progress(Progress { done, of, note });
     }
 
@@ -100,11 +101,13 @@ impl Watch {
 
     /// Adds a line to the attempt's log.
     pub fn log(&self, line: impl Into<String>) {
+        self.lease.sign();
         self.lease.log(line);
     }
 
-    /// Whether to stop; asked after every train step, denoise step and image.
+    /// Whether to stop; asked after every train step, denoise step and image. To ask is a sign of life.
     pub fn interrupt(&self) -> Option<Interrupt> {
+        self.lease.sign();
         if self.lease.is_lost() || self.outputs.is_closed() {
             Some(Interrupt::Abandon)
         } else if self.leave.is_cancelled() {

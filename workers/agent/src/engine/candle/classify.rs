@@ -1,7 +1,8 @@
 //! The engine's errors as failure classes.
 
 use vico::job::{Failure, FailureClass};
-use vico_engine::{Error, exchange, methods, weights};
+use vico_engine::diffusion::schedule;
+use vico_engine::{Error, exchange, methods, tensor_file, weights};
 
 use crate::failure::with_causes;
 
@@ -19,10 +20,12 @@ pub(super) fn failure(doing: &str, error: Error) -> Failure {
 
 fn class(error: &Error) -> FailureClass {
     match error {
-        Error::Tensor(error) | Error::Weights(weights::Error::Tensor(error)) => {
-            tensor_class(&error.to_string())
+        Error::Tensor(error)
+        | Error::Weights(weights::Error::Tensor(error))
+        | Error::TensorFile(tensor_file::Error::Tensor(error)) => tensor_class(&error.to_string()),
+        Error::Weights(weights::Error::Io { .. }) | Error::Schedule(schedule::Error::Io { .. }) => {
+            FailureClass::Storage
         }
-        Error::Weights(weights::Error::Io { .. }) => FailureClass::Storage,
         Error::Weights(_) | Error::Image(_) | Error::Tokenizer(_) | Error::Schedule(_) => {
             FailureClass::InvalidInput
         }

@@ -72,11 +72,16 @@ impl Bench {
             name: name.parse().unwrap(),
             http: None,
             traces: Traces::default(),
+            patience: Duration::from_mins(10),
             grace: Duration::from_secs(30),
         }
     }
 
     pub fn start(&self, name: &str, make_engine: &MakeEngine) -> Running {
+        Self::start_as(self.config(name), make_engine)
+    }
+
+    pub fn start_as(config: Config, make_engine: &MakeEngine) -> Running {
         let device = DeviceFacts {
             name: "cpu".to_owned(),
             ..DeviceFacts::default()
@@ -86,7 +91,7 @@ impl Bench {
             make_engine: Arc::clone(make_engine),
         };
         let stop = CancellationToken::new();
-        let task = tokio::spawn(session::run(self.config(name), parts, stop.clone()));
+        let task = tokio::spawn(session::run(config, parts, stop.clone()));
         Running { stop, task }
     }
 

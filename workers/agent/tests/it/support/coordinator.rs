@@ -85,6 +85,10 @@ struct State {
     revoked: Vec<RevokedLease>,
     drain: bool,
     silent: bool,
+    /// Registrations, and completions, are heard and not answered.
+    held: (bool, bool),
+    /// A registration is being held.
+    waits: bool,
 }
 
 #[derive(Clone, Default)]
@@ -160,6 +164,22 @@ impl StubCoordinator {
     /// Answers nothing any more, or answers again.
     pub fn set_silent(&self, silent: bool) {
         self.shared.lock().silent = silent;
+    }
+
+    /// Answers no registration, or answers again.
+    pub fn hold_registrations(&self, hold: bool) {
+        self.shared.lock().held.0 = hold;
+    }
+
+    pub async fn wait_for_a_held_registration(&self) {
+        while !self.shared.lock().waits {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// Hears completions without answering, or answers again.
+    pub fn hold_completions(&self, hold: bool) {
+        self.shared.lock().held.1 = hold;
     }
 
     pub fn ask_to_leave(&self) {
@@ -238,6 +258,10 @@ impl Leases for Shared {
         request: Request<pb::RegisterRequest>,
     ) -> Result<Response<pb::RegisterReply>, Status> {
         let worker: Introduction = read(request)?;
+        while self.lock().held.0 {
+            self.lock().waits = true;
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
         let mut state = self.lock();
         if state.silent {
             return Err(Status::unavailable("silent"));
@@ -295,10 +319,15 @@ impl Leases for Shared {
         request: Request<pb::CompleteRequest>,
     ) -> Result<Response<pb::CompleteReply>, Status> {
         let completion: Completion = read(request)?;
-        let mut state = self.known(&completion.session)?;
-        stale(&state, completion.lease)?;
-        state.good.remove(&completion.lease);
-        state.heard.completions.push(completion);
+        {
+            let mut state = self.known(&completion.session)?;
+            stale(&state, completion.lease)?;
+            state.good.remove(&completion.lease);
+            state.heard.completions.push(completion);
+        }
+        while self.lock().held.1 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
         Ok(Response::new(pb::CompleteReply {}))
     }
 

@@ -30,6 +30,8 @@ pub struct Script {
     pub pace: Duration,
     /// The train step at which it panics, once.
     pub panic_at: Option<u64>,
+    /// The train step at which it does nothing for some seconds, once.
+    pub hang_at: Option<u64>,
     /// The train step at which it runs out of memory, while nothing is halved.
     pub out_of_memory_at: Option<u64>,
 }
@@ -100,6 +102,9 @@ impl ScriptedEngine {
             !(first_time && self.script.panic_at == Some(step)),
             "scripted panic"
         );
+        if first_time && self.script.hang_at == Some(step) {
+            std::thread::sleep(Duration::from_secs(3));
+        }
         if work.memory_halvings == 0 && self.script.out_of_memory_at == Some(step) {
             let (class, message) = (FailureClass::OutOfMemory, "scripted".to_owned());
             return Err(Failure { class, message });
