@@ -27,8 +27,6 @@ enum Ending {
     Made(Outputs),
     /// It cannot go on.
     Failed(Failure),
-    /// The engine gives no sign of life.
-    Hung,
     /// The worker must leave; a train job has saved where it was.
     Left,
     /// Somebody else has the job now or has done it, or nobody wants it any more.
@@ -43,10 +41,6 @@ pub async fn run(worker: &Worker, lease: Arc<Lease>, slot: &mut Slot) {
     let outcome = match ending {
         Ending::Made(outputs) => complete(worker, &lease, outputs).await,
         Ending::Failed(failure) => fail(worker, &lease, failure).await,
-        Ending::Hung => {
-            slot.replace_engine();
-            fail(worker, &lease, timeout(worker.patience)).await
-        }
         Ending::Left => release(worker, &lease).await,
         Ending::Lost => settle(worker, &lease).await,
     };
@@ -54,23 +48,28 @@ pub async fn run(worker: &Worker, lease: Arc<Lease>, slot: &mut Slot) {
     worker.link.leases().forget(lease.grant.lease);
 }
 
-async fn work(worker: &Worker, lease: &Arc<Lease>, slot: &Slot) -> Ending {
+async fn work(worker: &Worker, lease: &Arc<Lease>, slot: &mut Slot) -> Ending {
     let prepared = tokio::select! {
         biased;
         () = lease.lost() => return Ending::Lost,
         () = worker.leave.cancelled() => return Ending::Left,
         prepared = worker.tracer.part("fetch", &lease.grant, prepare::work(worker, lease)) => prepared,
     };
-    match prepared {
-        Ok(work) => {
-            lease.sign();
-            tokio::select! {
-                ending = compute(worker, lease, slot, work) => ending,
-                () = silence(lease, worker.patience) => Ending::Hung,
-            }
-        }
-        Err(failure) => Ending::Failed(failure),
-    }
+    let work = match prepared {
+        Ok(work) => work,
+        Err(failure) => return Ending::Failed(failure),
+    };
+    lease.sign();
+    let ending = tokio::select! {
+        ending = compute(worker, lease, slot, work) => Some(ending),
+        () = silence(lease, worker.patience) => None,
+    };
+    ending.unwrap_or_else(|| {
+        // Whatever becomes of the attempt, the slot must not keep an engine that hangs.
+        slot.replace_engine();
+        worker.at_hand.set_loaded(slot.number, Vec::new());
+        Ending::Failed(timeout(worker.patience))
+    })
 }
 
 /// Computes while outputs and checkpoints are uploaded as they come.
