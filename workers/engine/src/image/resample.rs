@@ -83,16 +83,10 @@ pub fn short_side_crop(picture: &Rgb8, short: usize, crop: usize, filter: Filter
         return None;
     }
     let (w, h) = (picture.width(), picture.height());
-    let middle = |from: usize| {
-        let to = short * from / w.min(h);
-        let offset = ((to - crop) as f64 / 2.0).round_ties_even() as usize;
-        Pass {
-            from,
-            to,
-            window: offset..offset + crop,
-        }
-    };
-    Some(run(picture, &middle(w), &middle(h), filter))
+    let (width, height) = (short * w / w.min(h), short * h / w.min(h));
+    let middle = |to: usize| ((to - crop) as f64 / 2.0).round_ties_even() as usize;
+    let (left, top) = (middle(width), middle(height));
+    Some(resize_square(picture, (width, height), (left, top), crop, filter))
 }
 
 fn run(picture: &Rgb8, columns: &Pass, rows: &Pass, filter: Filter) -> Rgb8 {
