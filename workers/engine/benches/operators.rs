@@ -12,7 +12,7 @@
 use candle_core::{DType, Device, Result, Tensor, Var};
 use processor::processor_seconds;
 use vico_engine::kernels::{
-    Conv2dGeometry, GroupNormSpec, Mask, attention, conv2d, geglu, group_norm, layer_norm, linear,
+    Conv2dGeometry, GroupNormSpec, Mask, attention, attention_bf16, conv2d, geglu, group_norm, layer_norm, linear,
 };
 
 #[path = "full_size/processor.rs"]
@@ -43,7 +43,7 @@ fn main() -> anyhow::Result<()> {
         return Ok(());
     }
     println!(
-        "{:<44} {:>10} {:>10} {:>10}",
+        "{:<54} {:>10} {:>10} {:>10}",
         "", "forward", "GFLOP/s", "backward"
     );
     for case in cases()? {
@@ -57,6 +57,11 @@ fn main() -> anyhow::Result<()> {
 fn cases() -> Result<Vec<Case>> {
     Ok(vec![
         attend("attention, 4096 pixels to themselves, 8 x 40", (4096, 4096), 320),
+        Case {
+            name: "attention in bf16, 4096 pixels to themselves, 8 x 40",
+            run: Box::new(|x| attention_bf16(&x[0], &x[1], &x[2], 8, Mask::None)),
+            ..attend("", (4096, 4096), 320)
+        },
         attend("attention, 1024 pixels to themselves, 8 x 80", (1024, 1024), 640),
         attend("attention, 4096 pixels to 77 words, 8 x 40", (4096, 77), 320),
         project("linear, 4096 x 320 to 2560", 4096, (320, 2560))?,
@@ -169,7 +174,7 @@ impl Case {
         };
         let (name, forward, backward) = (self.name, 1e3 * forward, 1e3 * backward);
         Ok(format!(
-            "{name:<44} {forward:>7.1} ms {rate:>10} {backward:>7.1} ms"
+            "{name:<54} {forward:>7.1} ms {rate:>10} {backward:>7.1} ms"
         ))
     }
 }

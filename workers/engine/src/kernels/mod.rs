@@ -37,7 +37,7 @@ mod both_paths;
 
 pub use activation::{gelu_erf, quick_gelu, silu};
 pub use add::{add, add_per_channel};
-pub use attention::{Mask, attention, attention_columns};
+pub use attention::{Mask, attention, attention_bf16, attention_columns};
 pub use checkpoint::checkpoint;
 pub use conv2d::{Conv2dGeometry, conv2d};
 pub use geglu::geglu;

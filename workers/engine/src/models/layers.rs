@@ -1,6 +1,6 @@
 //! Layers that pair weights from a file with their operator.
 
-use candle_core::{Result, Tensor};
+use candle_core::{DType, Result, Tensor};
 
 use crate::kernels::{self, Conv2dGeometry, GroupNormSpec};
 use crate::weights::{LowRank, Weights};
@@ -41,6 +41,11 @@ impl Linear {
             bias,
             low_rank: None,
         }
+    }
+
+    /// Whether its matrix is kept in bfloat16.
+    pub fn is_bf16(&self) -> bool {
+        self.weight.dtype() == DType::BF16
     }
 
     /// (.., in) -> (.., out).

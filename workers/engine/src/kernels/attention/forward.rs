@@ -7,6 +7,7 @@ use rayon::prelude::*;
 use super::super::tile::WIDTH;
 use super::head::{Head, Sizes};
 use super::keys::Keys;
+use super::Factors;
 use super::panel::{Packed, Scratch};
 
 /// One sample's rows (kept keys, heads·d), copied only if some were left out.
@@ -31,7 +32,12 @@ impl<'a> Operands<'a> {
 }
 
 /// The value (b, nq, heads·d) and the logarithms of the softmax denominators (b, heads, nq).
-pub(super) fn forward(sizes: &Sizes, keys: &Keys, operands: &Operands<'_>) -> (Vec<f32>, Vec<f32>) {
+pub(super) fn forward(
+    sizes: &Sizes,
+    keys: &Keys,
+    operands: &Operands<'_>,
+    factors: Factors,
+) -> (Vec<f32>, Vec<f32>) {
     let (queries, dim) = (sizes.queries, sizes.dim);
     let gathered = operands.gathered(sizes, keys);
     let mut by_head = vec![0.0; operands.q.len()]; // (b, heads, nq, d)
@@ -46,7 +52,7 @@ pub(super) fn forward(sizes: &Sizes, keys: &Keys, operands: &Operands<'_>) -> (V
             causal: keys.is_causal(),
             ..Head::new(sizes, index, operands.q, k)
         };
-        let packed = Packed::new(&head, &v[index % sizes.heads * dim..]);
+        let packed = Packed::new(&head, &v[index % sizes.heads * dim..], factors);
         let panels = out
             .par_chunks_mut(WIDTH * dim)
             .zip(lse.par_chunks_mut(WIDTH))

@@ -7,7 +7,10 @@ mod forward;
 pub(super) mod head;
 pub(super) mod keys;
 mod panel;
+#[cfg(test)]
+mod tests;
 
+use std::borrow::Cow;
 use std::sync::OnceLock;
 
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, bail};
@@ -16,6 +19,7 @@ pub use columns::attention_columns;
 use head::Sizes;
 use keys::Keys;
 
+use super::bf16::rounded;
 use super::op::{elements, with_elements};
 
 /// Which keys a query may look at. A masked logit never enters the softmax.
@@ -33,6 +37,25 @@ pub enum Mask<'a> {
 ///
 /// Gradients flow to q, k and v.
 pub fn attention(q: &Tensor, k: &Tensor, v: &Tensor, heads: usize, mask: Mask<'_>) -> Result<Tensor> {
+    attend([q, k, v], heads, mask, Factors::F32)
+}
+
+/// The same with both products of bfloat16 on a CPU: queries, keys, values and probabilities are rounded, logits, sums and
+/// the softmax are f32. Gradients are those at the rounded queries, keys and values, in f32.
+///
+/// Elsewhere it is [`attention`].
+pub fn attention_bf16(q: &Tensor, k: &Tensor, v: &Tensor, heads: usize, mask: Mask<'_>) -> Result<Tensor> {
+    attend([q, k, v], heads, mask, Factors::Bf16)
+}
+
+/// What products are made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Factors {
+    F32,
+    Bf16,
+}
+
+fn attend([q, k, v]: [&Tensor; 3], heads: usize, mask: Mask<'_>, factors: Factors) -> Result<Tensor> {
     let sizes = Sizes::of(q, k, heads)?;
     if v.dims() != k.dims() {
         bail!("attention: keys {:?} and values {:?} differ", k.dims(), v.dims());
@@ -48,14 +71,26 @@ pub fn attention(q: &Tensor, k: &Tensor, v: &Tensor, heads: usize, mask: Mask<'_
         Attention {
             sizes,
             keys,
+            factors,
             lse: OnceLock::new(),
         },
     )
 }
 
+impl Factors {
+    /// An operand as products see it.
+    fn of(self, values: &[f32]) -> Cow<'_, [f32]> {
+        match self {
+            Self::F32 => Cow::Borrowed(values),
+            Self::Bf16 => Cow::Owned(rounded(values)),
+        }
+    }
+}
+
 struct Attention {
     sizes: Sizes,
     keys: Keys,
+    factors: Factors,
     /// The logarithm of each softmax denominator (b, heads, nq), from which the backward pass remakes the map.
     lse: OnceLock<Vec<f32>>,
 }
@@ -79,7 +114,7 @@ impl CustomOp3 for Attention {
             k: elements(k, k_layout)?,
             v: elements(v, v_layout)?,
         };
-        let (y, lse) = forward::forward(&self.sizes, &self.keys, &operands);
+        let (y, lse) = forward::forward(&self.sizes, &self.keys, &operands, self.factors);
         if self.lse.set(lse).is_err() {
             bail!("attention: the operator was applied twice");
         }
@@ -141,7 +176,12 @@ impl Attention {
                 with_elements(v, |v| {
                     with_elements(y, |y| {
                         with_elements(dy, |dy| {
-                            let operands = forward::Operands { q, k, v };
+                            let [q, k, v] = [q, k, v].map(|values| self.factors.of(values));
+                            let operands = forward::Operands {
+                                q: &q,
+                                k: &k,
+                                v: &v,
+                            };
                             let result = backward::Result { y, dy, lse };
                             Ok(backward::backward(&self.sizes, &self.keys, &operands, &result))
                         })

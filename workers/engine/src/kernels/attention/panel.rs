@@ -1,18 +1,29 @@
 //! Up to 48 queries of one head at once, side by side in the vectors: a softmax then never looks across a vector, and the
 //! map comes out in the order in which the second product reads it.
 
-use super::super::gemm::Write;
+use super::super::bf16::{Panels, panel_product};
+use super::super::gemm::{Mat, Write};
 use super::super::tile::{LANES, ROWS, product, width};
 use super::super::transpose::transpose;
 use super::super::wide::{exp, wide};
+use super::Factors;
 use super::head::Head;
 
+/// Keys whose probabilities are rounded at a time: they stay in a core's cache. An even number.
+const KEYS: usize = 512;
+
 /// Keys and values of one head in the order of the products.
-pub(super) struct Packed {
-    /// Groups of 8 keys: (element, key in the group).
-    keys: Vec<f32>,
-    /// Groups of 8 elements: (key, element in the group).
-    values: Vec<f32>,
+pub(super) enum Packed {
+    F32 {
+        /// Groups of 8 keys: (element, key in the group).
+        keys: Vec<f32>,
+        /// Groups of 8 elements: (key, element in the group).
+        values: Vec<f32>,
+    },
+    Bf16 {
+        keys: Panels,
+        values: Panels,
+    },
 }
 
 /// Room for one panel.
@@ -31,26 +42,82 @@ pub(super) struct Scratch {
 
 impl Packed {
     /// `v` is laid out like the head's keys.
-    pub(super) fn new(head: &Head<'_>, v: &[f32]) -> Self {
-        let mut keys = vec![0.0; head.keys.next_multiple_of(ROWS) * head.dim];
-        for (group, keys) in keys.chunks_mut(ROWS * head.dim).enumerate() {
-            let count = ROWS.min(head.keys - group * ROWS);
-            columns(
-                &head.k[group * ROWS * head.stride..],
-                (count, head.stride),
-                keys,
-                (0, ROWS),
-            );
+    pub(super) fn new(head: &Head<'_>, v: &[f32], factors: Factors) -> Self {
+        match factors {
+            Factors::F32 => Self::F32 {
+                keys: packed_keys(head),
+                values: packed_values(head, v),
+            },
+            Factors::Bf16 => Self::Bf16 {
+                keys: Panels::left(head.key_rows(head.k, head.keys)),
+                values: Panels::left(head.key_rows(v, head.keys).t()),
+            },
         }
-        let mut values = vec![0.0; head.dim.next_multiple_of(ROWS) * head.keys];
-        for (group, values) in values.chunks_mut(ROWS * head.keys).enumerate() {
-            let count = ROWS.min(head.dim - group * ROWS);
-            for (key, values) in values.chunks_mut(ROWS).enumerate() {
-                values[..count].copy_from_slice(&v[key * head.stride + group * ROWS..][..count]);
+    }
+
+    /// Fills the map (key, query) with the unscaled logits of as many queries from `first` on as `width` holds or there are.
+    fn logits(&self, head: &Head<'_>, (first, count): (usize, usize), width: usize, scratch: &mut Scratch) {
+        scratch.map.resize(head.keys.next_multiple_of(ROWS) * width, 0.0);
+        let groups = scratch.map.chunks_mut(ROWS * width);
+        match self {
+            Self::F32 { keys, .. } => {
+                head.pack_queries((first, count), width, &mut scratch.queries);
+                for (keys, map) in keys.chunks(ROWS * head.dim).zip(groups) {
+                    product(keys, &scratch.queries, width, map, Write::Over);
+                }
+            }
+            Self::Bf16 { keys, .. } => {
+                let queries = Panels::right(head.query_rows(head.q, first, count).t());
+                for (group, map) in groups.enumerate() {
+                    panel_product(keys.at(group).1, queries.at(0), map, Write::Over);
+                }
             }
         }
-        Self { keys, values }
     }
+
+    /// The values, mixed by the first rows of the map (key, query), into `out` (element, query).
+    fn mix(&self, map: &[f32], width: usize, out: &mut [f32]) {
+        match self {
+            Self::F32 { values, .. } => {
+                let keys = values.len() / (out.len() / width);
+                let groups = values.chunks(ROWS * keys).zip(out.chunks_mut(ROWS * width));
+                for (values, out) in groups {
+                    product(&values[..ROWS * (map.len() / width)], map, width, out, Write::Over);
+                }
+            }
+            Self::Bf16 { values, .. } => {
+                for (block, map) in map.chunks(KEYS * width).enumerate() {
+                    let map = Panels::right(Mat::packed(map, map.len() / width, width));
+                    let write = if block == 0 { Write::Over } else { Write::Add };
+                    for (group, out) in out.chunks_mut(ROWS * width).enumerate() {
+                        let values = &values.at(group).1[block * KEYS / 2 * ROWS..];
+                        panel_product(values, map.at(0), out, write);
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn packed_keys(head: &Head<'_>) -> Vec<f32> {
+    let mut keys = vec![0.0; head.keys.next_multiple_of(ROWS) * head.dim];
+    for (group, keys) in keys.chunks_mut(ROWS * head.dim).enumerate() {
+        let count = ROWS.min(head.keys - group * ROWS);
+        let from = &head.k[group * ROWS * head.stride..];
+        columns(from, (count, head.stride), keys, (0, ROWS));
+    }
+    keys
+}
+
+fn packed_values(head: &Head<'_>, v: &[f32]) -> Vec<f32> {
+    let mut values = vec![0.0; head.dim.next_multiple_of(ROWS) * head.keys];
+    for (group, values) in values.chunks_mut(ROWS * head.keys).enumerate() {
+        let count = ROWS.min(head.dim - group * ROWS);
+        for (key, values) in values.chunks_mut(ROWS).enumerate() {
+            values[..count].copy_from_slice(&v[key * head.stride + group * ROWS..][..count]);
+        }
+    }
+    values
 }
 
 /// Writes rows, `stride` elements apart, as columns from column `first` on, into rows of `width`.
@@ -78,24 +145,12 @@ impl Head<'_> {
         scratch: &mut Scratch,
     ) {
         let (count, width) = (lse.len(), width(lse.len()));
-        self.pack_queries((first, count), width, &mut scratch.queries);
-        self.logits_of(first, packed, width, scratch);
+        packed.logits(self, (first, count), width, scratch);
+        self.hide(first, width, &mut scratch.map);
         let reach = self.reach(first, count);
         scratch.softmax(reach, width, scale);
         scratch.out.resize(self.dim.next_multiple_of(ROWS) * width, 0.0);
-        let groups = packed
-            .values
-            .chunks(ROWS * self.keys)
-            .zip(scratch.out.chunks_mut(ROWS * width));
-        for (values, out) in groups {
-            product(
-                &values[..ROWS * reach],
-                &scratch.map[..reach * width],
-                width,
-                out,
-                Write::Over,
-            );
-        }
+        packed.mix(&scratch.map[..reach * width], width, &mut scratch.out);
         for (query, out) in out.chunks_mut(self.dim).enumerate() {
             let share = 1.0 / scratch.totals[query];
             for (element, out) in out.iter_mut().enumerate() {
@@ -115,18 +170,10 @@ impl Head<'_> {
         }
     }
 
-    /// Fills the map with unscaled logits, `-inf` where a query does not see a key.
-    fn logits_of(&self, first: usize, packed: &Packed, width: usize, scratch: &mut Scratch) {
-        scratch.map.resize(self.keys.next_multiple_of(ROWS) * width, 0.0);
-        let groups = packed
-            .keys
-            .chunks(ROWS * self.dim)
-            .zip(scratch.map.chunks_mut(ROWS * width));
-        for (keys, map) in groups {
-            product(keys, &scratch.queries, width, map, Write::Over);
-        }
+    /// Makes the logits of keys that a query does not see `-inf`.
+    fn hide(&self, first: usize, width: usize, map: &mut [f32]) {
         if self.causal {
-            for (key, row) in scratch.map.chunks_mut(width).enumerate().skip(first + 1) {
+            for (key, row) in map.chunks_mut(width).enumerate().skip(first + 1) {
                 row[..(key - first).min(width)].fill(f32::NEG_INFINITY);
             }
         }

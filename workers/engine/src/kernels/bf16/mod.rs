@@ -12,7 +12,7 @@ mod tile;
 
 use rayon::prelude::*;
 
-pub(super) use panels::Panels;
+pub(super) use panels::{Panels, rounded};
 use tile::{ROWS, Tile, WIDTH, multiply};
 
 use super::gemm::{MatMut, Write, span};
@@ -45,6 +45,13 @@ pub(super) fn product(left: &Panels, right: &Panels, out: MatMut<'_>, write: Wri
     let lines = data.chunks_mut(row_stride).take(rows).map(|row| &mut row[..cols]);
     let tasks = tasks(lines.collect()).into_par_iter();
     tasks.for_each(|task| task.run(left, right, write));
+}
+
+/// `out (8, width) = left (8, pairs) · right (pairs, width)`, or `+=`: a panel of rows times one of columns, or as many pairs
+/// as both have.
+pub(super) fn panel_product(left: &[u32], right: (usize, &[u32]), out: &mut [f32], write: Write) {
+    let rows = out.chunks_mut(right.0);
+    tile_product(left, right, rows, write);
 }
 
 /// A part of the output: some panels of rows, and some panels of columns.
@@ -86,21 +93,31 @@ impl Task<'_> {
                 let write = if depth == 0 { write } else { Write::Add };
                 for (group, rows) in self.rows.chunks_mut(ROWS).enumerate() {
                     let (_, left) = left.at(self.first.0 + group);
-                    let left = left[depth * DEPTH * ROWS..].as_chunks::<ROWS>().0;
+                    let left = &left[depth * DEPTH * ROWS..];
                     let rows = rows.iter_mut().map(|row| &mut row[columns.clone()]);
-                    match width {
-                        16 => put(part::<16, 1>(left, right), rows, write),
-                        32 => put(part::<32, 2>(left, right), rows, write),
-                        _ => put(part::<48, 3>(left, right), rows, write),
-                    }
+                    tile_product(left, (width, right), rows, write);
                 }
             }
         }
     }
 }
 
-fn put<'a, const W: usize>(tile: Tile<W>, rows: impl Iterator<Item = &'a mut [f32]>, write: Write) {
-    for (row, sums) in rows.zip(&tile) {
+fn tile_product<'a>(
+    left: &[u32],
+    (width, right): (usize, &[u32]),
+    rows: impl Iterator<Item = &'a mut [f32]>,
+    write: Write,
+) {
+    let left = left.as_chunks::<ROWS>().0;
+    match width {
+        16 => put(&part::<16, 1>(left, right), rows, write),
+        32 => put(&part::<32, 2>(left, right), rows, write),
+        _ => put(&part::<48, 3>(left, right), rows, write),
+    }
+}
+
+fn put<'a, const W: usize>(tile: &Tile<W>, rows: impl Iterator<Item = &'a mut [f32]>, write: Write) {
+    for (row, sums) in rows.zip(tile) {
         let row = row.iter_mut().zip(sums);
         match write {
             Write::Over => row.for_each(|(out, sum)| *out = *sum),

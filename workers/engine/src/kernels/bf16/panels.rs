@@ -47,6 +47,12 @@ fn pair<T: Element>(first: T, second: T) -> u32 {
     u32::from(first.bits()) | u32::from(second.bits()) << 16
 }
 
+/// The nearest bfloat16 of every number.
+pub(in crate::kernels) fn rounded(values: &[f32]) -> Vec<f32> {
+    let nearest = |value: &f32| f32::from_bits(u32::from(value.bits()) << 16);
+    values.iter().map(nearest).collect()
+}
+
 /// An operand of a product: its lines (rows of the left one, columns of the right one) in panels of one width, of which the
 /// last holds as many lines as are left and is filled up with zeros.
 ///
@@ -87,8 +93,8 @@ impl Panels {
         }
     }
 
-    /// A panel's width, and its rows of so many pairs.
-    pub(super) fn at(&self, panel: usize) -> (usize, &[u32]) {
+    /// A panel's width, and its words: so many for every pair.
+    pub(in crate::kernels) fn at(&self, panel: usize) -> (usize, &[u32]) {
         let size = self.width * self.pairs;
         let words = &self.words[panel * size..];
         let words = &words[..size.min(words.len())];

@@ -5,7 +5,7 @@ use candle_core::{Result, Tensor};
 use super::hook::{ColumnRequest, Flow};
 use super::walk::{Walk, WalkSettings};
 use super::{Site, UNetConfig};
-use crate::kernels::{GroupNormSpec, Mask, add, attention, attention_columns, checkpoint, geglu};
+use crate::kernels::{GroupNormSpec, Mask, add, attention, attention_bf16, attention_columns, checkpoint, geglu};
 use crate::models::Loaded;
 use crate::models::layers::{Conv2d, Conv2dSize, GroupNorm, LayerNorm, Linear};
 use crate::weights::Weights;
@@ -158,7 +158,9 @@ impl Attention {
         if detach_first {
             (k, v) = (without_first(&k)?, without_first(&v)?);
         }
-        self.out.forward(&attention(&q, &k, &v, self.heads, Mask::None)?)
+        // A network of bf16 matrices multiplies in bf16.
+        let attend = if self.q.is_bf16() { attention_bf16 } else { attention };
+        self.out.forward(&attend(&q, &k, &v, self.heads, Mask::None)?)
     }
 
     /// The probabilities of the requested columns (rows, n, columns).

@@ -1,0 +1,55 @@
+//! Attention in bfloat16 beside that in f32. Rounded operands make exact products; what is left is the rounding of the
+//! probabilities, a 512th of the largest value at most.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use candle_core::{DType, Device, Tensor, Var};
+use proptest::prelude::*;
+
+use super::super::both_paths::random;
+use super::{Mask, attention, attention_bf16};
+
+fn largest(t: &Tensor) -> f32 {
+    let largest = t.abs().unwrap().flatten_all().unwrap().max(0).unwrap();
+    largest.to_scalar().unwrap()
+}
+
+/// Compares values and gradients.
+fn check((batch, heads, dim): (usize, usize, usize), queries: usize, keys: usize, mask: u8) {
+    let rounded = |seed: u32, n: usize| {
+        let values = random(seed, &[batch, n, heads * dim]);
+        Var::from_tensor(&values.to_dtype(DType::BF16).unwrap().to_dtype(DType::F32).unwrap()).unwrap()
+    };
+    let [q, k, v] = [rounded(1, queries), rounded(2, keys), rounded(3, keys)];
+    let marks = (0..batch * keys).map(|i| u8::from(i % keys % 3 != 1)).collect();
+    let marks = Tensor::from_vec::<_, u8>(marks, (batch, keys), &Device::Cpu).unwrap();
+    let mask = [Mask::None, Mask::Causal, Mask::Keys(&marks)][usize::from(mask)];
+    let wanted = attention(&q, &k, &v, heads, mask).unwrap();
+    let found = attention_bf16(&q, &k, &v, heads, mask).unwrap();
+    assert!(
+        largest(&(&found - &wanted).unwrap()) < 1.5 / 512.0,
+        "{queries} {keys} {mask:?}"
+    );
+    let dy = random(4, wanted.dims());
+    let gradients = |y: &Tensor| (y * &dy).unwrap().sum_all().unwrap().backward().unwrap();
+    let (wanted, found) = (gradients(&wanted), gradients(&found));
+    for var in [&q, &k, &v] {
+        let (wanted, found) = (wanted.get(var).unwrap(), found.get(var).unwrap());
+        let error = largest(&(found - wanted).unwrap()) / largest(wanted).max(0.1);
+        assert!(error < 0.02, "{queries} {keys} {mask:?}: {error}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn bf16_rounds_probabilities(
+        (batch, heads, dim) in (1usize..3, 1usize..4, 1usize..50), queries in 1usize..70, keys in 1usize..90, mask in 0u8..3,
+    ) {
+        check((batch, heads, dim), queries, if mask == 1 { queries } else { keys }, mask);
+    }
+}
+
+/// More keys than are rounded at a time, and an odd number of them.
+#[test]
+fn bf16_over_many_keys() {
+    check((1, 2, 40), 50, 1101, 0);
+}
