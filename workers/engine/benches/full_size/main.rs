@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! cargo bench -p vico-engine --bench full_size
-//! cargo bench -p vico-engine --bench full_size -- --dir ~/sd-shaped --size 256 --no-checkpointing
+//! cargo bench -p vico-engine --bench full_size -- --dir ~/sd-shaped --size 256 --checkpointing off
 //! ```
 //!
 //! The weights are random: what a step costs does not depend on their values. They are written to a directory of 4.3 GB
@@ -16,6 +16,7 @@ use candle_core::Device;
 use clap::Parser;
 use vico_engine::base_model::BaseModel;
 use vico_engine::image::Rgb8;
+use vico_engine::models::unet::Checkpointing;
 use vico_engine::weights::Precision;
 
 use measure::{Phase, measured};
@@ -44,9 +45,9 @@ struct Args {
     /// Threads; 0 is one per core.
     #[arg(long, default_value_t = 0)]
     threads: usize,
-    /// Keep every activation for the backward pass.
-    #[arg(long)]
-    no_checkpointing: bool,
+    /// Which blocks run a second time in the backward pass: `off`, those on `large-maps`, or `all`.
+    #[arg(long, default_value = "large-maps", value_parser = checkpointing)]
+    checkpointing: Checkpointing,
     /// Answer calls from the standard input instead; see `beside_pytorch.py`.
     #[arg(long)]
     beside: bool,
@@ -80,6 +81,15 @@ fn main() -> anyhow::Result<()> {
     }
 }
 
+fn checkpointing(word: &str) -> Result<Checkpointing, String> {
+    match word {
+        "off" => Ok(Checkpointing::Off),
+        "large-maps" => Ok(Checkpointing::LargeMaps),
+        "all" => Ok(Checkpointing::All),
+        _ => Err(format!("`{word}` is neither off, large-maps nor all")),
+    }
+}
+
 fn precision(word: &str) -> Result<Precision, String> {
     Precision::named(word).ok_or_else(|| format!("`{word}` is neither f32 nor bf16"))
 }
@@ -94,15 +104,14 @@ fn existing(dir: &str) -> anyhow::Result<&Path> {
 fn run(dir: &Path, args: &Args) -> anyhow::Result<()> {
     if args.beside {
         model_dir::write(dir)?;
-        let spec = training::spec(args.size, !args.no_checkpointing);
+        let spec = training::spec(args.size, args.checkpointing);
         let base = BaseModel::load_in(Some(args.precision), dir, None, &Device::Cpu)?;
         return beside::serve(&base, &spec, args.images);
     }
     let threads = rayon::current_num_threads();
     println!(
-        "{0}x{0} pixels, f32, batch 1, {threads} threads, checkpointing {1}",
-        args.size,
-        if args.no_checkpointing { "off" } else { "on" }
+        "{0}x{0} pixels, f32, batch 1, {threads} threads, checkpointing {1:?}",
+        args.size, args.checkpointing
     );
     let (networks, writing) = measured(|| model_dir::write(dir))?;
     for (network, parameters) in networks {
@@ -116,7 +125,7 @@ fn run(dir: &Path, args: &Args) -> anyhow::Result<()> {
     let (base, loading) = measured(|| Ok(BaseModel::load(dir, None, &Device::Cpu)?))?;
     show("loading the model", loading);
 
-    let spec = training::spec(args.size, !args.no_checkpointing);
+    let spec = training::spec(args.size, args.checkpointing);
     println!("{}", training::vae_encode(&base, args.size)?);
     let (adapter, train_step, whole) = training::whole(&base, &spec)?;
     println!("{whole}\n{:<42} {train_step:>8.2} s", "  of this the train step");
@@ -124,7 +133,7 @@ fn run(dir: &Path, args: &Args) -> anyhow::Result<()> {
     for phase in sampling::measure(&base, &adapter, &spec)? {
         println!("{phase}");
     }
-    let bounded = args.size <= 512 && spec.checkpointing;
+    let bounded = args.size <= 512 && args.checkpointing != Checkpointing::Off;
     ensure!(
         !bounded || whole.cost.peak < PEAK_LIMIT,
         "the training took more than {} GiB",

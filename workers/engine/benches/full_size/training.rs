@@ -13,6 +13,7 @@ use vico_engine::methods::vico::ica::ImageAttention;
 use vico_engine::methods::vico::learned::{Learned, columns};
 use vico_engine::methods::vico::pass::Batch;
 use vico_engine::methods::vico::{self, VicoSpec};
+use vico_engine::models::unet::Checkpointing;
 
 use crate::measure::{Cost, Phase, measured};
 use crate::photo;
@@ -20,7 +21,7 @@ use crate::photo;
 const CAPTION: &str = "a photo of a *";
 
 /// What to train.
-pub(crate) fn spec(size: usize, checkpointing: bool) -> VicoSpec {
+pub(crate) fn spec(size: usize, checkpointing: Checkpointing) -> VicoSpec {
     VicoSpec {
         steps: 1,
         batch: 1,

@@ -17,7 +17,7 @@ use super::words::{LearnedWord, embedding_name, one_token};
 use crate::adapter::Adapter;
 use crate::base_model::BaseModel;
 use crate::image::Rgb8;
-use crate::models::unet::UNet;
+use crate::models::unet::{Checkpointing, UNet};
 
 /// The name of the method in adapters.
 pub const METHOD: &str = "textual_inversion";
@@ -35,8 +35,8 @@ pub struct TextualInversionSpec {
     pub placeholder: String,
     /// The word its vectors start from, one token.
     pub initializer: String,
-    /// Whether frozen blocks run a second time in the backward pass instead of keeping their activations.
-    pub checkpointing: bool,
+    /// Which frozen blocks run a second time in the backward pass instead of keeping their activations.
+    pub checkpointing: Checkpointing,
 }
 
 /// Trains the word's vectors on `references`.

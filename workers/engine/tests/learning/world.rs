@@ -13,6 +13,7 @@ use vico_engine::methods::sampling::{SampleSpec, SampleWatch};
 use vico_engine::methods::training::{TrainReport, TrainingState, Watch};
 use vico_engine::methods::vico::{VicoSpec, sample, train};
 use vico_engine::metrics::{EvaluatorDirs, Evaluators, Features, Protocol};
+use vico_engine::models::unet::Checkpointing;
 
 const CONCEPT: &str = "bolt_monster";
 pub(crate) const SIZE: usize = 64;
@@ -67,7 +68,7 @@ pub(crate) fn spec(steps: usize) -> VicoSpec {
         image_size: SIZE,
         seed: 0,
         concept: CONCEPT.to_owned(),
-        checkpointing: false,
+        checkpointing: Checkpointing::Off,
     }
 }
 

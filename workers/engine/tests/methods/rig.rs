@@ -15,6 +15,7 @@ use vico_engine::methods::sampling::{SampleSpec, SampleWatch};
 use vico_engine::methods::textual_inversion::{self, TextualInversionSpec};
 use vico_engine::methods::training::{TrainReport, TrainingState, Watch};
 use vico_engine::methods::{Next, Prior, Recipe};
+use vico_engine::models::unet::Checkpointing;
 
 /// Side of the pictures that the tiny VAE turns into 16×16 latents.
 pub(crate) const SIZE: usize = 128;
@@ -130,7 +131,7 @@ pub(crate) fn textual_inversion_spec(recipe: Recipe, vectors: usize) -> TextualI
         vectors,
         placeholder: "*".to_owned(),
         initializer: "dog".to_owned(),
-        checkpointing: false,
+        checkpointing: Checkpointing::Off,
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use vico_engine::adapter::Adapter;
 use vico_engine::methods::training::TrainingState;
 use vico_engine::methods::{Recipe, custom_diffusion, lora, textual_inversion};
+use vico_engine::models::unet::Checkpointing;
 
 use crate::rig::{Method, Recorder, base, largest, lora_spec, photos, recipe, textual_inversion_spec};
 
@@ -197,7 +198,7 @@ fn activation_checkpointing_changes_nothing_for_textual_inversion() {
         tensors.remove("first.string_to_param.*").unwrap()
     };
     // The first moment after one step is the gradient, up to a factor.
-    let (plain, checkpointed) = (with(false), with(true));
+    let (plain, checkpointed) = (with(Checkpointing::Off), with(Checkpointing::All));
     assert!(largest(&(&plain - &checkpointed).unwrap()) < 2e-5 * largest(&plain));
 }
 

@@ -15,6 +15,7 @@ use vico_engine::methods::vico::branches::Columns;
 use vico_engine::methods::vico::ica::ImageAttention;
 use vico_engine::methods::vico::learned::Learned;
 use vico_engine::methods::vico::pass::Batch;
+use vico_engine::models::unet::Checkpointing;
 
 /// Side of the pictures that the tiny VAE turns into 16×16 latents.
 pub(crate) const SIZE: usize = 128;
@@ -53,7 +54,7 @@ pub(crate) fn spec() -> VicoSpec {
         image_size: SIZE,
         seed: 23,
         concept: "dog5".to_owned(),
-        checkpointing: false,
+        checkpointing: Checkpointing::Off,
     }
 }
 

@@ -8,6 +8,7 @@ use vico_engine::adapter::Adapter;
 use vico_engine::methods::training::TrainingState;
 use vico_engine::methods::vico::learned::Learned;
 use vico_engine::methods::vico::{VicoSpec, train};
+use vico_engine::models::unet::Checkpointing;
 
 fn run(spec: &VicoSpec, resume: Option<&TrainingState>, recorder: &mut Recorder) -> Adapter {
     train(base(), spec, &photos(3), resume, recorder).unwrap()
@@ -89,7 +90,10 @@ fn checkpointing_does_not_matter() {
         let first = tensors.into_iter().filter(|(name, _)| name.starts_with("first."));
         first.collect::<BTreeMap<String, Tensor>>()
     };
-    let (plain, checkpointed) = (gradients(false), gradients(true));
+    let (plain, checkpointed) = (
+        gradients(Checkpointing::Off),
+        gradients(Checkpointing::All),
+    );
     assert_eq!(plain.len(), 81);
     for (name, gradient) in plain {
         assert!(relative(&checkpointed[&name], &gradient) < 5e-5, "{name}");

@@ -16,6 +16,7 @@ use vico_engine::methods::textual_inversion::{self, TextualInversionSpec};
 use vico_engine::methods::training::{TrainingState, Watch};
 use vico_engine::methods::vico::VicoSpec;
 use vico_engine::methods::{self, Prior, Recipe};
+use vico_engine::models::unet::Checkpointing;
 
 use super::Memory;
 
@@ -167,9 +168,16 @@ impl Lesson<'_> {
         self.halved(batch).max(1) as usize
     }
 
-    /// Once the batch cannot be halved any more, time is the only thing left to pay with.
-    fn checkpointing(&self, batch: u32) -> bool {
-        self.memory.on_cpu || self.halved(batch) == 0
+    /// On a GPU, once the batch cannot be halved any more, time is the only thing left to pay with. A machine without
+    /// one has memory for all but the largest maps.
+    fn checkpointing(&self, batch: u32) -> Checkpointing {
+        if self.memory.on_cpu {
+            return Checkpointing::LargeMaps;
+        }
+        match self.halved(batch) {
+            0 => Checkpointing::All,
+            _ => Checkpointing::Off,
+        }
     }
 
     fn halved(&self, batch: u32) -> u32 {

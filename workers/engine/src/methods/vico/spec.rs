@@ -1,6 +1,7 @@
 //! The settings of a training.
 
 use crate::methods::Error;
+use crate::models::unet::Checkpointing;
 
 /// What to train and how (vico-spec §6 has the official values).
 #[derive(Clone, Debug, PartialEq)]
@@ -31,8 +32,8 @@ pub struct VicoSpec {
     pub seed: u64,
     /// The concept's name, part of the key of every random draw.
     pub concept: String,
-    /// Whether frozen blocks run a second time in the backward pass instead of keeping their activations.
-    pub checkpointing: bool,
+    /// Which frozen blocks run a second time in the backward pass instead of keeping their activations.
+    pub checkpointing: Checkpointing,
 }
 
 impl VicoSpec {

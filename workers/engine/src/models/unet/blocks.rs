@@ -46,7 +46,7 @@ impl Layer {
 }
 
 fn resnet(block: &ResBlock, walk: &mut Walk<'_>) -> Result<()> {
-    walk.x = if walk.settings.checkpointing {
+    walk.x = if walk.settings.checkpointing.covers(&walk.x)? {
         block.forward_checkpointed(&walk.x, &walk.emb)?
     } else {
         block.forward(&walk.x, &walk.emb)?

@@ -4,6 +4,7 @@
 //! Published for `UNet2DConditionModel` of diffusers; block numbering in two conventions is in [`Site`].
 
 mod blocks;
+mod checkpointing;
 mod config;
 mod hook;
 mod resnet;
@@ -12,6 +13,7 @@ mod time;
 mod transformer;
 mod walk;
 
+pub use checkpointing::Checkpointing;
 pub use config::{Heads, UNetConfig};
 pub use hook::{ColumnRequest, Flow, PlainSd, SiteHook};
 pub use site::{Part, Site, sd_v1_names};
@@ -76,11 +78,11 @@ impl UNet {
         &self.config
     }
 
-    /// Whether blocks keep only their inputs for the backward pass and run a second time there.
+    /// Which blocks keep only their inputs for the backward pass and run a second time there.
     ///
-    /// Blocks with trainable weights of their own cannot be checkpointed; they are an error while this is on.
-    pub fn set_checkpointing(&mut self, on: bool) {
-        self.settings.checkpointing = on;
+    /// Blocks with trainable weights of their own cannot be checkpointed; they are an error where this covers them.
+    pub fn set_checkpointing(&mut self, checkpointing: Checkpointing) {
+        self.settings.checkpointing = checkpointing;
     }
 
     /// Whether keys and values of the first text token (begin of text) are cut from the gradient in every text

@@ -3,7 +3,7 @@
 use candle_core::{Result, Tensor};
 
 use super::hook::{ColumnRequest, Flow};
-use super::walk::{Walk, WalkSettings};
+use super::walk::Walk;
 use super::{Site, UNetConfig};
 use crate::kernels::{GroupNormSpec, Mask, add, attention, attention_bf16, attention_columns, checkpoint, geglu};
 use crate::models::Loaded;
@@ -52,7 +52,7 @@ impl Transformer {
         let map = self.proj_in.forward(&self.norm.forward(&walk.x)?)?;
         let tokens = map.flatten_from(2)?.transpose(1, 2)?.contiguous()?; // (b, h·w, width)
         let request = walk.hook.columns(&self.site);
-        let (tokens, maps) = self.through_block(tokens, &walk.context, request.as_ref(), walk.settings)?;
+        let (tokens, maps) = self.through_block(tokens, walk, request.as_ref())?;
         let Flow::Continue(tokens) = walk.hook.after_block(&self.site, tokens, maps)? else {
             return Ok(false);
         };
@@ -62,24 +62,36 @@ impl Transformer {
         Ok(true)
     }
 
+    /// tokens (b, n, width) -> tokens, and the requested text columns.
     fn through_block(
         &self,
         tokens: Tensor,
-        context: &Tensor,
+        walk: &Walk<'_>,
         request: Option<&ColumnRequest>,
-        settings: WalkSettings,
     ) -> Result<(Tensor, Option<Tensor>)> {
-        let detach = settings.detach_first_token;
-        if settings.checkpointing && request.is_none() {
-            let block = self.block.clone();
-            let run = move |t: &[Tensor]| {
-                block
-                    .forward(&t[0], (&t[1], detach), None)
-                    .map(|(tokens, _)| tokens)
-            };
-            return Ok((checkpoint(run, &[tokens, context.clone()])?, None));
+        let checkpointing = walk.settings.checkpointing;
+        let context = (&walk.context, walk.settings.detach_first_token);
+        if request.is_none() && checkpointing.covers_attention() {
+            return Ok((self.checkpointed(tokens, context)?, None));
         }
-        self.block.forward(&tokens, (context, detach), request)
+        let (tokens, maps) = self.block.attend(&tokens, context, request)?;
+        let feed_forward = &self.block.feed_forward;
+        let tokens = if checkpointing.covers(&walk.x)? {
+            feed_forward.forward_checkpointed(tokens)?
+        } else {
+            feed_forward.forward(&tokens)?
+        };
+        Ok((tokens, maps))
+    }
+
+    /// The block, keeping only its inputs for the backward pass.
+    fn checkpointed(&self, tokens: Tensor, (context, detach_first): (&Tensor, bool)) -> Result<Tensor> {
+        let block = self.block.clone();
+        let run = move |t: &[Tensor]| {
+            let (tokens, _) = block.attend(&t[0], (&t[1], detach_first), None)?;
+            block.feed_forward.forward(&tokens)
+        };
+        checkpoint(run, &[tokens, context.clone()])
     }
 }
 
@@ -90,9 +102,7 @@ struct Block {
     attn1: Attention,
     norm2: LayerNorm,
     attn2: Attention,
-    norm3: LayerNorm,
-    ff_in: Linear,
-    ff_out: Linear,
+    feed_forward: FeedForward,
 }
 
 impl Block {
@@ -104,15 +114,17 @@ impl Block {
             attn1: Attention::load(&weights.pp("attn1"), site, width)?,
             norm2: norm("norm2")?,
             attn2: Attention::load(&weights.pp("attn2"), site, context)?,
-            norm3: norm("norm3")?,
-            ff_in: Linear::load(&weights.pp("ff.net.0.proj"), width, 8 * width)?,
-            ff_out: Linear::load(&weights.pp("ff.net.2"), 4 * width, width)?,
+            feed_forward: FeedForward {
+                norm: norm("norm3")?,
+                input: Linear::load(&weights.pp("ff.net.0.proj"), width, 8 * width)?,
+                output: Linear::load(&weights.pp("ff.net.2"), 4 * width, width)?,
+            },
         })
     }
 
-    /// tokens (b, n, width), context (b, m, context width) and whether its first token is cut from the gradient ->
-    /// tokens, and the requested text columns.
-    fn forward(
+    /// Both attentions: tokens (b, n, width), context (b, m, context width) and whether its first token is cut from the
+    /// gradient -> tokens, and the requested text columns.
+    fn attend(
         &self,
         tokens: &Tensor,
         (context, detach_first): (&Tensor, bool),
@@ -125,8 +137,29 @@ impl Block {
             .map(|request| self.attn2.columns(&normal, context, request))
             .transpose()?;
         let tokens = add(&tokens, &self.attn2.forward(&normal, context, detach_first)?)?;
-        let gated = geglu(&self.ff_in.forward(&self.norm3.forward(&tokens)?)?)?;
-        Ok((add(&tokens, &self.ff_out.forward(&gated)?)?, maps))
+        Ok((tokens, maps))
+    }
+}
+
+/// The gated feed-forward, with the normalisation before it and its input added.
+#[derive(Clone)]
+struct FeedForward {
+    norm: LayerNorm,
+    input: Linear,
+    output: Linear,
+}
+
+impl FeedForward {
+    /// (b, n, width) -> (b, n, width).
+    fn forward(&self, tokens: &Tensor) -> Result<Tensor> {
+        let gated = geglu(&self.input.forward(&self.norm.forward(tokens)?)?)?;
+        add(tokens, &self.output.forward(&gated)?)
+    }
+
+    /// The same, keeping only the input for the backward pass.
+    fn forward_checkpointed(&self, tokens: Tensor) -> Result<Tensor> {
+        let layer = self.clone();
+        checkpoint(move |t| layer.forward(&t[0]), &[tokens])
     }
 }
 

@@ -2,13 +2,13 @@
 
 use candle_core::{Result, Tensor, bail};
 
-use super::SiteHook;
+use super::{Checkpointing, SiteHook};
 
 /// How the walk is made.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct WalkSettings {
-    /// Whether blocks run a second time in the backward pass.
-    pub(super) checkpointing: bool,
+    /// Which blocks run a second time in the backward pass.
+    pub(super) checkpointing: Checkpointing,
     /// Whether keys and values of the first text token give no gradient to their weights.
     pub(super) detach_first_token: bool,
 }
