@@ -11,7 +11,7 @@ the benchmark `full_size`, which also is the engine's side. Calls, at 512 x 512:
     vae_decode  one latent to a picture
     train       one train step of ViCo, batch 1: the engine on cached posteriors, target and reference in one batch, with
                 recomputation; PyTorch as the official code does it, see `official_vico.py`
-    sample      ViCo, --images images of one prompt in one denoise step with guidance, decoding included
+    sample      ViCo, --images images of one prompt in --steps denoise steps with guidance, decoding included
 
 All is f32; with `--precision bf16` both sides have the U-Net in bf16 (the engine its matrices alone), and `unet` is the
 only call.
@@ -63,7 +63,7 @@ class Side:
 def sides(given: argparse.Namespace, threads: int):
     """How to start the engine, and how to start PyTorch."""
     shared = ["--dir", str(given.dir), "--size", str(given.size), "--threads", str(threads), "--images", str(given.images)]
-    shared += ["--precision", given.precision]
+    shared += ["--steps", str(given.steps), "--precision", given.precision]
     cargo = ["cargo", "bench", "--quiet", "--workspace", "--bench", "full_size", "--", "--beside", *shared]
     # Idle threads of the other side must not spin through the engine's turn, nor count as its own work.
     passive = {"OMP_WAIT_POLICY": "passive", "KMP_BLOCKTIME": "0"}
@@ -114,6 +114,7 @@ def main() -> None:
     options.add_argument("--precision", choices=COMPARED, default="f32")
     options.add_argument("--size", type=int, default=512)
     options.add_argument("--images", type=int, default=8)
+    options.add_argument("--steps", type=int, default=1)
     given = options.parse_args()
     possible = CALLS if given.precision == "f32" else ("unet",)
     given.calls = given.calls or possible

@@ -155,8 +155,9 @@ class TwoStreams(nn.Module):
 class Peer:
     """The calls."""
 
-    def __init__(self, folder: str, size: int, images: int, precision: torch.dtype):
-        self.size, self.images, self.edge, self.precision = size, images, size // 8, precision
+    def __init__(self, folder: str, size: int, precision: torch.dtype):
+        self.size, self.edge, self.precision = size, size // 8, precision
+        self.images = self.steps = 1
         self.unet = UNet2DConditionModel.from_pretrained(folder, subfolder="unet").eval().requires_grad_(False)
         self.unet.to(precision)
         self.vae = AutoencoderKL.from_pretrained(folder, subfolder="vae").eval().requires_grad_(False)
@@ -214,16 +215,17 @@ class Peer:
         self.optimiser.zero_grad()
 
     def sample(self):
-        """One denoise step of some images, four at a time as the official script's default groups them."""
+        """Some denoise steps of some images, four at a time as the official script's default groups them."""
         with torch.no_grad():
             context = torch.cat([self.context(self.ids(), False), self.context(self.ids(320, 1125, 539, 265), True)])
             for start in range(0, self.images, 4):
                 count = min(4, self.images - start)
                 latents, reference = torch.randn(count, 4, self.edge, self.edge), self.encode(2 * count)
                 both = context.repeat_interleave(count, 0)
-                noise, _ = self.streams(torch.cat([latents, latents]), reference, 981, both)
-                unconditional, conditional = noise.chunk(2)
-                latents = latents - 0.1 * (unconditional + GUIDANCE * (conditional - unconditional))
+                for _ in range(self.steps):
+                    noise, _ = self.streams(torch.cat([latents, latents]), reference, 981, both)
+                    unconditional, conditional = noise.chunk(2)
+                    latents = latents - 0.1 * (unconditional + GUIDANCE * (conditional - unconditional))
                 for row in range(count):
                     self.vae.decode(latents[row : row + 1] / SCALE)
 
@@ -232,13 +234,14 @@ def main() -> None:
     """Answers calls until the input ends."""
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--dir", required=True)
-    for name in ("size", "threads", "images"):
+    for name in ("size", "threads", "images", "steps"):
         options.add_argument(f"--{name}", type=int, required=True)
     options.add_argument("--precision", choices=PRECISIONS, required=True)
     given = options.parse_args()
     torch.set_num_threads(given.threads)
     torch.manual_seed(0)
-    peer = Peer(given.dir, given.size, given.images, PRECISIONS[given.precision])
+    peer = Peer(given.dir, given.size, PRECISIONS[given.precision])
+    peer.images, peer.steps = given.images, given.steps
     print("ready", flush=True)
     for call in sys.stdin:
         with open("/proc/self/clear_refs", "w", encoding="ascii") as refs:

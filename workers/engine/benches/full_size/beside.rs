@@ -18,12 +18,21 @@ use crate::measure::measured;
 use crate::photo;
 use crate::training::{self, key};
 
+/// What is sampled.
+#[derive(Clone, Copy)]
+pub(crate) struct Wanted {
+    /// Images of one prompt.
+    pub(crate) images: u64,
+    /// Denoise steps.
+    pub(crate) steps: usize,
+}
+
 /// Answers until the input ends.
 ///
 /// # Errors
 /// A call is unknown, or the engine refuses.
 #[expect(clippy::print_stdout, reason = "the lines are what this program is for")]
-pub(crate) fn serve(base: &BaseModel, spec: &VicoSpec, images: u64) -> anyhow::Result<()> {
+pub(crate) fn serve(base: &BaseModel, spec: &VicoSpec, wanted: Wanted) -> anyhow::Result<()> {
     let mut adapter = None;
     println!("ready");
     for call in io::stdin().lock().lines() {
@@ -31,7 +40,7 @@ pub(crate) fn serve(base: &BaseModel, spec: &VicoSpec, images: u64) -> anyhow::R
         if call == "sample" && adapter.is_none() {
             adapter = Some(training::untrained(base, spec)?);
         }
-        let (first, cost) = measured(|| run(&call, base, spec, adapter.as_ref(), images))?;
+        let (first, cost) = measured(|| run(&call, base, spec, adapter.as_ref(), wanted))?;
         println!(
             "{}",
             json!({ "wall": cost.wall, "cpu": cost.cpu, "peak": cost.peak, "first": first })
@@ -45,7 +54,7 @@ fn run(
     base: &BaseModel,
     spec: &VicoSpec,
     adapter: Option<&Adapter>,
-    images: u64,
+    wanted: Wanted,
 ) -> anyhow::Result<Option<f32>> {
     let (channels, h, w) = base.vae.latent_shape(spec.image_size);
     let side = spec.image_size;
@@ -63,7 +72,8 @@ fn run(
         }
         ("sample", Some(adapter)) => {
             let request = SampleSpec {
-                images: (0..images).map(|image| key(spec, image)).collect(),
+                images: (0..wanted.images).map(|image| key(spec, image)).collect(),
+                steps: wanted.steps,
                 ..crate::sampling::request(spec)
             };
             let reference = photo(side, 0)?;

@@ -19,6 +19,7 @@ use vico_engine::image::Rgb8;
 use vico_engine::models::unet::Checkpointing;
 use vico_engine::weights::Precision;
 
+use beside::Wanted;
 use measure::{Phase, measured};
 
 mod beside;
@@ -57,6 +58,9 @@ struct Args {
     /// Images of one prompt in such a call.
     #[arg(long, default_value_t = 1)]
     images: u64,
+    /// Denoise steps of such images.
+    #[arg(long, default_value_t = 1)]
+    steps: usize,
     /// What cargo adds to the arguments of a benchmark, and not to those of a test.
     #[arg(long, hide = true)]
     bench: bool,
@@ -106,7 +110,8 @@ fn run(dir: &Path, args: &Args) -> anyhow::Result<()> {
         model_dir::write(dir)?;
         let spec = training::spec(args.size, args.checkpointing);
         let base = BaseModel::load_in(Some(args.precision), dir, None, &Device::Cpu)?;
-        return beside::serve(&base, &spec, args.images);
+        let (images, steps) = (args.images, args.steps);
+        return beside::serve(&base, &spec, Wanted { images, steps });
     }
     let threads = rayon::current_num_threads();
     println!(
