@@ -22,11 +22,12 @@ pub use watch::{Checkpoint, Interrupt, Watch};
 
 /// Computes one job at a time; keeps between two jobs what is costly to load.
 pub trait Engine {
-    /// Does the work, or stops early when `watch` says so.
+    /// Does the work, or stops early when `watch` says so. The work is given away, so that what is read once and then
+    /// only takes up memory, a checkpoint of gigabytes for one, need not stay until the job ends.
     ///
     /// # Errors
     /// The class of the failure is decided here, where the error is born.
-    fn execute(&mut self, work: &Work, watch: &mut Watch) -> Result<Ended, Failure>;
+    fn execute(&mut self, work: Work, watch: &mut Watch) -> Result<Ended, Failure>;
 
     /// Identities of the models that are loaded, the most recently used first.
     fn loaded(&self) -> Vec<Digest>;

@@ -89,7 +89,7 @@ fn serve(mut orders: mpsc::Receiver<Order>, make: &MakeEngine) {
         reply,
     }) = orders.blocking_recv()
     {
-        let attempt = AssertUnwindSafe(|| execute(&mut engine, make, &work, &mut watch));
+        let attempt = AssertUnwindSafe(|| execute(&mut engine, make, work, &mut watch));
         let ended = catch_unwind(attempt).unwrap_or_else(|panic| {
             engine = None;
             Err(internal(format!(
@@ -108,7 +108,7 @@ fn serve(mut orders: mpsc::Receiver<Order>, make: &MakeEngine) {
 fn execute(
     engine: &mut Option<Box<dyn Engine>>,
     make: &MakeEngine,
-    work: &Work,
+    work: Work,
     watch: &mut Watch,
 ) -> Result<Ended, Failure> {
     let engine = match engine {

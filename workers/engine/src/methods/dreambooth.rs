@@ -50,7 +50,7 @@ pub fn train(
     base: &BaseModel,
     spec: &DreamBoothSpec,
     (references, prior): (&[Rgb8], Option<Prior<'_>>),
-    resume: Option<&TrainingState>,
+    resume: Option<TrainingState>,
     watch: &mut dyn Watch,
 ) -> crate::Result<Adapter> {
     spec.recipe.check(&[
@@ -75,7 +75,7 @@ pub(super) fn train_on_prompt<L: Learner>(
     (base, recipe): (&BaseModel, &Recipe),
     learner: L,
     (prompt, references, prior): Material<'_>,
-    (resume, watch): (Option<&TrainingState>, &mut dyn Watch),
+    (resume, watch): (Option<TrainingState>, &mut dyn Watch),
 ) -> crate::Result<Adapter> {
     let encode =
         || -> Encode<'_> { Box::new(move |caption| Ok(encode_prompt(&base.tokenizer, caption)?.ids)) };

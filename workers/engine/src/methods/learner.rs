@@ -87,11 +87,7 @@ pub(super) struct Training<'a, L> {
 }
 
 impl<L: Learner> Training<'_, L> {
-    pub(super) fn run(
-        &self,
-        resume: Option<&TrainingState>,
-        watch: &mut dyn Watch,
-    ) -> crate::Result<Adapter> {
+    pub(super) fn run(&self, resume: Option<TrainingState>, watch: &mut dyn Watch) -> crate::Result<Adapter> {
         run(self, &self.recipe.plan(), resume, watch)
     }
 

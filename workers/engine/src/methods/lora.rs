@@ -53,7 +53,7 @@ pub fn train(
     base: &BaseModel,
     spec: &LoraSpec,
     (references, prior): (&[Rgb8], Option<Prior<'_>>),
-    resume: Option<&TrainingState>,
+    resume: Option<TrainingState>,
     watch: &mut dyn Watch,
 ) -> crate::Result<Adapter> {
     spec.recipe.check(&[

@@ -48,7 +48,7 @@ pub fn train(
     base: &BaseModel,
     spec: &TextualInversionSpec,
     references: &[Rgb8],
-    resume: Option<&TrainingState>,
+    resume: Option<TrainingState>,
     watch: &mut dyn Watch,
 ) -> crate::Result<Adapter> {
     spec.recipe.check(&[("lr_embedding", spec.lr_embedding)])?;

@@ -73,7 +73,7 @@ impl Method {
     pub(crate) fn train(
         self,
         recipe: Recipe,
-        resume: Option<&TrainingState>,
+        resume: Option<TrainingState>,
         watch: &mut Recorder,
     ) -> vico_engine::Result<Adapter> {
         self.train_on(base(), recipe, resume, watch)
@@ -84,7 +84,7 @@ impl Method {
         self,
         base: &BaseModel,
         recipe: Recipe,
-        resume: Option<&TrainingState>,
+        resume: Option<TrainingState>,
         watch: &mut Recorder,
     ) -> vico_engine::Result<Adapter> {
         let (references, class_images) = (photos(0..2), photos(2..4));

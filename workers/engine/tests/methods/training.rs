@@ -127,7 +127,7 @@ fn resuming_equals_never_stopping_bit_by_bit() {
         method.train(recipe(2), None, &mut first).unwrap();
         let state = TrainingState::from_bytes(&first.state.unwrap().to_bytes().unwrap()).unwrap();
         let resumed = method
-            .train(recipe(2), Some(&state), &mut Recorder::default())
+            .train(recipe(2), Some(state), &mut Recorder::default())
             .unwrap();
         assert_eq!(
             resumed.to_bytes().unwrap(),
@@ -175,7 +175,7 @@ fn a_state_of_another_method_or_setting_is_refused() {
     };
     for (method, recipe) in [(Method::DreamBooth, recipe(2)), (Method::Lora, other)] {
         let refusal = method
-            .train(recipe, Some(&state), &mut Recorder::default())
+            .train(recipe, Some(state.clone()), &mut Recorder::default())
             .unwrap_err();
         assert!(refusal.to_string().contains("`vico.training`"), "{refusal}");
     }

@@ -10,7 +10,7 @@ use vico_engine::methods::vico::learned::Learned;
 use vico_engine::methods::vico::{VicoSpec, train};
 use vico_engine::models::unet::Checkpointing;
 
-fn run(spec: &VicoSpec, resume: Option<&TrainingState>, recorder: &mut Recorder) -> Adapter {
+fn run(spec: &VicoSpec, resume: Option<TrainingState>, recorder: &mut Recorder) -> Adapter {
     train(base(), spec, &photos(3), resume, recorder).unwrap()
 }
 
@@ -34,7 +34,7 @@ fn resuming_equals_never_stopping_bit_by_bit() {
     let state = TrainingState::from_bytes(&first.state.unwrap().to_bytes().unwrap()).unwrap();
     assert_eq!(state.steps_done().unwrap(), 3);
     let mut second = Recorder::default();
-    let resumed = run(&spec, Some(&state), &mut second);
+    let resumed = run(&spec, Some(state), &mut second);
     assert_eq!(resumed.to_bytes().unwrap(), whole.to_bytes().unwrap());
     assert_eq!(second.reports[0].step, 4);
     assert_eq!(
@@ -159,7 +159,7 @@ fn a_state_of_another_training_is_refused() {
     run(&spec(), None, &mut recorder);
     let state = recorder.state.unwrap();
     let other = VicoSpec { seed: 24, ..spec() };
-    let error = train(base(), &other, &photos(3), Some(&state), &mut Recorder::default()).unwrap_err();
+    let error = train(base(), &other, &photos(3), Some(state), &mut Recorder::default()).unwrap_err();
     assert!(error.to_string().contains("vico.training"), "{error}");
     assert!(TrainingState::from_bytes(b"not a state").is_err());
 }

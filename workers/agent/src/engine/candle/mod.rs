@@ -109,12 +109,12 @@ impl CandleEngine {
 }
 
 impl Engine for CandleEngine {
-    fn execute(&mut self, work: &Work, watch: &mut Watch) -> Result<Ended, Failure> {
+    fn execute(&mut self, work: Work, watch: &mut Watch) -> Result<Ended, Failure> {
         let memory = Memory {
             halvings: work.memory_halvings,
             on_cpu: self.device.is_cpu(),
         };
-        match &work.stage {
+        match work.stage {
             StageWork::ClassImages(drawn) => {
                 check_version(
                     "drawing class images",
@@ -122,19 +122,21 @@ impl Engine for CandleEngine {
                     algorithm::CLASS_IMAGES,
                 )?;
                 let base = self.base(&drawn.base, watch)?;
-                class_images::draw(base, (work.job, drawn), memory, watch)
+                class_images::draw(base, (work.job, &drawn), memory, watch)
             }
             StageWork::Train(train) => {
                 check_version("training", train.inputs.algorithm, algorithm::TRAIN)?;
-                train::train(self.base(&train.base, watch)?, train, memory, watch)
+                let base = self.base(&train.base, watch)?;
+                train::train(base, train, memory, watch)
             }
             StageWork::Sample(sample) => {
                 check_version("sampling", sample.inputs.algorithm, algorithm::SAMPLE)?;
-                sample::sample(self.base(&sample.base, watch)?, (work.job, sample), memory, watch)
+                let base = self.base(&sample.base, watch)?;
+                sample::sample(base, (work.job, &sample), memory, watch)
             }
             StageWork::Score(score) => {
                 check_version("scoring", score.inputs.algorithm, algorithm::SCORE)?;
-                score::score(self.evaluators(score, watch)?, score, watch)
+                score::score(self.evaluators(&score, watch)?, &score, watch)
             }
         }
     }

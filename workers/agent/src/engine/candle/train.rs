@@ -9,17 +9,18 @@ use vico_engine::methods::training::{self, TrainReport, TrainingState};
 
 use super::lesson::Lesson;
 use super::{Memory, failure, photos, pictures};
-use crate::engine::{Checkpoint, Ended, Interrupt, TrainWork, Watch};
+use crate::engine::{Checkpoint, Ended, Interrupt, NamedBytes, TrainWork, Watch};
 
 pub(super) fn train(
     base: &BaseModel,
-    work: &TrainWork,
+    work: TrainWork,
     memory: Memory,
     watch: &mut Watch,
 ) -> Result<Ended, Failure> {
     let references = photos(&work.references, watch)?;
     let class_images = pictures(&work.class_images)?;
-    let resume = resume(work, watch);
+    // The file goes as soon as it is read: a whole model's has gigabytes, and a training takes hours.
+    let resume = work.resume.and_then(|file| resume(&file, watch));
     let mut looker_on = LookerOn {
         watch,
         checkpoint_every: work.checkpoint_every as usize,
@@ -31,7 +32,7 @@ pub(super) fn train(
         memory,
         references: &references,
         class_images: &class_images,
-        resume: resume.as_ref(),
+        resume,
     };
     let adapter = lesson.learn(base, &mut looker_on);
     let (stopped, failed) = (looker_on.stopped, looker_on.failed);
@@ -51,8 +52,7 @@ pub(super) fn train(
 }
 
 /// The state to continue from. One that cannot be read costs the train steps behind it, not the job.
-fn resume(work: &TrainWork, watch: &Watch) -> Option<TrainingState> {
-    let file = work.resume.as_ref()?;
+fn resume(file: &NamedBytes, watch: &Watch) -> Option<TrainingState> {
     let state = TrainingState::from_bytes(&file.bytes).and_then(|state| Ok((state.steps_done()?, state)));
     match state {
         Ok((done, state)) => {

@@ -119,14 +119,14 @@ pub fn adapter(steps: u64) -> Vec<u8> {
 }
 
 impl Engine for ScriptedEngine {
-    fn execute(&mut self, work: &Work, watch: &mut Watch) -> Result<Ended, Failure> {
+    fn execute(&mut self, work: Work, watch: &mut Watch) -> Result<Ended, Failure> {
         self.seen
             .lock()
             .unwrap()
             .memory_halvings
             .push(work.memory_halvings);
         let ended = match &work.stage {
-            StageWork::Train(train) => self.train(work, train, watch)?,
+            StageWork::Train(train) => self.train(&work, train, watch)?,
             StageWork::ClassImages(_) | StageWork::Sample(_) | StageWork::Score(_) => {
                 panic!("not in the script")
             }

@@ -84,7 +84,8 @@ pub trait Watch {
     fn after_step(&mut self, report: &TrainReport, state: &dyn Fn() -> crate::Result<TrainingState>) -> Next;
 }
 
-/// Trains until the plan is fulfilled or `watch` says stop, from the start or from `resume`.
+/// Trains until the plan is fulfilled or `watch` says stop, from the start or from `resume`, which is let go of before
+/// the first step.
 ///
 /// # Errors
 /// The plan makes no sense, `resume` belongs to another training, a tensor operation fails, or a loss or gradient is
@@ -92,7 +93,7 @@ pub trait Watch {
 pub fn run(
     objective: &dyn Objective,
     plan: &TrainPlan,
-    resume: Option<&TrainingState>,
+    resume: Option<TrainingState>,
     watch: &mut dyn Watch,
 ) -> crate::Result<Adapter> {
     plan.check()?;

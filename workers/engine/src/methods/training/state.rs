@@ -56,11 +56,11 @@ impl TrainingState {
         Ok(self.0.number(STEPS_DONE)? as usize)
     }
 
-    /// Sets the parameters and the optimiser to this state.
+    /// Sets the parameters and the optimiser to this state, which goes tensor by tensor on the way.
     ///
     /// # Errors
     /// The state belongs to another training, or its tensors do not fit.
-    pub(super) fn restore(&self, optimiser: &mut AdamW, training: &str) -> crate::Result<()> {
+    pub(super) fn restore(mut self, optimiser: &mut AdamW, training: &str) -> crate::Result<()> {
         self.0.expect(TRAINING, training)?;
         let expected = 3 * optimiser.parameters().count();
         if self.0.tensors.len() != expected {
@@ -68,7 +68,7 @@ impl TrainingState {
         }
         let mut moments = BTreeMap::new();
         for parameter in optimiser.parameters() {
-            let part = |part| self.part(part, &parameter.name, parameter.value.as_tensor());
+            let mut part = |part| self.part(part, &parameter.name, parameter.value.as_tensor());
             moments.insert(
                 parameter.name.clone(),
                 Moments {
@@ -82,11 +82,12 @@ impl TrainingState {
         Ok(())
     }
 
-    /// The saved tensor `part` of a parameter, on the parameter's device and with its shape.
-    fn part(&self, part: &str, name: &str, like: &Tensor) -> crate::Result<Tensor> {
+    /// Takes the saved tensor `part` of a parameter, with its shape, out of the state and to the parameter's device. What is
+    /// there already is not copied: a whole model's means would be in memory twice.
+    fn part(&mut self, part: &str, name: &str, like: &Tensor) -> crate::Result<Tensor> {
         let key = key(part, name);
-        match self.0.tensors.get(&key) {
-            Some(saved) if saved.shape() == like.shape() => Ok(saved.to_device(like.device())?.copy()?),
+        match self.0.tensors.remove(&key) {
+            Some(saved) if saved.shape() == like.shape() => Ok(saved.to_device(like.device())?),
             Some(saved) => Err(foreign(
                 &key,
                 &format!("{:?}", like.dims()),
@@ -127,5 +128,48 @@ fn foreign(what: &str, expected: &impl ToString, got: &impl ToString) -> Error {
         what: what.to_owned(),
         expected: expected.to_string(),
         got: got.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use candle_core::{Storage, Var};
+
+    use super::super::{AdamWSpec, Parameter, ParameterGroup};
+    use super::*;
+
+    fn optimiser() -> AdamW {
+        let start = Tensor::new(&[1f32, 2.0], &Device::Cpu).unwrap();
+        let group = ParameterGroup {
+            name: "all",
+            lr: 0.1,
+            parameters: vec![Parameter {
+                name: "a".to_owned(),
+                value: Var::from_tensor(&start).unwrap(),
+            }],
+        };
+        AdamW::new(AdamWSpec::default(), vec![group]).unwrap()
+    }
+
+    /// Where a tensor's numbers lie.
+    fn address(tensor: &Tensor) -> *const f32 {
+        let (storage, _) = tensor.storage_and_layout();
+        let Storage::Cpu(numbers) = &*storage else {
+            panic!("not on the CPU");
+        };
+        numbers.as_slice::<f32>().unwrap().as_ptr()
+    }
+
+    #[test]
+    fn the_means_of_a_state_are_taken_over_and_not_copied() {
+        let saved = TrainingState::of(&optimiser(), "a training").unwrap();
+        let state = TrainingState::from_bytes(&saved.to_bytes().unwrap()).unwrap();
+        let before = ["first.a", "second.a"].map(|key| address(&state.0.tensors[key]));
+        let mut resumed = optimiser();
+        state.restore(&mut resumed, "a training").unwrap();
+        let Moments { first, second } = &resumed.moments()["a"];
+        assert_eq!([first, second].map(address), before);
     }
 }

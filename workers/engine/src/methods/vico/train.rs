@@ -27,7 +27,7 @@ pub fn train(
     base: &BaseModel,
     spec: &VicoSpec,
     references: &[Rgb8],
-    resume: Option<&TrainingState>,
+    resume: Option<TrainingState>,
     watch: &mut dyn Watch,
 ) -> crate::Result<Adapter> {
     spec.check()?;
