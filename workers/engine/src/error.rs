@@ -15,7 +15,7 @@ pub enum Error {
     /// A picture could not be read or made.
     #[error(transparent)]
     Image(#[from] image::Error),
-    /// The tokenizer's files are missing or malformed, or a text could not be encoded.
+    /// The tokenizer's files are missing, unreadable or malformed, or a text could not be encoded.
     #[error(transparent)]
     Tokenizer(#[from] tokenizer::Error),
     /// The noise schedule is missing or unsupported, or the sampler does not fit it.

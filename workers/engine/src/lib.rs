@@ -27,5 +27,6 @@ pub mod tokenizer;
 pub mod weights;
 
 mod error;
+mod files;
 
 pub use error::{Error, Result};

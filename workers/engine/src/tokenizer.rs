@@ -1,6 +1,7 @@
 //! Text to CLIP token ids, as the `transformers` CLIP tokenizer makes them.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use tokenizers::models::bpe::BPE;
@@ -12,6 +13,8 @@ use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::pre_tokenizers::sequence::Sequence as PreSequence;
 use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
 use tokenizers::{AddedToken, Model, SplitDelimiterBehavior, Tokenizer};
+
+use crate::files;
 
 /// Positions of every CLIP text tower, begin and end of text included.
 pub const CONTEXT_LENGTH: usize = 77;
@@ -29,7 +32,15 @@ pub enum Error {
     /// Neither `vocab.json` with `merges.txt` nor `tokenizer.json` is there.
     #[error("{}: no tokenizer here, looked for vocab.json with merges.txt, and tokenizer.json", .0.display())]
     NoTokenizer(PathBuf),
-    /// A file is unreadable or malformed.
+    /// A file cannot be read, or the file system does not say whether it is there.
+    #[error("{}: cannot read: {source}", path.display())]
+    Io {
+        /// The file or directory.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// A file is malformed.
     #[error("{}: {reason}", path.display())]
     Malformed {
         /// The file or directory.
@@ -82,9 +93,9 @@ impl ClipTokenizer {
             dir.join("merges.txt"),
             dir.join("tokenizer.json"),
         );
-        let inner = if vocab.is_file() && merges.is_file() {
+        let inner = if is_there(&vocab)? && is_there(&merges)? {
             from_vocabulary(&vocab, &merges)?
-        } else if json.is_file() {
+        } else if is_there(&json)? {
             from_json(&json)?
         } else {
             return Err(Error::NoTokenizer(dir.to_owned()));
@@ -151,10 +162,7 @@ impl ClipTokenizer {
 fn from_vocabulary(vocab: &Path, merges: &Path) -> Result<Tokenizer, Error> {
     check_size(vocab)?;
     check_size(merges)?;
-    build(vocab, merges).map_err(|reason| Error::Malformed {
-        path: vocab.with_file_name(""),
-        reason: reason.to_string(),
-    })
+    build(vocab, merges).map_err(|reason| failed(&vocab.with_file_name(""), reason))
 }
 
 /// The pipeline that `transformers` builds for `CLIPTokenizer`.
@@ -185,30 +193,48 @@ fn build(vocab: &Path, merges: &Path) -> tokenizers::Result<Tokenizer> {
 }
 
 fn from_json(path: &Path) -> Result<Tokenizer, Error> {
-    let malformed = |reason: tokenizers::Error| Error::Malformed {
-        path: path.to_owned(),
-        reason: reason.to_string(),
-    };
     check_size(path)?;
-    let mut tokenizer = Tokenizer::from_file(path).map_err(malformed)?;
+    let mut tokenizer = Tokenizer::from_file(path).map_err(|reason| failed(path, reason))?;
     // Length is this module's business: the file may carry settings of its own.
     tokenizer.with_padding(None);
-    tokenizer.with_truncation(None).map_err(malformed)?;
+    let cut = tokenizer.with_truncation(None);
+    cut.map_err(|reason| failed(path, reason))?;
     Ok(tokenizer)
 }
 
 fn check_size(path: &Path) -> Result<(), Error> {
+    let facts = fs::metadata(path).map_err(|source| unreadable(path, source))?;
+    let bytes = facts.len();
+    if bytes > MAX_FILE_BYTES {
+        return Err(Error::Malformed {
+            path: path.to_owned(),
+            reason: format!("{bytes} bytes are over the limit of {MAX_FILE_BYTES}"),
+        });
+    }
+    Ok(())
+}
+
+fn is_there(path: &Path) -> Result<bool, Error> {
+    files::is_there(path).map_err(|source| unreadable(path, source))
+}
+
+/// What the library says of `path`. Errors of the file system come through it as they are, and so does the standard library's
+/// about text that is not UTF-8, which is the file's own fault.
+fn failed(path: &Path, reason: tokenizers::Error) -> Error {
     let malformed = |reason: String| Error::Malformed {
         path: path.to_owned(),
         reason,
     };
-    let bytes = fs::metadata(path)
-        .map_err(|error| malformed(error.to_string()))?
-        .len();
-    if bytes > MAX_FILE_BYTES {
-        return Err(malformed(format!(
-            "{bytes} bytes are over the limit of {MAX_FILE_BYTES}"
-        )));
+    match reason.downcast::<io::Error>() {
+        Ok(error) if error.kind() == io::ErrorKind::InvalidData => malformed(error.to_string()),
+        Ok(error) => unreadable(path, *error),
+        Err(other) => malformed(other.to_string()),
     }
-    Ok(())
+}
+
+fn unreadable(path: &Path, source: io::Error) -> Error {
+    Error::Io {
+        path: path.to_owned(),
+        source,
+    }
 }

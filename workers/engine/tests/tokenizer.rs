@@ -133,3 +133,34 @@ fn a_directory_without_a_clip_tokenizer_is_named() {
     let error = ClipTokenizer::from_dir(dir.path()).err().unwrap();
     assert!(matches!(error, Error::Malformed { .. }), "{error}");
 }
+
+/// Elsewhere the same folder may be readable, so this must not look like a folder that lacks something.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_file_system_that_fails_is_told_from_a_folder_without_a_tokenizer() {
+    for name in ["vocab.json", "tokenizer.json"] {
+        // A link to itself leads nowhere; a process's own memory opens like a file, but nothing lies where it begins.
+        for target in [name, "/proc/self/mem"] {
+            let dir = tempfile::tempdir().unwrap();
+            let merges = parity("tiny-sd/tokenizer/merges.txt");
+            fs::copy(merges, dir.path().join("merges.txt")).unwrap();
+            std::os::unix::fs::symlink(target, dir.path().join(name)).unwrap();
+            let error = ClipTokenizer::from_dir(dir.path()).err().unwrap();
+            assert!(matches!(error, Error::Io { .. }), "{name}, {target}: {error}");
+        }
+    }
+}
+
+#[test]
+fn text_that_is_not_utf_8_is_the_files_own_fault() {
+    for name in ["vocab.json", "merges.txt", "tokenizer.json"] {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("vocab.json"), r#"{"a": 0}"#).unwrap();
+        if name != "tokenizer.json" {
+            fs::write(dir.path().join("merges.txt"), "#version: 0.2\n").unwrap();
+        }
+        fs::write(dir.path().join(name), [b'"', 0xff, b'"']).unwrap();
+        let error = ClipTokenizer::from_dir(dir.path()).err().unwrap();
+        assert!(matches!(error, Error::Malformed { .. }), "{name}: {error}");
+    }
+}

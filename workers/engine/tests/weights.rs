@@ -176,6 +176,22 @@ fn a_variant_is_never_replaced_by_another() {
     assert!(Weights::open(dir.path(), Some("bf16"), &Device::Cpu).is_err());
 }
 
+/// Elsewhere the same folder may be readable, so this must not look like a folder without weights.
+#[cfg(unix)]
+#[test]
+fn a_file_system_that_fails_is_told_from_a_folder_without_weights() {
+    for file in [FILE, "diffusion_pytorch_model.safetensors.index.json"] {
+        let dir = tempfile::tempdir().unwrap();
+        for empty in [dir.path(), &dir.path().join("absent")] {
+            assert!(matches!(open(empty), Err(Error::NoWeights { .. })));
+        }
+        // A link to itself, which no file system can follow.
+        let looped = dir.path().join(file);
+        std::os::unix::fs::symlink(file, &looped).unwrap();
+        assert!(matches!(open(dir.path()), Err(Error::Io { path, .. }) if path == looped));
+    }
+}
+
 /// Two shards and an index that lists them.
 fn sharded(index: &str) -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();

@@ -8,7 +8,7 @@ const NAMES_SHOWN: usize = 6;
 /// A base model, metric network or adapter could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The file could not be opened or read.
+    /// The file could not be opened or read, or the file system does not say whether it is there.
     #[error("{}: cannot read: {source}", path.display())]
     Io {
         /// The file.

@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::Error;
 use super::config::read_bounded;
+use crate::files;
 
 /// File stems in use: diffusers networks, transformers networks.
 const STEMS: [&str; 2] = ["diffusion_pytorch_model", "model"];
@@ -38,13 +39,13 @@ impl Layout {
         let mut looked_for = Vec::new();
         for stem in STEMS {
             let (single, index) = file_names(stem, variant);
-            if dir.join(&single).is_file() {
+            if is_there(&dir.join(&single))? {
                 return Ok(Self {
                     files: vec![dir.join(single)],
                     index: None,
                 });
             }
-            if dir.join(&index).is_file() {
+            if is_there(&dir.join(&index))? {
                 return Self::sharded(dir, &dir.join(index));
             }
             looked_for.extend([single, index]);
@@ -108,6 +109,13 @@ impl ShardIndex {
         }
         Ok(())
     }
+}
+
+fn is_there(path: &Path) -> Result<bool, Error> {
+    files::is_there(path).map_err(|source| Error::Io {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 fn file_names(stem: &str, variant: Option<&str>) -> (String, String) {

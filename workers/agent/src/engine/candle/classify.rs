@@ -2,7 +2,7 @@
 
 use vico::job::{Failure, FailureClass};
 use vico_engine::diffusion::schedule;
-use vico_engine::{Error, exchange, methods, tensor_file, weights};
+use vico_engine::{Error, exchange, methods, tensor_file, tokenizer, weights};
 
 use crate::failure::with_causes;
 
@@ -18,14 +18,39 @@ pub(super) fn failure(doing: &str, error: Error) -> Failure {
     }
 }
 
+/// The failure that `error` is, met while a job's base model was loaded.
+///
+/// No plan names a model of which a part is missing, and the worker has found every file to be the right one just before.
+/// What is not there has been lost since, with a mount for instance: the job is as good as it was, and may be tried again.
+pub(super) fn base_failure(error: Error) -> Failure {
+    let lost = matches!(
+        error,
+        Error::Weights(weights::Error::NoWeights { .. }) | Error::Tokenizer(tokenizer::Error::NoTokenizer(_))
+    );
+    lost_if(lost, failure("loading the base model", error))
+}
+
+/// The same for the networks that measure. A plan lets a CLIP without a tokenizer pass, which no other worker can mend.
+pub(super) fn evaluators_failure(error: Error) -> Failure {
+    let lost = matches!(error, Error::Weights(weights::Error::NoWeights { .. }));
+    lost_if(lost, failure("loading the evaluators", error))
+}
+
+fn lost_if(lost: bool, mut found: Failure) -> Failure {
+    if lost {
+        found.class = FailureClass::Storage;
+    }
+    found
+}
+
 fn class(error: &Error) -> FailureClass {
     match error {
         Error::Tensor(error)
         | Error::Weights(weights::Error::Tensor(error))
         | Error::TensorFile(tensor_file::Error::Tensor(error)) => tensor_class(&error.to_string()),
-        Error::Weights(weights::Error::Io { .. }) | Error::Schedule(schedule::Error::Io { .. }) => {
-            FailureClass::Storage
-        }
+        Error::Weights(weights::Error::Io { .. })
+        | Error::Schedule(schedule::Error::Io { .. })
+        | Error::Tokenizer(tokenizer::Error::Io { .. }) => FailureClass::Storage,
         Error::Weights(_) | Error::Image(_) | Error::Tokenizer(_) | Error::Schedule(_) => {
             FailureClass::InvalidInput
         }
@@ -79,6 +104,9 @@ fn tensor_class(message: &str) -> FailureClass {
 
 #[cfg(test)]
 mod tests {
+    use std::io;
+    use std::path::PathBuf;
+
     use super::*;
 
     #[test]
@@ -112,5 +140,60 @@ mod tests {
             failure("training", no_images.into()).class,
             FailureClass::InvalidInput
         );
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_storage_and_one_that_is_wrong_is_not() {
+        let path = || PathBuf::from("model/file");
+        let source = || io::Error::other("Input/output error");
+        let unreadable: [Error; 3] = [
+            weights::Error::Io {
+                path: path(),
+                source: source(),
+            }
+            .into(),
+            schedule::Error::Io {
+                path: path(),
+                source: source(),
+            }
+            .into(),
+            tokenizer::Error::Io {
+                path: path(),
+                source: source(),
+            }
+            .into(),
+        ];
+        for error in unreadable {
+            let found = failure("loading", error);
+            assert_eq!(found.class, FailureClass::Storage);
+            assert_eq!(
+                found.message,
+                "loading: model/file: cannot read: Input/output error"
+            );
+        }
+        let malformed = tokenizer::Error::Malformed {
+            path: path(),
+            reason: "no JSON".to_owned(),
+        };
+        let found = base_failure(malformed.into());
+        assert_eq!(found.class, FailureClass::InvalidInput);
+    }
+
+    /// Whoever scores a folder of their own names its models without a plan.
+    #[test]
+    fn what_a_plan_has_found_and_is_gone_is_storage() {
+        let no_weights = || {
+            Error::from(weights::Error::NoWeights {
+                dir: PathBuf::from("model"),
+                looked_for: vec!["model.safetensors".to_owned()],
+            })
+        };
+        let no_tokenizer = || Error::from(tokenizer::Error::NoTokenizer(PathBuf::from("model")));
+        let (gone, wrong) = (FailureClass::Storage, FailureClass::InvalidInput);
+        assert_eq!(base_failure(no_weights()).class, gone);
+        assert_eq!(base_failure(no_tokenizer()).class, gone);
+        assert_eq!(evaluators_failure(no_weights()).class, gone);
+        assert_eq!(evaluators_failure(no_tokenizer()).class, wrong);
+        assert_eq!(failure("loading", no_weights()).class, wrong);
     }
 }

@@ -27,7 +27,7 @@ use vico_engine::weights;
 
 use super::{Ended, Engine, ModelFolder, NamedBytes, ScoreWork, StageWork, Watch, Work};
 use crate::device::ComputeDevice;
-use classify::failure;
+use classify::{base_failure, evaluators_failure, failure};
 
 pub use folder::{FolderScorer, Subject};
 pub use vico_engine::metrics::EvaluatorDirs;
@@ -77,8 +77,7 @@ impl CandleEngine {
             let precision = folder.model.precision.map(precision);
             let variant = folder.model.variant.as_deref();
             let loaded = BaseModel::load_in(precision, &folder.path, variant, &self.device);
-            let loaded = loaded.map_err(|error| failure("loading the base model", error))?;
-            self.base = Some((folder.model.clone(), loaded));
+            self.base = Some((folder.model.clone(), loaded.map_err(base_failure)?));
         }
         let (_, base) = self.base.as_ref().expect("loaded just above");
         Ok(base)
@@ -100,8 +99,7 @@ impl CandleEngine {
                 lpips: work.lpips.as_ref().map(|folder| folder.path.as_path()),
             };
             let loaded = Evaluators::load(&dirs, &self.device);
-            let loaded = loaded.map_err(|error| failure("loading the evaluators", error))?;
-            self.evaluators = Some((wanted.clone(), loaded));
+            self.evaluators = Some((wanted.clone(), loaded.map_err(evaluators_failure)?));
         }
         let (_, evaluators) = self.evaluators.as_ref().expect("loaded just above");
         Ok(evaluators)
