@@ -111,6 +111,18 @@ fn what_would_change_images_silently_is_refused_by_key() {
     assert!(NoiseSchedule::from_config(Path::new("absent.json")).is_err());
 }
 
+/// A schedule is computed whole when it is read: a number without a bound would ask for all memory.
+#[test]
+fn a_schedule_of_absurd_length_is_refused_before_it_is_made() {
+    let train_timesteps = |number: u64| with("num_train_timesteps", number.into());
+    for absurd in [100_001, 1 << 40, u64::MAX] {
+        let error = train_timesteps(absurd).unwrap_err().to_string();
+        let said = format!("`num_train_timesteps` is {absurd}, only 2 to 100000 (");
+        assert!(error.contains(&said), "{error}");
+    }
+    assert_eq!(train_timesteps(100_000).unwrap().train_timesteps(), 100_000);
+}
+
 /// Going down one step with the very noise that was added lands on the same noise at the lower level.
 #[test]
 fn denoising_with_the_true_noise_is_exact() {
