@@ -12,7 +12,8 @@
 use candle_core::{DType, Device, Result, Tensor, Var};
 use processor::processor_seconds;
 use vico_engine::kernels::{
-    Conv2dGeometry, GroupNormSpec, Mask, attention, attention_bf16, conv2d, geglu, group_norm, layer_norm, linear,
+    Conv2dGeometry, GroupNormSpec, Mask, attention, attention_bf16, conv2d, geglu, group_norm, layer_norm,
+    linear,
 };
 
 #[path = "full_size/processor.rs"]
@@ -57,11 +58,11 @@ fn main() -> anyhow::Result<()> {
 fn cases() -> Result<Vec<Case>> {
     Ok(vec![
         attend("attention, 4096 pixels to themselves, 8 x 40", (4096, 4096), 320),
-        Case {
-            name: "attention in bf16, 4096 pixels to themselves, 8 x 40",
-            run: Box::new(|x| attention_bf16(&x[0], &x[1], &x[2], 8, Mask::None)),
-            ..attend("", (4096, 4096), 320)
-        },
+        attend_in_bf16(
+            "attention in bf16, 4096 pixels to themselves, 8 x 40",
+            (4096, 4096),
+            320,
+        ),
         attend("attention, 1024 pixels to themselves, 8 x 80", (1024, 1024), 640),
         attend("attention, 4096 pixels to 77 words, 8 x 40", (4096, 77), 320),
         project("linear, 4096 x 320 to 2560", 4096, (320, 2560))?,
@@ -90,6 +91,13 @@ fn attend(name: &'static str, (queries, keys): (usize, usize), width: usize) -> 
         shapes: vec![rows(queries), rows(keys), rows(keys)],
         flops: 4.0 * (queries * keys * width) as f64,
         run: Box::new(|x| attention(&x[0], &x[1], &x[2], 8, Mask::None)),
+    }
+}
+
+fn attend_in_bf16(name: &'static str, size: (usize, usize), width: usize) -> Case {
+    Case {
+        run: Box::new(|x| attention_bf16(&x[0], &x[1], &x[2], 8, Mask::None)),
+        ..attend(name, size, width)
     }
 }
 

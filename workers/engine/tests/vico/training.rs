@@ -90,10 +90,7 @@ fn checkpointing_does_not_matter() {
         let first = tensors.into_iter().filter(|(name, _)| name.starts_with("first."));
         first.collect::<BTreeMap<String, Tensor>>()
     };
-    let (plain, checkpointed) = (
-        gradients(Checkpointing::Off),
-        gradients(Checkpointing::All),
-    );
+    let (plain, checkpointed) = (gradients(Checkpointing::Off), gradients(Checkpointing::All));
     assert_eq!(plain.len(), 81);
     for (name, gradient) in plain {
         assert!(relative(&checkpointed[&name], &gradient) < 5e-5, "{name}");

@@ -168,15 +168,16 @@ impl Lesson<'_> {
         self.halved(batch).max(1) as usize
     }
 
-    /// On a GPU, once the batch cannot be halved any more, time is the only thing left to pay with. A machine without
-    /// one has memory for all but the largest maps.
+    /// Once the batch cannot be halved any more, time is the only thing left to pay with. A machine without a GPU has memory
+    /// for all but the largest maps of 512 pixels, and for larger pictures has to save: it cannot try, for want of memory ends
+    /// the process.
     fn checkpointing(&self, batch: u32) -> Checkpointing {
-        if self.memory.on_cpu {
-            return Checkpointing::LargeMaps;
-        }
-        match self.halved(batch) {
-            0 => Checkpointing::All,
-            _ => Checkpointing::Off,
+        let is_large = self.inputs.size > 512;
+        match (self.halved(batch), self.memory.on_cpu) {
+            (0, _) => Checkpointing::All,
+            (_, true) if is_large => Checkpointing::All,
+            (_, true) => Checkpointing::LargeMaps,
+            (_, false) => Checkpointing::Off,
         }
     }
 

@@ -5,9 +5,9 @@ use std::borrow::Cow;
 use rayon::prelude::*;
 
 use super::super::tile::WIDTH;
+use super::Factors;
 use super::head::{Head, Sizes};
 use super::keys::Keys;
-use super::Factors;
 use super::panel::{Packed, Scratch};
 
 /// One sample's rows (kept keys, heads·d), copied only if some were left out.

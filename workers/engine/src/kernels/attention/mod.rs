@@ -41,9 +41,9 @@ pub fn attention(q: &Tensor, k: &Tensor, v: &Tensor, heads: usize, mask: Mask<'_
 }
 
 /// The same with both products of bfloat16 on a CPU: queries, keys, values and probabilities are rounded, logits, sums and
-/// the softmax are f32. Gradients are those at the rounded queries, keys and values, in f32.
+/// the softmax are f32. Gradients are those at the rounded queries, keys and values, in f32, from the value as it was computed.
 ///
-/// Elsewhere it is [`attention`].
+/// The numbers are the same on any processor; one without AVX512-BF16 takes longer for them than for [`attention`]. Elsewhere it is [`attention`].
 pub fn attention_bf16(q: &Tensor, k: &Tensor, v: &Tensor, heads: usize, mask: Mask<'_>) -> Result<Tensor> {
     attend([q, k, v], heads, mask, Factors::Bf16)
 }
@@ -177,11 +177,7 @@ impl Attention {
                     with_elements(y, |y| {
                         with_elements(dy, |dy| {
                             let [q, k, v] = [q, k, v].map(|values| self.factors.of(values));
-                            let operands = forward::Operands {
-                                q: &q,
-                                k: &k,
-                                v: &v,
-                            };
+                            let operands = forward::Operands { q: &q, k: &k, v: &v };
                             let result = backward::Result { y, dy, lse };
                             Ok(backward::backward(&self.sizes, &self.keys, &operands, &result))
                         })

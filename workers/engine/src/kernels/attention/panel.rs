@@ -82,7 +82,13 @@ impl Packed {
                 let keys = values.len() / (out.len() / width);
                 let groups = values.chunks(ROWS * keys).zip(out.chunks_mut(ROWS * width));
                 for (values, out) in groups {
-                    product(&values[..ROWS * (map.len() / width)], map, width, out, Write::Over);
+                    product(
+                        &values[..ROWS * (map.len() / width)],
+                        map,
+                        width,
+                        out,
+                        Write::Over,
+                    );
                 }
             }
             Self::Bf16 { values, .. } => {

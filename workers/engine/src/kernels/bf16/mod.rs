@@ -1,7 +1,8 @@
-//! Matrix products with a frozen matrix that is kept in bfloat16: the other operand is rounded to it on the way, sums are f32.
+//! Matrix products in bfloat16: with a frozen matrix that is kept in it, and in attention. What is f32 is rounded on the way,
+//! sums are f32.
 //!
 //! On a processor with AVX512-BF16 an instruction multiplies and adds twice as much as for f32. Elsewhere the same products
-//! are computed in f32, at three quarters of the speed of an f32 matrix, and what is saved is memory. Work is cut by shape
+//! are computed in f32, at two thirds of the speed of an f32 matrix, and what is saved is memory. Work is cut by shape
 //! alone, and every element is summed in one order: results do not depend on the number of threads, or on what else is
 //! computed in the call.
 
@@ -47,8 +48,8 @@ pub(super) fn product(left: &Panels, right: &Panels, out: MatMut<'_>, write: Wri
     tasks.for_each(|task| task.run(left, right, write));
 }
 
-/// `out (8, width) = left (8, pairs) · right (pairs, width)`, or `+=`: a panel of rows times one of columns, or as many pairs
-/// as both have.
+/// `out (8, width) = left (8, pairs) · right (pairs, width)`, or `+=`: a panel of rows times one of columns, over the pairs
+/// that both have.
 pub(super) fn panel_product(left: &[u32], right: (usize, &[u32]), out: &mut [f32], write: Write) {
     let rows = out.chunks_mut(right.0);
     tile_product(left, right, rows, write);

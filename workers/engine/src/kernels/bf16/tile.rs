@@ -10,12 +10,7 @@
 
 use super::super::wide::wide;
 
-/// Rows of a tile.
-pub(super) const ROWS: usize = 8;
-/// Columns of the widest tile.
-pub(super) const WIDTH: usize = 48;
-/// Columns of the narrowest one; a width is a multiple of this.
-pub(super) const LANES: usize = 16;
+pub(super) use super::super::tile::{LANES, ROWS, WIDTH};
 
 /// Sums of `W` columns.
 pub(super) type Tile<const W: usize> = [[f32; W]; ROWS];

@@ -15,7 +15,7 @@ pub enum Checkpointing {
     /// Residual blocks and feed-forwards on maps of at least 4096 pixels, which would keep much for the time they take. With
     /// attention it is the other way round.
     LargeMaps,
-    /// Everything.
+    /// Everything but attention of which a hook wants text columns.
     All,
 }
 

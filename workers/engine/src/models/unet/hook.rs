@@ -10,7 +10,7 @@ use super::Site;
 pub trait SiteHook {
     /// Text columns whose head-mean cross-attention probabilities the hook wants at this site, for some batch rows.
     ///
-    /// A site with a request is not checkpointed, since the map would leave the block.
+    /// The attention of a site with a request is not checkpointed, since the map would leave the block.
     fn columns(&self, site: &Site) -> Option<ColumnRequest>;
 
     /// Takes the tokens (b, n, width) and, if asked for, the columns (rows, n, columns); returns what goes on.

@@ -5,7 +5,9 @@ use candle_core::{Result, Tensor};
 use super::hook::{ColumnRequest, Flow};
 use super::walk::Walk;
 use super::{Site, UNetConfig};
-use crate::kernels::{GroupNormSpec, Mask, add, attention, attention_bf16, attention_columns, checkpoint, geglu};
+use crate::kernels::{
+    GroupNormSpec, Mask, add, attention, attention_bf16, attention_columns, checkpoint, geglu,
+};
 use crate::models::Loaded;
 use crate::models::layers::{Conv2d, Conv2dSize, GroupNorm, LayerNorm, Linear};
 use crate::weights::Weights;
@@ -192,7 +194,11 @@ impl Attention {
             (k, v) = (without_first(&k)?, without_first(&v)?);
         }
         // A network of bf16 matrices multiplies in bf16.
-        let attend = if self.q.is_bf16() { attention_bf16 } else { attention };
+        let attend = if self.q.is_bf16() {
+            attention_bf16
+        } else {
+            attention
+        };
         self.out.forward(&attend(&q, &k, &v, self.heads, Mask::None)?)
     }
 
