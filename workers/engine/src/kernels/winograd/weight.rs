@@ -5,7 +5,7 @@ use pulp::{Arch, Simd, WithSimd};
 use super::super::tile::ROWS;
 use super::super::transpose::transpose;
 use super::panel::REACH;
-use super::points;
+use super::{APART, points};
 
 /// Taps of the kernel.
 const TAPS: usize = 9;
@@ -51,11 +51,11 @@ impl<'a, T: Copy + Into<f32>> Weight<'a, T> {
         taps: &mut Vec<f32>,
         (out, stride): (&mut [f32], usize),
     ) {
-        taps.resize(TAPS * count * ROWS, 0.0);
+        taps.resize(TAPS * (count * ROWS + APART), 0.0);
         self.gather(group, (first, count), taps);
-        let mut parts = taps.chunks_exact(count * ROWS);
+        let mut parts = taps.chunks_exact(count * ROWS + APART);
         Arch::new().dispatch(AtPoints {
-            taps: std::array::from_fn(|_| parts.next().unwrap_or_default()),
+            taps: std::array::from_fn(|_| &parts.next().unwrap_or_default()[..count * ROWS]),
             out,
             stride,
         });
@@ -67,7 +67,7 @@ impl<'a, T: Copy + Into<f32>> Weight<'a, T> {
             return self.gather_rest(first_output, (first, count), taps);
         }
         let mut put = |tap: usize, input: usize, values: [f32; ROWS]| {
-            taps[(tap * count + input) * ROWS..][..ROWS].copy_from_slice(&values);
+            taps[tap * (count * ROWS + APART) + input * ROWS..][..ROWS].copy_from_slice(&values);
         };
         if self.turned {
             for input in 0..count {
@@ -86,8 +86,8 @@ impl<'a, T: Copy + Into<f32>> Weight<'a, T> {
     /// The same for a group of fewer than 8, number by number.
     fn gather_rest(&self, first_output: usize, (first, count): (usize, usize), taps: &mut [f32]) {
         taps.fill(0.0);
-        for (tap, values) in taps.chunks_mut(count * ROWS).enumerate() {
-            for (input, values) in values.chunks_mut(ROWS).enumerate() {
+        for (tap, values) in taps.chunks_mut(count * ROWS + APART).enumerate() {
+            for (input, values) in values.chunks_mut(ROWS).take(count).enumerate() {
                 for (row, value) in values[..self.outputs - first_output].iter_mut().enumerate() {
                     let (output, input) = (first_output + row, first + input);
                     let at = if self.turned {
