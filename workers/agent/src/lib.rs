@@ -42,6 +42,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use config::Config;
 pub use session::Parts;
+pub use vico_engine::memory::keep_freed as keep_freed_memory;
 
 /// Works as `config` says until `stop` is cancelled or the coordinator asks the worker to leave; then saves what can be
 /// continued elsewhere, gives its leases back and returns.

@@ -14,6 +14,7 @@ use tracing_subscriber::EnvFilter;
 use vico_worker::Config;
 
 fn main() -> ExitCode {
+    vico_worker::keep_freed_memory();
     let args = args::Args::parse();
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     let log = tracing_subscriber::fmt()

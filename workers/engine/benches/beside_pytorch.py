@@ -75,11 +75,13 @@ def measure(given: argparse.Namespace, threads: int, name: str) -> list[tuple[di
     start_ours, start_theirs = sides(given, threads)
     rounds = []
     if name == "train":
-        # Together they may not fit: each has the machine's memory for itself, and its first step is the one that counts.
+        # Together they may not fit: each has the machine's memory for itself. A training has hundreds of steps, so the first,
+        # in which all memory is touched for the first time, does not count.
         for _ in range(given.rounds):
             pair = []
             for start in (start_ours, start_theirs):
                 side = start()
+                side.call(name)
                 pair.append(side.call(name))
                 side.end()
             rounds.append(tuple(pair))

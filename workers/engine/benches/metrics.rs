@@ -32,6 +32,7 @@ struct Args {
 
 #[expect(clippy::print_stdout, reason = "the lines are what this program is for")]
 fn main() -> anyhow::Result<()> {
+    vico_engine::memory::keep_freed();
     let args = Args::parse();
     let Some(dir) = args.dir.filter(|_| args.bench) else {
         println!("a benchmark, not a test: run it by `benches/beside_transformers.py`");

@@ -36,6 +36,7 @@ struct Case {
 
 #[expect(clippy::print_stdout, reason = "the lines are what this program is for")]
 fn main() -> anyhow::Result<()> {
+    vico_engine::memory::keep_freed();
     let (options, words): (Vec<String>, Vec<String>) = std::env::args()
         .skip(1)
         .partition(|argument| argument.starts_with("--"));

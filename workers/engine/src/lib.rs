@@ -11,7 +11,8 @@
 //! * [`base_model`], [`adapter`] — what is frozen and what personalisation adds to it;
 //! * [`methods`] — how an adapter is trained and sampled from;
 //! * [`exchange`] — adapters as other programs keep them;
-//! * [`metrics`] — CLIP-T, CLIP-I and DINO-I.
+//! * [`metrics`] — CLIP-T, CLIP-I and DINO-I;
+//! * [`memory`] — what the allocator does between tensors.
 
 pub mod adapter;
 pub mod base_model;
@@ -19,6 +20,7 @@ pub mod diffusion;
 pub mod exchange;
 pub mod image;
 pub mod kernels;
+pub mod memory;
 pub mod methods;
 pub mod metrics;
 pub mod models;

@@ -68,6 +68,7 @@ struct Args {
 
 #[expect(clippy::print_stdout, reason = "the lines are what this program is for")]
 fn main() -> anyhow::Result<()> {
+    vico_engine::memory::keep_freed();
     let args = Args::parse();
     if !args.bench {
         println!("a benchmark, not a test: run it with `cargo bench`");
