@@ -18,7 +18,8 @@ pub use method::{
 pub use sampling::{PromptSpec, SamplingSpec, prior_prompt};
 pub use sources::{FileSource, JobSpec, ModelSource, Sources};
 
-/// Versions of the algorithms behind each stage. Raising one re-runs that stage and what depends on it.
+/// Versions of the algorithms behind each stage. Raising one re-runs that stage and what depends on it. Kernels that
+/// round differently do not raise it.
 pub mod algorithm {
     /// Drawing class images with the base model.
     pub const CLASS_IMAGES: u32 = 1;

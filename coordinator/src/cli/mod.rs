@@ -156,11 +156,12 @@ pub(crate) fn execute(args: Args) -> ExitCode {
 }
 
 fn start(args: Args, out: Output) -> Result {
-    logging::start(args.log.as_deref(), args.log_format, &args.command)?;
+    // Before there are threads. A coordinator alone wants the contrary: see `serve`.
     #[cfg(feature = "local")]
     if matches!(args.command, Command::Run(_) | Command::Score(_)) {
         vico_worker::keep_freed_memory();
     }
+    logging::start(args.log.as_deref(), args.log_format, &args.command)?;
     let runtime = tokio::runtime::Runtime::new().context("the runtime could not be started")?;
     let outcome = runtime.block_on(args.command.execute(out));
     // An engine that is in the middle of something must not keep the process from leaving.

@@ -8,7 +8,7 @@ use std::path::Path;
 ///
 /// # Errors
 /// The file system does not say. `Path::is_file` takes that for a file that is absent, so that a disk that fails, or a mount
-/// that hangs, would look like a folder in which somebody forgot something.
+/// that has gone stale, would look like a folder in which somebody forgot something.
 pub(crate) fn is_there(path: &Path) -> io::Result<bool> {
     match fs::metadata(path) {
         Ok(facts) => Ok(facts.is_file()),

@@ -168,9 +168,9 @@ impl Lesson<'_> {
         self.halved(batch).max(1) as usize
     }
 
-    /// Once the batch cannot be halved any more, time is the only thing left to pay with. A machine without a GPU has memory
-    /// for all but the largest maps of 512 pixels, and for larger pictures has to save: it cannot try, for want of memory ends
-    /// the process.
+    /// Once the batch cannot be halved any more, time is the only thing left to pay with. A machine without a GPU is taken to
+    /// have memory for all but the largest maps of 512 pixels; for larger pictures it saves from the start, since it cannot
+    /// try: without memory the process ends.
     fn checkpointing(&self, batch: u32) -> Checkpointing {
         let is_large = self.inputs.size > 512;
         match (self.halved(batch), self.memory.on_cpu) {

@@ -30,7 +30,7 @@ const PANELS: usize = 2;
 const INPUTS: usize = 128;
 /// Groups of 8 output channels that one task computes.
 const GROUPS: usize = 4;
-/// Elements between what belongs to one point and to the next. Transforms touch all points in turn, and 36 numbers whole pages
+/// Elements left free between what belongs to one point, or tap, and to the next. Transforms touch all points in turn, and 36 numbers whole pages
 /// apart want the same few places of a core's first cache.
 const APART: usize = 16;
 

@@ -53,9 +53,10 @@ impl<'a, T: Copy + Into<f32>> Weight<'a, T> {
     ) {
         taps.resize(TAPS * (count * ROWS + APART), 0.0);
         self.gather(group, (first, count), taps);
-        let mut parts = taps.chunks_exact(count * ROWS + APART);
+        let parts = taps.chunks_exact(count * ROWS + APART);
+        let mut parts = parts.map(|part| &part[..count * ROWS]);
         Arch::new().dispatch(AtPoints {
-            taps: std::array::from_fn(|_| &parts.next().unwrap_or_default()[..count * ROWS]),
+            taps: std::array::from_fn(|_| parts.next().unwrap_or_default()),
             out,
             stride,
         });
