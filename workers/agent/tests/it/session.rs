@@ -163,6 +163,14 @@ async fn the_coordinator_can_ask_a_worker_to_leave() {
     assert_eq!((heard.released, heard.left), (vec![lease], true));
 }
 
+/// The coordinator answers nobody until the engine is done.
+async fn silent_until_computed(bench: &Bench, engine: &ScriptedEngine) {
+    bench.coordinator.set_silent(true);
+    while engine.seen().ended.is_empty() {
+        tokio::time::sleep(TTL).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_coordinator_that_does_not_answer_costs_no_work() {
     let bench = Bench::new().await;
@@ -174,10 +182,7 @@ async fn a_coordinator_that_does_not_answer_costs_no_work() {
         .coordinator
         .wait_until(|heard| !heard.reports.is_empty())
         .await;
-    bench.coordinator.set_silent(true);
-    while engine.seen().ended.is_empty() {
-        tokio::time::sleep(TTL).await;
-    }
+    silent_until_computed(&bench, &engine).await;
     bench.coordinator.set_silent(false);
     let heard = bench
         .coordinator
@@ -219,10 +224,7 @@ async fn renewals_do_not_wait_for_a_registration() {
         .coordinator
         .wait_until(|heard| !heard.reports.is_empty())
         .await;
-    bench.coordinator.set_silent(true);
-    while engine.seen().ended.is_empty() {
-        tokio::time::sleep(TTL).await;
-    }
+    silent_until_computed(&bench, &engine).await;
     // The line has broken: what comes next registers again, and waits.
     bench.coordinator.hold_registrations(true);
     bench.coordinator.set_silent(false);
