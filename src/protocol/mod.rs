@@ -19,7 +19,7 @@ pub const VERSION_HEADER: &str = "vico-version";
 
 /// Bytes of one message at most, in both directions. Documents travel through the bucket, so control fits easily; a
 /// sweep's full list of jobs is the largest.
-pub const MAX_MESSAGE_BYTES: usize = 61024 * 1024;
+pub const MAX_MESSAGE_BYTES: usize = 64 * 1024 * 1024;
 
 /// Bytes of a manifest at most.
 pub const MAX_MANIFEST_BYTES: usize = 1024 * 1024;
