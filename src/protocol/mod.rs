@@ -1,9 +1,10 @@
-//! The wire: conversions between generated types and the domain, refusals, and the two clients.
+//! The wire: conversions between generated types and the domain, refusals, the two clients and the options they take.
 //!
 //! Generated types stop here and at the coordinator's `rpc`: clients take and return domain types. What arrives is
 //! checked field by field; a peer's nonsense is an [`InvalidMessage`], never a panic.
 
 mod client;
+mod connect;
 mod convert;
 mod status;
 
@@ -11,6 +12,7 @@ pub use client::{
     ClientError, Identity, JobLog, LeasesClient, ManifestText, Submitted, SweepWatch, SweepsClient, Target,
     TlsFiles, Token,
 };
+pub use connect::Connect;
 pub use convert::InvalidMessage;
 pub use status::{Refusal, RefusalKind};
 

@@ -2,8 +2,8 @@
 
 use clap::Args;
 use vico::ids::SweepId;
+use vico::protocol::Connect;
 
-use crate::cli::connect::Connect;
 use crate::cli::exit::Result;
 use crate::cli::output::Output;
 use crate::cli::view;

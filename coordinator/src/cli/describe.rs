@@ -4,10 +4,9 @@ use anyhow::Context as _;
 use clap::Args;
 use serde_json::{Value, json};
 use vico::ids::SweepId;
-use vico::protocol::{ClientError, RefusalKind, SweepsClient};
+use vico::protocol::{ClientError, Connect, RefusalKind, SweepsClient};
 use vico::status::{AttemptRecord, JobDetail, SweepDetail};
 
-use crate::cli::connect::Connect;
 use crate::cli::exit::Result;
 use crate::cli::output::{self, Output};
 use crate::cli::view;

@@ -1,8 +1,8 @@
 //! `logs`: what a job's attempts wrote.
 
 use clap::Args;
+use vico::protocol::Connect;
 
-use crate::cli::connect::Connect;
 use crate::cli::exit::{Error, Result};
 use crate::cli::output::{self, Output};
 use crate::cli::signals;

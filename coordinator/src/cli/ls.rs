@@ -1,8 +1,8 @@
 //! `ls`: the sweeps of a coordinator.
 
 use clap::Args;
+use vico::protocol::Connect;
 
-use crate::cli::connect::Connect;
 use crate::cli::exit::Result;
 use crate::cli::output::{self, Output};
 use crate::cli::view;

@@ -8,7 +8,6 @@ mod adapter_files;
 mod bucket;
 mod cancel;
 mod completion;
-mod connect;
 mod describe;
 mod diff;
 mod doctor;

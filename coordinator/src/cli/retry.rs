@@ -3,8 +3,8 @@
 use clap::Args;
 use vico::ids::SweepId;
 use vico::job::FailureClass;
+use vico::protocol::Connect;
 
-use crate::cli::connect::Connect;
 use crate::cli::exit::Result;
 use crate::cli::output::Output;
 use crate::cli::view;

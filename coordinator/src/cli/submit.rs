@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use vico::protocol::Connect;
 
-use crate::cli::connect::Connect;
 use crate::cli::exit::Result;
 use crate::cli::manifest_file::ManifestFile;
 use crate::cli::output::{self, Output};

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use clap::Args;
 use vico::ids::SweepId;
+use vico::protocol::Connect;
 
-use crate::cli::connect::Connect;
 use crate::cli::exit::Result;
 use crate::cli::output::Output;
 use crate::cli::{view, wait};

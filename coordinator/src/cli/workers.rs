@@ -2,9 +2,9 @@
 
 use clap::{Args, Subcommand};
 use vico::ids::WorkerId;
+use vico::protocol::Connect;
 use vico::status::WorkerStatus;
 
-use crate::cli::connect::Connect;
 use crate::cli::exit::Result;
 use crate::cli::output::{self, Output};
 use crate::cli::view;

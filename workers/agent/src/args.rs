@@ -6,10 +6,9 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::{Parser, ValueEnum};
+use vico::protocol::Connect;
 use vico::traces::Traces;
 use vico_worker::Config;
-
-use crate::connect::Connect;
 
 /// Takes jobs from a coordinator and computes them on this machine's GPU or CPU.
 #[derive(Debug, Parser)]

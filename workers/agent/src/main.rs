@@ -2,7 +2,6 @@
 #![expect(clippy::print_stderr, reason = "the one place that speaks to the terminal")]
 
 mod args;
-mod connect;
 
 use std::process::ExitCode;
 

@@ -10,9 +10,9 @@ mod manifest;
 use std::path::PathBuf;
 
 use clap::Args;
+use vico::protocol::Connect;
 use vico::store::Store;
 
-use crate::cli::connect::Connect;
 use crate::cli::exit::{Error, Result};
 use crate::cli::output::{self, Output};
 use finding::Finding;
