@@ -1,7 +1,7 @@
 //! Canonical JSON: keys sorted, no white space, numbers as serde_json prints them.
 //!
 //! A plan digests every job's inputs, so values are written as they come, without a tree of them in between; a map whose
-//! keys come out of order is put in order when it ends.
+//! keys come out of order is put in order when it ends. The room that this takes is shared by all maps of a value.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -13,43 +13,82 @@ use serde_json::Error;
 ///
 /// Fails where the value has no JSON form: a map with keys that are not texts or numbers, say.
 pub(super) fn write<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) -> Result<(), Error> {
-    value.serialize(Writer { out })
+    let (entries, sorted) = (Vec::new(), Vec::new());
+    Page { out, entries, sorted }.write(value)
 }
 
-struct Writer<'a> {
+/// What is written to, and what maps keep while they are written.
+struct Page<'a> {
     out: &'a mut Vec<u8>,
+    /// Keys, and where `"key":value` lies, of all maps that have not ended.
+    entries: Vec<(Cow<'static, str>, Range<usize>)>,
+    /// Room for a map that is put in order.
+    sorted: Vec<u8>,
 }
 
-impl<'a> Writer<'a> {
-    fn leaf<T: Serialize + ?Sized>(self, value: &T) -> Result<(), Error> {
-        serde_json::to_writer(self.out, value)
+impl Page<'_> {
+    fn write<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
+        value.serialize(Writer { page: self })
     }
 
-    fn list(self) -> List<'a> {
-        self.out.push(b'[');
+    fn text(&mut self, text: &str) -> Result<(), Error> {
+        serde_json::to_writer(&mut *self.out, text)
+    }
+
+    /// Puts the entries from number `first` on, which begin at `start`, in order. Of those with the same key the last one stays.
+    fn sort(&mut self, first: usize, start: usize) {
+        let entries = &mut self.entries[first..];
+        entries.sort_unstable_by(|(a, x), (b, y)| a.cmp(b).then(y.start.cmp(&x.start)));
+        let mut before = None;
+        for (key, written) in &*entries {
+            if before.replace(key) == Some(key) {
+                continue;
+            }
+            if !self.sorted.is_empty() {
+                self.sorted.push(b',');
+            }
+            self.sorted.extend_from_slice(&self.out[written.clone()]);
+        }
+        self.out.truncate(start);
+        self.out.append(&mut self.sorted);
+    }
+}
+
+/// Writes one value.
+struct Writer<'a, 'p> {
+    page: &'a mut Page<'p>,
+}
+
+impl<'a, 'p> Writer<'a, 'p> {
+    fn leaf<T: Serialize + ?Sized>(self, value: &T) -> Result<(), Error> {
+        serde_json::to_writer(&mut *self.page.out, value)
+    }
+
+    fn list(self) -> List<'a, 'p> {
+        self.page.out.push(b'[');
         let is_variant = false;
         List {
-            out: self.out,
+            page: self.page,
             is_first: true,
             is_variant,
         }
     }
 
-    fn map(self) -> Map<'a> {
-        self.out.push(b'{');
+    fn map(self) -> Map<'a, 'p> {
+        self.page.out.push(b'{');
         Map {
-            start: self.out.len(),
-            out: self.out,
-            entries: Vec::new(),
+            start: self.page.out.len(),
+            first: self.page.entries.len(),
+            page: self.page,
             is_variant: false,
         }
     }
 
     /// The start of `{"variant":…`, which `is_variant` has closed.
     fn variant(&mut self, name: &'static str) -> Result<(), Error> {
-        self.out.push(b'{');
-        serde_json::to_writer(&mut *self.out, name)?;
-        self.out.push(b':');
+        self.page.out.push(b'{');
+        self.page.text(name)?;
+        self.page.out.push(b':');
         Ok(())
     }
 }
@@ -62,16 +101,16 @@ macro_rules! leaf {
     )*};
 }
 
-impl<'a> ser::Serializer for Writer<'a> {
+impl<'a, 'p> ser::Serializer for Writer<'a, 'p> {
     type Ok = ();
     type Error = Error;
-    type SerializeSeq = List<'a>;
-    type SerializeTuple = List<'a>;
-    type SerializeTupleStruct = List<'a>;
-    type SerializeTupleVariant = List<'a>;
-    type SerializeMap = Map<'a>;
-    type SerializeStruct = Map<'a>;
-    type SerializeStructVariant = Map<'a>;
+    type SerializeSeq = List<'a, 'p>;
+    type SerializeTuple = List<'a, 'p>;
+    type SerializeTupleStruct = List<'a, 'p>;
+    type SerializeTupleVariant = List<'a, 'p>;
+    type SerializeMap = Map<'a, 'p>;
+    type SerializeStruct = Map<'a, 'p>;
+    type SerializeStructVariant = Map<'a, 'p>;
 
     leaf!(
         serialize_bool bool, serialize_char char, serialize_str &str, serialize_bytes &[u8],
@@ -120,20 +159,20 @@ impl<'a> ser::Serializer for Writer<'a> {
         value: &T,
     ) -> Result<(), Error> {
         self.variant(variant)?;
-        write(value, self.out)?;
-        self.out.push(b'}');
+        self.page.write(value)?;
+        self.page.out.push(b'}');
         Ok(())
     }
 
-    fn serialize_seq(self, _: Option<usize>) -> Result<List<'a>, Error> {
+    fn serialize_seq(self, _: Option<usize>) -> Result<List<'a, 'p>, Error> {
         Ok(self.list())
     }
 
-    fn serialize_tuple(self, _: usize) -> Result<List<'a>, Error> {
+    fn serialize_tuple(self, _: usize) -> Result<List<'a, 'p>, Error> {
         Ok(self.list())
     }
 
-    fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<List<'a>, Error> {
+    fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<List<'a, 'p>, Error> {
         Ok(self.list())
     }
 
@@ -143,7 +182,7 @@ impl<'a> ser::Serializer for Writer<'a> {
         _: u32,
         variant: &'static str,
         _: usize,
-    ) -> Result<List<'a>, Error> {
+    ) -> Result<List<'a, 'p>, Error> {
         self.variant(variant)?;
         let is_variant = true;
         Ok(List {
@@ -152,11 +191,11 @@ impl<'a> ser::Serializer for Writer<'a> {
         })
     }
 
-    fn serialize_map(self, _: Option<usize>) -> Result<Map<'a>, Error> {
+    fn serialize_map(self, _: Option<usize>) -> Result<Map<'a, 'p>, Error> {
         Ok(self.map())
     }
 
-    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Map<'a>, Error> {
+    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Map<'a, 'p>, Error> {
         Ok(self.map())
     }
 
@@ -166,7 +205,7 @@ impl<'a> ser::Serializer for Writer<'a> {
         _: u32,
         variant: &'static str,
         _: usize,
-    ) -> Result<Map<'a>, Error> {
+    ) -> Result<Map<'a, 'p>, Error> {
         self.variant(variant)?;
         let is_variant = true;
         Ok(Map {
@@ -177,88 +216,73 @@ impl<'a> ser::Serializer for Writer<'a> {
 }
 
 /// An array that is being written.
-struct List<'a> {
-    out: &'a mut Vec<u8>,
+struct List<'a, 'p> {
+    page: &'a mut Page<'p>,
     is_first: bool,
     is_variant: bool,
 }
 
-impl List<'_> {
+impl List<'_, '_> {
     fn item<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
         if !std::mem::take(&mut self.is_first) {
-            self.out.push(b',');
+            self.page.out.push(b',');
         }
-        write(value, self.out)
+        self.page.write(value)
     }
 
     fn close(self) {
-        self.out.push(b']');
+        self.page.out.push(b']');
         if self.is_variant {
-            self.out.push(b'}');
+            self.page.out.push(b'}');
         }
     }
 }
 
 /// An object that is being written.
-struct Map<'a> {
-    out: &'a mut Vec<u8>,
-    /// Where its first entry begins.
+struct Map<'a, 'p> {
+    page: &'a mut Page<'p>,
+    /// Where its first entry begins, and its number among those of the page.
     start: usize,
-    /// Keys, and where `"key":value` lies.
-    entries: Vec<(Cow<'static, str>, Range<usize>)>,
+    first: usize,
     is_variant: bool,
 }
 
-impl Map<'_> {
+impl Map<'_, '_> {
     fn key(&mut self, key: Cow<'static, str>) -> Result<(), Error> {
-        if !self.entries.is_empty() {
-            self.out.push(b',');
+        if self.page.entries.len() > self.first {
+            self.page.out.push(b',');
         }
-        let begin = self.out.len();
-        serde_json::to_writer(&mut *self.out, &key)?;
-        self.out.push(b':');
-        self.entries.push((key, begin..begin));
+        let begin = self.page.out.len();
+        self.page.text(&key)?;
+        self.page.out.push(b':');
+        self.page.entries.push((key, begin..begin));
         Ok(())
     }
 
     fn value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
-        write(value, self.out)?;
-        if let Some((_, written)) = self.entries.last_mut() {
-            written.end = self.out.len();
+        self.page.write(value)?;
+        if let Some((_, written)) = self.page.entries.last_mut() {
+            written.end = self.page.out.len();
         }
         Ok(())
     }
 
-    fn close(mut self) {
-        if !self.entries.is_sorted_by(|(a, _), (b, _)| a < b) {
-            self.sort();
+    fn close(self) {
+        let page = self.page;
+        if !page.entries[self.first..].is_sorted_by(|(a, _), (b, _)| a < b) {
+            page.sort(self.first, self.start);
         }
-        self.out.push(b'}');
+        page.entries.truncate(self.first);
+        page.out.push(b'}');
         if self.is_variant {
-            self.out.push(b'}');
+            page.out.push(b'}');
         }
-    }
-
-    /// Of entries with the same key the last one stays.
-    fn sort(&mut self) {
-        self.entries.reverse();
-        self.entries.sort_by(|(a, _), (b, _)| a.cmp(b));
-        self.entries.dedup_by(|(a, _), (b, _)| a == b);
-        let mut sorted = Vec::with_capacity(self.out.len() - self.start);
-        for (_, written) in &self.entries {
-            if !sorted.is_empty() {
-                sorted.push(b',');
-            }
-            sorted.extend_from_slice(&self.out[written.clone()]);
-        }
-        self.out.truncate(self.start);
-        self.out.append(&mut sorted);
     }
 }
 
 macro_rules! list {
     ($($of:ident $item:ident),*) => {$(
-        impl ser::$of for List<'_> {
+        impl ser::$of for List<'_, '_> {
             type Ok = ();
             type Error = Error;
 
@@ -283,7 +307,7 @@ list!(
 
 macro_rules! fields {
     ($($of:ident),*) => {$(
-        impl ser::$of for Map<'_> {
+        impl ser::$of for Map<'_, '_> {
             type Ok = ();
             type Error = Error;
 
@@ -306,7 +330,7 @@ macro_rules! fields {
 
 fields!(SerializeStruct, SerializeStructVariant);
 
-impl ser::SerializeMap for Map<'_> {
+impl ser::SerializeMap for Map<'_, '_> {
     type Ok = ();
     type Error = Error;
 

@@ -15,6 +15,9 @@ pub struct Digest([u8; 32]);
 #[error("`{0}` is not a digest of 64 hexadecimal digits")]
 pub struct InvalidDigest(pub String);
 
+/// Bytes that the inputs of a job take as text, or less.
+const USUAL_TEXT: usize = 4096;
+
 impl Digest {
     /// Digest of some bytes.
     pub fn of(bytes: &[u8]) -> Self {
@@ -25,7 +28,7 @@ impl Digest {
     ///
     /// Fails where the value has no JSON form (a map with keys that are not text, say).
     pub fn of_json<T: Serialize + ?Sized>(value: &T) -> Result<Self, serde_json::Error> {
-        let mut text = Vec::new();
+        let mut text = Vec::with_capacity(USUAL_TEXT);
         canonical::write(value, &mut text)?;
         Ok(Self::of(&text))
     }
