@@ -48,7 +48,7 @@ impl Parts<'_> {
             return None;
         }
         let inputs = JobInputs::Train(TrainInputs {
-            algorithm: algorithm::TRAIN,
+            algorithm: algorithm::train(self.method.method()),
             base: self.models.base.clone(),
             concept: Arc::clone(self.concept),
             method: as_trained(self.method),

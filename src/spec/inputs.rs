@@ -139,7 +139,7 @@ pub struct ClassImagesInputs {
 /// What training an adapter depends on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TrainInputs {
-    /// [`crate::spec::algorithm::TRAIN`].
+    /// [`crate::spec::algorithm::train`] of the method.
     pub algorithm: u32,
     /// The base model.
     pub base: ModelInputs,

@@ -21,12 +21,24 @@ pub use sources::{FileSource, JobSpec, ModelSource, Sources};
 /// Versions of the algorithms behind each stage. Raising one re-runs that stage and what depends on it. Kernels that
 /// round differently do not raise it.
 pub mod algorithm {
+    use super::MethodName;
+
     /// Drawing class images with the base model.
     pub const CLASS_IMAGES: u32 = 1;
-    /// Training of every method.
-    pub const TRAIN: u32 = 1;
     /// Sampling, noise keys and image encoding.
     pub const SAMPLE: u32 = 1;
     /// Preprocessing, networks and formulas of the metric protocols.
     pub const SCORE: u32 = 2;
+
+    /// Training of a method. Custom Diffusion's 2 scales photos with the bilinear filter, its 1 did with the bicubic one.
+    pub const fn train(method: MethodName) -> u32 {
+        match method {
+            MethodName::CustomDiffusion => 2,
+            MethodName::Vico
+            | MethodName::TextualInversion
+            | MethodName::Dreambooth
+            | MethodName::Lora
+            | MethodName::BaseModel => 1,
+        }
+    }
 }

@@ -64,7 +64,7 @@ async fn train_job(bench: &Bench, method: &MethodSpec, class_images: JobKey) -> 
 
 async fn train_job_on(base: ModelInputs, bench: &Bench, method: &MethodSpec, class_images: JobKey) -> JobKey {
     let inputs = TrainInputs {
-        algorithm: algorithm::TRAIN,
+        algorithm: algorithm::train(method.method()),
         base,
         concept: concept(tiny::photos(bench).await),
         method: method.clone(),

@@ -13,7 +13,8 @@ pub enum Augmentation {
     Squash,
     /// Short side to the square's side (bilinear), then a square at random: DreamBooth.
     Crop,
-    /// Drawn smaller onto mid-grey or larger and cut, mirrored half of the time: Custom Diffusion. Always with a mask.
+    /// Drawn smaller onto mid-grey or larger and cut (bilinear), mirrored half of the time: Custom Diffusion. Always with
+    /// a mask.
     Scale {
         /// Whether the scale is drawn; otherwise the picture fills the square.
         vary: bool,
@@ -96,7 +97,8 @@ fn cropped(picture: &Rgb8, size: usize, draws: &mut NoiseStream, device: &Device
     to_unit_range(&square, device)
 }
 
-/// diffusers `train_custom_diffusion.py:210-281`.
+/// diffusers `train_custom_diffusion.py` with `--hflip`: `preprocess` and the first half of `__getitem__` of its dataset,
+/// whose `interpolation` is bilinear.
 fn scaled(
     picture: &Rgb8,
     (frame, vary): (Frame, bool),
@@ -107,7 +109,7 @@ fn scaled(
     let scale = if vary { drawn_scale(size, draws) } else { size };
     let room = scale.abs_diff(size) + 1;
     let (top, left) = (draws.below(room), draws.below(room));
-    let pixels = to_unit_range(&resize(picture, scale, scale, Filter::Bicubic), device)?;
+    let pixels = to_unit_range(&resize(picture, scale, scale, Filter::Bilinear), device)?;
     let pixels = mirrored(&pixels, draws)?;
     let words = usize::from(draws.below(2) == 1);
     if scale > size {

@@ -123,7 +123,8 @@ impl Engine for CandleEngine {
                 class_images::draw(base, (work.job, &drawn), memory, watch)
             }
             StageWork::Train(train) => {
-                check_version("training", train.inputs.algorithm, algorithm::TRAIN)?;
+                let built = algorithm::train(train.inputs.method.method());
+                check_version("training", train.inputs.algorithm, built)?;
                 let base = self.base(&train.base, watch)?;
                 train::train(base, train, memory, watch)
             }

@@ -11,8 +11,8 @@ use vico::digest::Digest;
 use vico::ids::JobKey;
 use vico::job::{DeviceFacts, Resources};
 use vico::spec::{
-    ConceptInputs, FileSource, ImageInput, JobInputs, JobSpec, MethodSpec, ModelInputs, ModelSource,
-    ReferencePolicy, Sources, TrainInputs, VicoSettings, algorithm,
+    ConceptInputs, FileSource, ImageInput, JobInputs, JobSpec, MethodName, MethodSpec, ModelInputs,
+    ModelSource, ReferencePolicy, Sources, TrainInputs, VicoSettings, algorithm,
 };
 use vico::store::Store;
 use vico::traces::Traces;
@@ -122,7 +122,7 @@ impl Bench {
             models: [(base.identity, source)].into(),
         };
         let inputs = JobInputs::Train(TrainInputs {
-            algorithm: algorithm::TRAIN,
+            algorithm: algorithm::train(MethodName::Vico),
             base,
             concept,
             method: MethodSpec::Vico(settings),
