@@ -30,7 +30,8 @@ pub mod algorithm {
     /// Preprocessing, networks and formulas of the metric protocols.
     pub const SCORE: u32 = 2;
 
-    /// Training of a method. Custom Diffusion's 2 scales photos with the bilinear filter, its 1 did with the bicubic one.
+    /// Training of a method. Custom Diffusion's 2 scales photos with the bilinear filter and mirrors half of the class
+    /// images; its 1 took the bicubic filter and mirrored no class image.
     pub const fn train(method: MethodName) -> u32 {
         match method {
             MethodName::CustomDiffusion => 2,

@@ -11,8 +11,11 @@ use crate::image::{Rgb8, to_unit_range};
 pub enum Augmentation {
     /// Squashed to the square (bicubic), mirrored half of the time: Textual Inversion.
     Squash,
-    /// Short side to the square's side (bilinear), then a square at random: DreamBooth.
-    Crop,
+    /// Short side to the square's side (bilinear), then a square at random: DreamBooth and all class images.
+    Crop {
+        /// Whether half of the views are mirrored, as Custom Diffusion's class images are.
+        mirror: bool,
+    },
     /// Drawn smaller onto mid-grey or larger and cut (bilinear), mirrored half of the time: Custom Diffusion. Always with
     /// a mask.
     Scale {
@@ -62,7 +65,13 @@ impl Augmentation {
                 let pixels = to_unit_range(&squashed, device)?;
                 Ok(View::whole(mirrored(&pixels, draws)?))
             }
-            Self::Crop => Ok(View::whole(cropped(picture, frame.size, draws, device)?)),
+            Self::Crop { mirror } => {
+                // Drawn before the square's place, as in Custom Diffusion's script, and only where it is needed. That place
+                // is random: mirroring the square comes to the same as mirroring the picture.
+                let swap = mirror && draws.below(2) == 1;
+                let pixels = cropped(picture, frame.size, draws, device)?;
+                Ok(View::whole(if swap { pixels.flip(&[2])? } else { pixels }))
+            }
             Self::Scale { vary } => scaled(picture, (frame, vary), draws, device),
         }
     }

@@ -21,6 +21,9 @@ pub const METHOD: &str = "custom_diffusion";
 /// What the names of U-Net tensors start with in adapters.
 pub(crate) const UNET: &str = "unet.";
 
+/// How it looks at class images: `image_transforms` of diffusers `train_custom_diffusion.py` with `--hflip`.
+pub const CLASS_AUGMENTATION: Augmentation = Augmentation::Crop { mirror: true };
+
 /// What to train and how.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CustomDiffusionSpec {
@@ -71,7 +74,7 @@ pub fn train(
         },
         encode(),
     )?;
-    let prior = prior.map(|prior| prior.samples(base, &spec.recipe, encode()));
+    let prior = prior.map(|prior| prior.samples((base, &spec.recipe), CLASS_AUGMENTATION, encode()));
     let training = Training {
         base,
         recipe: &spec.recipe,

@@ -28,6 +28,10 @@ pub(crate) const TEXT: &str = "text_encoder.";
 /// What the base model's matrices were kept in, if that was asked for: the differences are to those numbers.
 pub(crate) const PRECISION: &str = "vico.precision";
 
+/// How DreamBooth and LoRA look at reference images and class images: `image_transforms` of diffusers
+/// `train_dreambooth.py`, which mirror nothing.
+pub const AUGMENTATION: Augmentation = Augmentation::Crop { mirror: false };
+
 /// What to train and how.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DreamBoothSpec {
@@ -83,10 +87,10 @@ pub(super) fn train_on_prompt<L: Learner>(
         (base, recipe),
         ("reference images", references),
         vec![prompt.to_owned()],
-        Augmentation::Crop,
+        AUGMENTATION,
         encode(),
     )?;
-    let prior = prior.map(|prior| prior.samples(base, recipe, encode()));
+    let prior = prior.map(|prior| prior.samples((base, recipe), AUGMENTATION, encode()));
     let training = Training {
         base,
         recipe,

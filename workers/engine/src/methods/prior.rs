@@ -18,18 +18,18 @@ pub struct Prior<'a> {
 }
 
 impl<'a> Prior<'a> {
-    /// The class images as training samples, with the weight of their loss.
+    /// The class images as training samples, seen in the method's way, with the weight of their loss.
     pub(super) fn samples(
         &self,
-        base: &'a BaseModel,
-        recipe: &Recipe,
+        (base, recipe): (&'a BaseModel, &Recipe),
+        augmentation: Augmentation,
         encode: Encode<'a>,
     ) -> crate::Result<(Samples<'a>, f64)> {
         let samples = Samples::new(
             (base, recipe),
             ("class images", self.images),
             vec![self.prompt.to_owned()],
-            Augmentation::Crop,
+            augmentation,
             encode,
         )?;
         Ok((samples, self.weight))

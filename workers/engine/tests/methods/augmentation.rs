@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use vico_engine::diffusion::{NoiseKey, NoiseStream, Purpose};
 use vico_engine::image::Rgb8;
 use vico_engine::methods::augment::{Augmentation, Frame, View};
+use vico_engine::methods::{custom_diffusion, dreambooth};
 
 const FRAME: Frame = Frame {
     size: 128,
@@ -41,7 +42,8 @@ proptest! {
     fn every_view_has_the_frames_size(seed: u64, width in 40..300_usize, height in 40..300_usize) {
         for augmentation in [
             Augmentation::Squash,
-            Augmentation::Crop,
+            dreambooth::AUGMENTATION,
+            custom_diffusion::CLASS_AUGMENTATION,
             Augmentation::Scale { vary: true },
             Augmentation::Scale { vary: false },
         ] {
@@ -85,28 +87,29 @@ fn two_thirds_of_the_pictures_are_drawn_smaller() {
     assert!((share - 0.66).abs() < 0.06, "{share}");
 }
 
+/// Whether a picture that is brighter the further right still is so in the view.
+fn rises(augmentation: Augmentation, seed: u64) -> bool {
+    let data = (0..3 * 128 * 64).map(|i| ((i / 3) % 128 * 2) as u8);
+    let ramp = Rgb8::new(128, 64, data.collect()).unwrap();
+    let view = augmentation.view(&ramp, FRAME, &mut draws(seed), &Device::Cpu);
+    let red = view.unwrap().pixels.get(0).unwrap();
+    let row: Vec<f32> = red.get(5).unwrap().to_vec1().unwrap();
+    row[0] < row[127]
+}
+
+/// Custom Diffusion's class images are, as its references are; nothing of DreamBooth and LoRA is.
 #[test]
-fn half_of_the_pictures_are_mirrored() {
-    let mut data = vec![0; 3 * 64 * 64];
-    for (i, value) in data.iter_mut().enumerate() {
-        *value = ((i / 3) % 64 * 4) as u8;
+fn half_of_the_pictures_are_mirrored_where_the_script_does() {
+    let share = |augmentation| (0..400).filter(|seed| rises(augmentation, *seed)).count() as f64 / 400.0;
+    for augmentation in [
+        Augmentation::Squash,
+        Augmentation::Scale { vary: false },
+        custom_diffusion::CLASS_AUGMENTATION,
+    ] {
+        let rising = share(augmentation);
+        assert!((rising - 0.5).abs() < 0.08, "{augmentation:?}: {rising}");
     }
-    let ramp = Rgb8::new(64, 64, data).unwrap();
-    let rises = |seed| {
-        let view = Augmentation::Squash.view(&ramp, FRAME, &mut draws(seed), &Device::Cpu);
-        let row: Vec<f32> = view
-            .unwrap()
-            .pixels
-            .get(0)
-            .unwrap()
-            .get(5)
-            .unwrap()
-            .to_vec1()
-            .unwrap();
-        row[0] < row[127]
-    };
-    let share = (0..400).filter(|seed| rises(*seed)).count() as f64 / 400.0;
-    assert!((share - 0.5).abs() < 0.08, "{share}");
+    assert!((0..400).all(|seed| rises(dreambooth::AUGMENTATION, seed)));
 }
 
 /// An edge between black and white, drawn twice as large: Pillow's bilinear filter gives a quarter of white beside it, the
@@ -124,35 +127,30 @@ fn each_method_has_the_filter_of_its_script() {
     };
     for (augmentation, expected) in [
         (Augmentation::Squash, [0, 52, 203, 255]),
-        (Augmentation::Crop, [0, 64, 191, 255]),
+        (dreambooth::AUGMENTATION, [0, 64, 191, 255]),
+        (custom_diffusion::CLASS_AUGMENTATION, [0, 64, 191, 255]),
         (Augmentation::Scale { vary: false }, [0, 64, 191, 255]),
     ] {
         assert_eq!(shades(augmentation), BTreeSet::from(expected), "{augmentation:?}");
     }
 }
 
-/// The crop of a wide picture is somewhere along its width, and not always the middle.
+/// Every column of the picture has a shade of its own, so the first one of a view says where the square was cut out.
+/// DreamBooth draws that place and nothing else; anything drawn before it would train other adapters.
 #[test]
-fn crops_lie_anywhere() {
-    let mut data = vec![0; 3 * 256 * 64];
-    for (i, value) in data.iter_mut().enumerate() {
-        *value = ((i / 3) % 256) as u8;
-    }
-    let wide = Rgb8::new(256, 64, data).unwrap();
-    let starts: BTreeSet<u32> = (0..40)
+fn squares_lie_anywhere_and_dreambooth_draws_nothing_but_their_place() {
+    let data = (0..3 * 256 * 128).map(|i| ((i / 3) % 256) as u8);
+    let wide = Rgb8::new(256, 128, data.collect()).unwrap();
+    let lefts: BTreeSet<usize> = (0..40)
         .map(|seed| {
-            let view = Augmentation::Crop.view(&wide, FRAME, &mut draws(seed), &Device::Cpu);
-            let first = view
-                .unwrap()
-                .pixels
-                .get(0)
-                .unwrap()
-                .get(9)
-                .unwrap()
-                .get(0)
-                .unwrap();
-            first.to_scalar::<f32>().unwrap().to_bits()
+            let view = dreambooth::AUGMENTATION.view(&wide, FRAME, &mut draws(seed), &Device::Cpu);
+            let red = view.unwrap().pixels.get(0).unwrap();
+            let first: f32 = red.get(9).unwrap().get(0).unwrap().to_scalar().unwrap();
+            let left = ((first + 1.0) * 127.5).round() as usize;
+            let mut place = draws(seed);
+            assert_eq!((place.below(1), place.below(129)), (0, left));
+            left
         })
         .collect();
-    assert!(starts.len() > 20, "{} different crops", starts.len());
+    assert!(lefts.len() > 20, "{} different crops", lefts.len());
 }
