@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use vico::digest::Digest;
 use vico::ids::{JobKey, SweepId};
 use vico::job::JobState;
 use vico::manifest::{self, Manifest, Origin};
 use vico::plan::{self, Plan, PlanSummary, PlannedJob, Resolved};
 use vico::protocol::{MAX_MANIFEST_BYTES, ManifestText, Refusal, RefusalKind};
-use vico::spec::JobInputs;
+use vico::spec::{JobInputs, ModelInputs};
 use vico::store::{self, Store};
 
 use crate::core::{Command, NewJob, NewSweep};
@@ -186,13 +187,55 @@ fn new_job(key: JobKey, job: PlannedJob) -> NewJob {
     }
 }
 
-/// Identities of the models that a job loads.
-fn models(inputs: &JobInputs) -> Vec<vico::digest::Digest> {
+/// What a worker has at hand that has loaded the job's models as the job asks for them.
+fn models(inputs: &JobInputs) -> Vec<Digest> {
     let models: BTreeSet<_> = match inputs {
-        JobInputs::ClassImages(inputs) => [inputs.base.identity].into(),
-        JobInputs::Train(inputs) => [inputs.base.identity].into(),
-        JobInputs::Sample(inputs) => [inputs.base.identity].into(),
-        JobInputs::Score(inputs) => inputs.evaluators.models().map(|model| model.identity).collect(),
+        JobInputs::ClassImages(inputs) => inputs.base.loaded().into(),
+        JobInputs::Train(inputs) => inputs.base.loaded().into(),
+        JobInputs::Sample(inputs) => inputs.base.loaded().into(),
+        JobInputs::Score(inputs) => {
+            let models = inputs.evaluators.models();
+            models.flat_map(ModelInputs::loaded).collect()
+        }
     };
     models.into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use vico::spec::{ClassImagesInputs, Precision, algorithm};
+
+    use super::*;
+
+    fn drawing_with(base: ModelInputs) -> JobInputs {
+        JobInputs::ClassImages(ClassImagesInputs {
+            algorithm: algorithm::CLASS_IMAGES,
+            base,
+            prompt: "a photo of a toy".to_owned(),
+            count: 1,
+            steps: 1,
+            guidance: 7.5,
+            eta: 0.0,
+            size: 64,
+            seed: 0,
+        })
+    }
+
+    #[test]
+    fn only_the_network_in_the_jobs_precision_is_all_that_it_loads() {
+        let base = |precision| ModelInputs {
+            identity: Digest::of(b"base"),
+            variant: None,
+            precision,
+        };
+        let bases = [None, Some(Precision::F32), Some(Precision::Bf16)].map(base);
+        for asked in &bases {
+            let models = models(&drawing_with(asked.clone()));
+            assert!(models.contains(&asked.identity), "its files count");
+            for kept in &bases {
+                let has_all = models.iter().all(|model| kept.loaded().contains(model));
+                assert_eq!(has_all, asked == kept, "{asked:?} on a worker with {kept:?}");
+            }
+        }
+    }
 }

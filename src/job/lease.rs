@@ -64,7 +64,8 @@ pub struct Acquire {
     pub max: u32,
     /// How long to wait for work.
     pub wait: Duration,
-    /// Model identities and jobs whose bytes the worker has at hand, most recent first.
+    /// What the worker has at hand: first the networks that are loaded, each with its model's identity, then identities of
+    /// models and jobs whose bytes it has, most recent first.
     pub at_hand: Vec<Digest>,
 }
 

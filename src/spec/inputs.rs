@@ -78,6 +78,21 @@ pub struct ModelInputs {
     pub precision: Option<Precision>,
 }
 
+impl ModelInputs {
+    /// What a worker has at hand whose engine has loaded the model: the network, and the files it was read from. The
+    /// same files in another precision are another network, which has to go before this one is loaded.
+    pub fn loaded(&self) -> [Digest; 2] {
+        let Self {
+            identity,
+            variant,
+            precision,
+        } = self;
+        // All that an engine compares. Not as JSON, which takes longer, and every job of a plan asks.
+        let network = format!("network {identity} {variant:?} {precision:?}");
+        [Digest::of(network.as_bytes()), *identity]
+    }
+}
+
 /// What the frozen matrices of a U-Net are kept in, and what they are multiplied with is rounded to. What is trained is f32, and
 /// so are sums and, between operators, activations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]

@@ -206,7 +206,7 @@ pub(crate) struct Profile {
     pub(crate) stage: Stage,
     /// What it needs of a worker.
     pub(crate) resources: Resources,
-    /// Identities of the models it loads.
+    /// What a worker has at hand that has loaded its models: networks and files.
     pub(crate) models: Vec<Digest>,
     /// What it makes.
     pub(crate) outputs: Outputs,

@@ -41,7 +41,7 @@ pub(crate) struct Worker {
     pub(crate) last_seen: Timestamp,
     /// A user wants it to leave.
     pub(crate) draining: bool,
-    /// Model identities and jobs whose bytes it has.
+    /// Networks it has loaded; models and jobs whose bytes it has.
     pub(crate) at_hand: BTreeSet<Digest>,
 }
 

@@ -41,7 +41,7 @@ pub(crate) struct NewJob {
     pub(crate) upstream: Vec<JobKey>,
     /// What it needs of a worker.
     pub(crate) resources: Resources,
-    /// Identities of the models it loads, for placement.
+    /// What a worker has at hand that has loaded its models, networks and files, for placement.
     pub(crate) models: Vec<Digest>,
     /// What it makes.
     pub(crate) outputs: Outputs,

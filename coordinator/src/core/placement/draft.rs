@@ -231,10 +231,12 @@ fn contender(brain: &Brain, lane: Lane) -> Option<(SweepNo, Contender<'_>)> {
 
 fn suit(worker: &Worker, profile: &Profile) -> Suit {
     if !worker.fits(&profile.resources) {
-        Suit::DoesNotFit
-    } else if profile.models.iter().all(|model| worker.at_hand.contains(model)) {
-        Suit::HasModels
-    } else {
-        Suit::Fits
+        return Suit::DoesNotFit;
+    }
+    let models = profile.models.iter();
+    match models.filter(|model| worker.at_hand.contains(*model)).count() {
+        all if all == profile.models.len() => Suit::HasModels,
+        0 => Suit::Fits,
+        _ => Suit::HasPart,
     }
 }

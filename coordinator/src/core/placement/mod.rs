@@ -3,8 +3,9 @@
 //! A job must fit the worker, its back-off must be over, its sweep must be below its limit, and the worker must not be
 //! one the job is to be tried elsewhere than. Among those, in this order: the higher priority · a sweep that has nothing
 //! running (nobody of equal priority starves) · the upstream's outputs are at hand, as long as longer jobs are left in
-//! plenty · the models are at hand · the sweep that has fewest jobs running for its share · the older sweep · the longer job, by
-//! measured durations · the upstream's outputs are at hand.
+//! plenty · the models are loaded in the job's precision, or else their files are at hand · the sweep that has fewest
+//! jobs running for its share · the older sweep · the longer job, by measured durations · the upstream's outputs are at
+//! hand.
 //!
 //! To follow an adapter to its samples brings results early and saves a transfer. Were it done to the end, the last jobs to
 //! begin would be long ones, and most workers would wait for them (`benches/makespan`).

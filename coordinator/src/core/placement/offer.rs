@@ -13,6 +13,8 @@ use crate::core::state::JobNo;
 pub(super) enum Suit {
     DoesNotFit,
     Fits,
+    /// Some of what its jobs load: the files, as a rule, and no network or one in another precision.
+    HasPart,
     HasModels,
 }
 

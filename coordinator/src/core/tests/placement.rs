@@ -1,9 +1,10 @@
 //! Which job goes to which worker.
 
 use vico::digest::Digest;
-use vico::ids::JobKey;
+use vico::ids::{JobKey, WorkerId};
 use vico::job::{Device, JobState, Stage};
 use vico::plan::Scheduling;
+use vico::spec::{ModelInputs, Precision};
 
 use super::world::{World, granted, id, introduction, key, model, needing, sweep, sweep_id};
 use crate::core::{Ask, Command, NewSweep};
@@ -62,6 +63,49 @@ fn a_worker_keeps_to_the_model_it_has() {
         next == [key("dog/train")] || next == [key("duck/train")],
         "{next:?}"
     );
+}
+
+/// Who gets the one job of these models, where the first to ask has `first` at hand and the second `second`.
+fn preferred(models: &[Digest], first: &[Digest], second: &[Digest]) -> WorkerId {
+    let mut world = World::new();
+    let mut planned = sweep("s", &["cat"]);
+    for job in &mut planned.jobs {
+        job.models = models.to_vec();
+    }
+    world.submit(planned);
+    let asks = [("first", first), ("second", second)].map(|(name, at_hand)| {
+        world.cpu(name, 1);
+        world.brain.floor.hint(&id(name), at_hand);
+        Ask {
+            worker: id(name),
+            max: 1,
+        }
+    });
+    let placed = world.brain.place(&asks, world.now);
+    assert_eq!(placed.len(), 1);
+    placed[0].worker.clone()
+}
+
+#[test]
+fn a_model_loaded_in_the_jobs_precision_comes_first_then_its_files() {
+    let loaded = |precision| {
+        let base = ModelInputs {
+            identity: model("base"),
+            variant: None,
+            precision: Some(precision),
+        };
+        base.loaded()
+    };
+    let (whole, half) = (loaded(Precision::F32), loaded(Precision::Bf16));
+    let best_first: [&[Digest]; 3] = [&whole, &half, &[]];
+    for pair in best_first.windows(2) {
+        let (better, worse) = (pair[0], pair[1]);
+        assert_eq!(preferred(&whole, better, worse), id("first"));
+        assert_eq!(preferred(&whole, worse, better), id("second"));
+    }
+    let files = &[model("base")];
+    assert_eq!(preferred(&whole, &[], files), id("second"));
+    assert_eq!(preferred(&whole, files, &half), id("first"), "both must load");
 }
 
 #[test]

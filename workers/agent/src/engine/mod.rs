@@ -29,7 +29,7 @@ pub trait Engine {
     /// The class of the failure is decided here, where the error is born.
     fn execute(&mut self, work: Work, watch: &mut Watch) -> Result<Ended, Failure>;
 
-    /// Identities of the models that are loaded, the most recently used first.
+    /// [`ModelInputs::loaded`] of every model that is.
     fn loaded(&self) -> Vec<Digest>;
 }
 

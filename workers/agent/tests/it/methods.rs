@@ -10,6 +10,7 @@ use vico::spec::{
 
 use crate::pipeline::{SIZE, caption, class_images_job, done, read, real_engine};
 use crate::support::bench::{Bench, concept, settings};
+use crate::support::coordinator::Heard;
 use crate::support::tiny;
 
 /// Every method for a moment, with rates that move the tiny model, and what it makes of `a {} in the snow`.
@@ -162,7 +163,7 @@ async fn a_training_sees_its_class_images() {
     assert_ne!(adapters[0], adapters[1]);
 }
 
-/// One worker and one engine, which loads the base model anew for the other precision.
+/// One worker and one engine, which loads the base model anew for the other precision, and says so.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_training_computes_in_the_precision_asked_for() {
     let bench = Bench::new().await;
@@ -175,9 +176,15 @@ async fn a_training_computes_in_the_precision_asked_for() {
             precision,
             ..tiny::base().0
         };
+        let loaded = base.loaded();
         let train = train_job_on(base, &bench, &method, class_images).await;
         let trained = done(&bench, train, Stage::Train).await;
         adapters.push(trained.outputs[output_names::ADAPTER].digest);
+        let told = |heard: &Heard| {
+            let last = heard.at_hand.last();
+            last.is_some_and(|at_hand| at_hand.starts_with(&loaded))
+        };
+        bench.coordinator.wait_until(told).await;
     }
     assert_eq!(adapters[0], adapters[1]);
     assert_ne!(adapters[0], adapters[2]);

@@ -141,11 +141,11 @@ impl Engine for CandleEngine {
     }
 
     fn loaded(&self) -> Vec<Digest> {
-        let base = self.base.iter().map(|(model, _)| model.identity);
+        let base = self.base.iter().flat_map(|(model, _)| model.loaded());
         let evaluators = self
             .evaluators
             .iter()
-            .flat_map(|(models, _)| models.models().map(|model| model.identity));
+            .flat_map(|(models, _)| models.models().flat_map(ModelInputs::loaded));
         base.chain(evaluators).collect()
     }
 }
