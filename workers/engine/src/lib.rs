@@ -3,6 +3,7 @@
 //! Nothing here knows a job, a lease, a store or a network. From the bottom up:
 //!
 //! * [`kernels`] — the operators, each in a frozen form that passes gradients to its input only;
+//! * [`torch_file`] — what `torch.save` wrote, read without running anything of it;
 //! * [`weights`] — named tensors from files, every one checked, every one used or reported;
 //! * [`models`] — U-Net, VAE, CLIP and DINO over the kernels, with the weight names of their publishers;
 //! * [`tokenizer`], [`image`] — words and pixels in the exact form the models were trained on;
@@ -26,6 +27,7 @@ pub mod metrics;
 pub mod models;
 pub mod tensor_file;
 pub mod tokenizer;
+pub mod torch_file;
 pub mod weights;
 
 mod error;

@@ -16,13 +16,13 @@ use candle_core::{DType, Device, Tensor};
 
 use super::draft::{Draft, Word, table};
 use super::foreign::{Foreign, listed, names, only};
-use super::pickle::{self, Dict, Value};
 use super::textual_inversion::{file_stem, safetensors, word};
 use super::{Error, File, Method};
 use crate::adapter::Adapter;
 use crate::methods::custom_diffusion::UNET;
 use crate::methods::words::embedding_name;
 use crate::models::unet::sd_v1_names;
+use crate::torch_file::{self, Dict, Value};
 
 /// What this program trains, and the official code by default; `crossattn` trains queries and outputs, too.
 const TRAINED: [&str; 2] = ["to_k", "to_v"];
@@ -90,7 +90,7 @@ pub(super) fn to_compvis(adapter: &Adapter) -> Result<Vec<File>, Error> {
 }
 
 fn file(name: &str, content: Dict) -> Result<File, Error> {
-    let (name, bytes) = (name.to_owned(), pickle::write(&Value::Dict(content))?);
+    let (name, bytes) = (name.to_owned(), torch_file::write(&Value::Dict(content))?);
     Ok(File { name, bytes })
 }
 

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::{Format, Method, pickle};
+use super::{Format, Method};
+use crate::torch_file::{self, WriteError};
 use crate::{tensor_file, weights};
 
 /// A file that cannot be read or made, naming it and what would be right.
@@ -33,7 +34,7 @@ pub enum Error {
         /// The file.
         file: String,
         /// Why not.
-        reason: pickle::Error,
+        reason: torch_file::Error,
     },
     /// A file that is readable but holds something else.
     #[error("{file}: {reason}")]
@@ -84,6 +85,15 @@ pub enum Error {
     /// A tensor operation failed.
     #[error(transparent)]
     Tensor(#[from] candle_core::Error),
+}
+
+impl From<WriteError> for Error {
+    fn from(error: WriteError) -> Self {
+        match error {
+            WriteError::TooLarge(reason) => Self::TooLarge(reason),
+            WriteError::Candle(error) => Self::Tensor(error),
+        }
+    }
 }
 
 fn offered(method: Method) -> String {

@@ -7,10 +7,9 @@ use half::{bf16, f16};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 
-use super::pickle::{self, Dict, Value};
-use super::zip::Archive;
 use super::{Error, File};
 use crate::tensor_file;
+use crate::torch_file::{self, Dict, Value};
 
 /// What every pickle begins with.
 const PICKLE: u8 = 0x80;
@@ -35,7 +34,7 @@ impl Foreign {
     pub(super) fn open(file: &File) -> Result<Self, Error> {
         let bytes = &file.bytes;
         let is_pickle = bytes.first() == Some(&PICKLE) && !looks_like_safetensors(bytes);
-        if is_pickle || Archive::is_one(bytes) {
+        if is_pickle || torch_file::is_archive(bytes) {
             Self::open_pickle(file)
         } else {
             Self::open_safetensors(file)
@@ -44,7 +43,7 @@ impl Foreign {
 
     fn open_pickle(file: &File) -> Result<Self, Error> {
         let name = file.name.clone();
-        let value = pickle::read(&file.bytes).map_err(|reason| Error::Pickle {
+        let value = torch_file::read(&file.bytes).map_err(|reason| Error::Pickle {
             file: name.clone(),
             reason,
         })?;

@@ -12,15 +12,12 @@ mod draft;
 mod error;
 mod foreign;
 mod lora;
-mod pickle;
 mod table;
 mod textual_inversion;
 mod vico_official;
-mod zip;
 
 pub use draft::{Facts, Imported};
 pub use error::Error;
-pub use pickle::Error as PickleError;
 pub use table::{Format, Method};
 
 use draft::Draft;

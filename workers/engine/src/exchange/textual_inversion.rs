@@ -15,12 +15,12 @@ use candle_core::Tensor;
 
 use super::draft::{Draft, Word, table};
 use super::foreign::{Foreign, listed, only};
-use super::pickle::{self, Dict, Integers, Value};
 use super::{Error, File, Method};
 use crate::adapter::{self, Adapter};
 use crate::methods::words::embedding_name;
 use crate::tensor_file::Content;
 use crate::tokenizer::ClipTokenizer;
+use crate::torch_file::{self, Dict, Integers, Value};
 
 /// A1111's only key.
 const EMB_PARAMS: &str = "emb_params";
@@ -63,7 +63,7 @@ pub(super) fn embeddings(
         .with("string_to_param", Value::Parameters(parameters));
     Ok(File {
         name: step_name(adapter, "embeddings", "_gs"),
-        bytes: pickle::write(&Value::Dict(content))?,
+        bytes: torch_file::write(&Value::Dict(content))?,
     })
 }
 

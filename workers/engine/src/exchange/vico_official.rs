@@ -5,12 +5,12 @@
 
 use super::draft::Draft;
 use super::foreign::{Foreign, listed, names};
-use super::pickle::{self, Dict, Value};
 use super::textual_inversion::{embeddings, from_embeddings, step_name, word};
 use super::{Error, File, Method};
 use crate::adapter::Adapter;
 use crate::methods::words::embedding_name;
 use crate::tokenizer::ClipTokenizer;
+use crate::torch_file::{self, Dict, Value};
 
 /// What every name in the second file contains.
 const IMAGE_ATTENTION: &str = ".image_cross_attention.";
@@ -31,7 +31,7 @@ pub(super) fn export(adapter: &Adapter, tokenizer: Option<&ClipTokenizer>) -> Re
     }
     let attention = File {
         name: step_name(adapter, "cross_attention", ""),
-        bytes: pickle::write(&Value::Dict(attention))?,
+        bytes: torch_file::write(&Value::Dict(attention))?,
     };
     Ok(vec![embeddings(adapter, table, tokenizer)?, attention])
 }

@@ -4,6 +4,7 @@
 //! stands in it, and together they can be no larger than the file. Every member's checksum is compared.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 const LOCAL: u32 = 0x0403_4b50;
 const CENTRAL: u32 = 0x0201_4b50;
@@ -23,7 +24,8 @@ const DAY: u16 = 0x21;
 /// The members of an archive by name.
 #[derive(Debug)]
 pub(super) struct Archive<'a> {
-    members: BTreeMap<String, &'a [u8]>,
+    bytes: &'a [u8],
+    members: BTreeMap<String, Range<usize>>,
 }
 
 impl<'a> Archive<'a> {
@@ -43,26 +45,31 @@ impl<'a> Archive<'a> {
         let (mut members, mut total) = (BTreeMap::new(), 0);
         for _ in 0..count {
             let entry = Entry::read(bytes, at)?;
-            let data = entry.data(bytes)?;
-            total += data.len();
+            let place = entry.place(bytes)?;
+            total += place.len();
             if total > bytes.len() {
                 return Err("its members are larger than the file".to_owned());
             }
-            if crc32fast::hash(data) != entry.checksum {
+            if crc32fast::hash(&bytes[place.clone()]) != entry.checksum {
                 return Err(format!("its member `{}` is damaged", entry.name));
             }
             at += entry.header_bytes;
             let name = entry.name;
-            if members.insert(name.clone(), data).is_some() {
+            if members.insert(name.clone(), place).is_some() {
                 return Err(format!("it has two members called `{name}`"));
             }
         }
-        Ok(Self { members })
+        Ok(Self { bytes, members })
     }
 
     /// A member's bytes.
     pub(super) fn member(&self, name: &str) -> Option<&'a [u8]> {
-        self.members.get(name).copied()
+        self.bytes.get(self.place(name)?)
+    }
+
+    /// Where a member's bytes lie in the file.
+    pub(super) fn place(&self, name: &str) -> Option<Range<usize>> {
+        self.members.get(name).cloned()
     }
 
     /// The names of all members, sorted.
@@ -106,7 +113,7 @@ impl Entry {
         })
     }
 
-    fn data<'a>(&self, bytes: &'a [u8]) -> Result<&'a [u8], String> {
+    fn place(&self, bytes: &[u8]) -> Result<Range<usize>, String> {
         let name = &self.name;
         if self.method != 0 || self.stored_length != self.length {
             return Err(format!(
@@ -123,9 +130,11 @@ impl Entry {
             }
             _ => return Err(format!("its member `{name}` is not where the directory says")),
         };
-        bytes
-            .get(begin..begin + self.length as usize)
-            .ok_or_else(|| format!("its member `{name}` is cut short"))
+        let place = begin..begin + self.length as usize;
+        if place.end > bytes.len() {
+            return Err(format!("its member `{name}` is cut short"));
+        }
+        Ok(place)
     }
 }
 

@@ -4,7 +4,7 @@ use candle_core::Tensor;
 
 /// Plain data and tensors.
 #[derive(Clone, Debug)]
-pub(in crate::exchange) enum Value {
+pub(crate) enum Value {
     /// `None`.
     Nothing,
     /// `True` or `False`.
@@ -29,20 +29,20 @@ pub(in crate::exchange) enum Value {
 
 /// A tensor of whole numbers.
 #[derive(Clone, Debug, PartialEq)]
-pub(in crate::exchange) struct Integers {
+pub(crate) struct Integers {
     /// Its shape; empty for a single number.
-    pub(in crate::exchange) shape: Vec<usize>,
+    pub(crate) shape: Vec<usize>,
     /// The numbers in row-major order.
-    pub(in crate::exchange) values: Vec<i64>,
+    pub(crate) values: Vec<i64>,
 }
 
 /// Texts and what they stand for, in the file's order.
 #[derive(Clone, Debug, Default)]
-pub(in crate::exchange) struct Dict(pub(in crate::exchange) Vec<(String, Value)>);
+pub(crate) struct Dict(pub(crate) Vec<(String, Value)>);
 
 impl Value {
     /// The dictionary that this is.
-    pub(in crate::exchange) fn as_dict(&self) -> Option<&Dict> {
+    pub(crate) fn as_dict(&self) -> Option<&Dict> {
         match self {
             Self::Dict(dict) | Self::Parameters(dict) => Some(dict),
             _ => None,
@@ -50,7 +50,7 @@ impl Value {
     }
 
     /// The text that this is.
-    pub(in crate::exchange) fn as_text(&self) -> Option<&str> {
+    pub(crate) fn as_text(&self) -> Option<&str> {
         match self {
             Self::Text(text) => Some(text),
             _ => None,
@@ -58,7 +58,7 @@ impl Value {
     }
 
     /// What this is, in words for messages.
-    pub(in crate::exchange) fn kind(&self) -> &'static str {
+    pub(crate) fn kind(&self) -> &'static str {
         match self {
             Self::Nothing => "nothing",
             Self::Bool(_) => "a truth value",
@@ -74,7 +74,7 @@ impl Value {
 
 impl Dict {
     /// What stands under `key`; the last one counts, as in Python.
-    pub(in crate::exchange) fn get(&self, key: &str) -> Option<&Value> {
+    pub(crate) fn get(&self, key: &str) -> Option<&Value> {
         self.0
             .iter()
             .rev()
@@ -84,13 +84,13 @@ impl Dict {
 
     /// Adds an entry.
     #[must_use]
-    pub(in crate::exchange) fn with(mut self, key: &str, value: Value) -> Self {
+    pub(crate) fn with(mut self, key: &str, value: Value) -> Self {
         self.0.push((key.to_owned(), value));
         self
     }
 
     /// The keys, for messages.
-    pub(in crate::exchange) fn keys(&self) -> Vec<&str> {
+    pub(crate) fn keys(&self) -> Vec<&str> {
         self.0.iter().map(|(key, _)| key.as_str()).collect()
     }
 }

@@ -7,15 +7,23 @@
 
 mod calls;
 mod cursor;
+mod elements;
 mod machine;
 mod node;
+mod opened;
 mod reader;
 mod value;
 mod writer;
+mod zip;
 
-pub(super) use reader::read;
-pub(super) use value::{Dict, Integers, Value};
-pub(super) use writer::write;
+pub(crate) use reader::read;
+pub(crate) use value::{Dict, Integers, Value};
+pub(crate) use writer::write;
+
+/// Whether the bytes begin as a file of `torch.save` does since PyTorch 1.6.
+pub(crate) fn is_archive(bytes: &[u8]) -> bool {
+    zip::Archive::is_one(bytes)
+}
 
 /// Why a file could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +31,11 @@ pub enum Error {
     /// The container is not what `torch.save` writes.
     #[error("{0}")]
     Container(String),
+    /// The container is the one that PyTorch had before.
+    #[error(
+        "it was written by PyTorch before 1.6, or with its old format; load it in PyTorch and save it again"
+    )]
+    Old,
     /// The file asks for something that is neither a tensor nor plain data.
     #[error(
         "it asks Python for `{0}`, which is not needed for tensors; nothing of it was run (save it again as a plain dictionary of tensors)"
@@ -40,6 +53,17 @@ pub enum Error {
     #[error("a tensor {0}")]
     Tensor(String),
     /// Candle could not make the tensor.
+    #[error(transparent)]
+    Candle(#[from] candle_core::Error),
+}
+
+/// Why a file could not be made.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum WriteError {
+    /// It is more than a file can hold.
+    #[error("{0}")]
+    TooLarge(String),
+    /// A tensor could not be read from its device.
     #[error(transparent)]
     Candle(#[from] candle_core::Error),
 }

@@ -2,9 +2,9 @@
 
 use candle_core::Tensor;
 
-use super::super::zip;
+use super::WriteError;
 use super::value::{Dict, Integers, Value};
-use crate::exchange::Error;
+use super::zip;
 
 /// The folder in the archive, as PyTorch calls it where it does not know the file's name.
 const FOLDER: &str = "archive";
@@ -16,7 +16,7 @@ const VERSION: &[u8] = b"3\n";
 ///
 /// # Errors
 /// A tensor cannot be read from its device, or the file would be larger than 4 GiB.
-pub(in crate::exchange) fn write(value: &Value) -> Result<Vec<u8>, Error> {
+pub(crate) fn write(value: &Value) -> Result<Vec<u8>, WriteError> {
     let mut program = Program::default();
     program.code.extend([0x80, 2]);
     program.value(value)?;
@@ -25,7 +25,7 @@ pub(in crate::exchange) fn write(value: &Value) -> Result<Vec<u8>, Error> {
     let add = |archive: &mut zip::Writer, name: &str, data: &[u8]| {
         archive
             .add(&format!("{FOLDER}/{name}"), data)
-            .map_err(Error::TooLarge)
+            .map_err(WriteError::TooLarge)
     };
     add(&mut archive, "data.pkl", &program.code)?;
     add(&mut archive, "byteorder", b"little")?;
@@ -43,7 +43,7 @@ struct Program {
 }
 
 impl Program {
-    fn value(&mut self, value: &Value) -> Result<(), Error> {
+    fn value(&mut self, value: &Value) -> Result<(), WriteError> {
         match value {
             Value::Nothing => self.code.push(b'N'),
             Value::Bool(value) => self.code.push(if *value { 0x88 } else { 0x89 }),
@@ -68,7 +68,7 @@ impl Program {
         Ok(())
     }
 
-    fn dict(&mut self, dict: &Dict) -> Result<(), Error> {
+    fn dict(&mut self, dict: &Dict) -> Result<(), WriteError> {
         self.code.extend(b"}(");
         for (key, value) in &dict.0 {
             self.text(key);
@@ -80,7 +80,7 @@ impl Program {
 
     /// A module with the attributes that PyTorch 1.10 gives one (the official code runs on that) and the `_keys` that newer
     /// versions look for.
-    fn parameters(&mut self, dict: &Dict) -> Result<(), Error> {
+    fn parameters(&mut self, dict: &Dict) -> Result<(), WriteError> {
         self.name("torch.nn.modules.container", "ParameterDict");
         self.code.extend([b')', 0x81, b'}', b'(']);
         self.entry("training", |program| program.code.push(0x88));
@@ -119,7 +119,7 @@ impl Program {
         Ok(())
     }
 
-    fn parameter(&mut self, value: &Value) -> Result<(), Error> {
+    fn parameter(&mut self, value: &Value) -> Result<(), WriteError> {
         self.name("torch._utils", "_rebuild_parameter");
         self.code.push(b'(');
         self.value(value)?;
@@ -129,7 +129,7 @@ impl Program {
         Ok(())
     }
 
-    fn floats(&mut self, tensor: &Tensor) -> Result<(), Error> {
+    fn floats(&mut self, tensor: &Tensor) -> Result<(), WriteError> {
         let values = tensor.flatten_all()?.to_vec1::<f32>()?;
         let data = values.iter().flat_map(|value| value.to_le_bytes()).collect();
         self.tensor("FloatStorage", tensor.dims(), (data, values.len()));
