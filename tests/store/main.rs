@@ -11,6 +11,7 @@ mod inputs;
 mod jobs;
 mod journal;
 mod journal_faults;
+mod models;
 mod probe;
 mod results;
 #[path = "../s3/mod.rs"]

@@ -4,13 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
-use super::super::{Error, FileEntry, Folder};
+use super::super::{BadInput, Error, FileEntry, Folder};
 use super::models::files_of;
 use crate::plan::ModelRole;
 
 const MAX_INDEX: u64 = 16 << 20;
 /// File stems in use: diffusers networks, transformers networks.
 const STEMS: [&str; 2] = ["diffusion_pytorch_model", "model"];
+/// The same for what PyTorch's `torch.save` wrote, which is taken where there is nothing else.
+const PICKLED_STEMS: [&str; 2] = ["diffusion_pytorch_model", "pytorch_model"];
 
 /// `*.safetensors.index.json`: which shard holds which tensor.
 #[derive(Deserialize)]
@@ -40,13 +42,13 @@ pub(super) async fn wanted(
         search.one_of(&[&[&format!("{network}config.json")]], &mut wanted, &mut missing);
         match search.weights(network).await? {
             Some(files) => wanted.extend(files),
-            None => missing.push(format!("{network}{}", file_names(STEMS[0], variant).0)),
+            None => missing.push(search.no_weights(network)),
         }
     }
     if missing.is_empty() {
         return Ok(wanted);
     }
-    Err(refuse(folder, &missing))
+    Err(Error::BadInputs { problems: missing })
 }
 
 struct Search<'a> {
@@ -57,18 +59,20 @@ struct Search<'a> {
 
 impl Search<'_> {
     /// Takes the first set of files that is complete; else the first set counts as missing.
-    fn one_of(&self, sets: &[&[&str]], wanted: &mut BTreeSet<String>, missing: &mut Vec<String>) {
+    fn one_of(&self, sets: &[&[&str]], wanted: &mut BTreeSet<String>, missing: &mut Vec<BadInput>) {
         let complete = sets
             .iter()
             .find(|set| set.iter().all(|path| self.there.contains(path)));
-        let owned = |set: &[&str]| set.iter().map(|path| (*path).to_owned()).collect::<Vec<_>>();
         match complete {
-            Some(set) => wanted.extend(owned(set)),
-            None => missing.extend(sets.first().map(|set| owned(set)).unwrap_or_default()),
+            Some(set) => wanted.extend(set.iter().map(|path| (*path).to_owned())),
+            None => {
+                let first = sets.iter().take(1).flat_map(|set| set.iter());
+                missing.extend(first.map(|path| self.folder.problem(path, "is missing")));
+            }
         }
     }
 
-    /// One file first, then an index of shards. A named variant is never replaced by another precision.
+    /// One file first, then an index of shards, and a pickled file last. A named variant is never replaced by another precision.
     async fn weights(&self, network: &str) -> Result<Option<Vec<String>>, Error> {
         for stem in STEMS {
             let (single, index) = file_names(stem, self.variant);
@@ -80,7 +84,24 @@ impl Search<'_> {
                 return self.shards(network, index).await.map(Some);
             }
         }
-        Ok(None)
+        let pickled = PICKLED_STEMS.map(|stem| format!("{network}{}", pickled_name(stem, self.variant)));
+        let found = pickled
+            .into_iter()
+            .find(|path| self.there.contains(path.as_str()));
+        Ok(found.map(|path| vec![path]))
+    }
+
+    /// That none of the files is there, with the names of all.
+    fn no_weights(&self, network: &str) -> BadInput {
+        let named = STEMS.map(|stem| file_names(stem, self.variant));
+        let pickled = PICKLED_STEMS.map(|stem| pickled_name(stem, self.variant));
+        let names: Vec<String> = named
+            .into_iter()
+            .flat_map(|(single, index)| [single, index])
+            .chain(pickled)
+            .collect();
+        let reason = format!("is missing, and so are {}", names[1..].join(", "));
+        self.folder.problem(&format!("{network}{}", names[0]), &reason)
     }
 
     async fn shards(&self, network: &str, index: String) -> Result<Vec<String>, Error> {
@@ -118,6 +139,14 @@ fn file_names(stem: &str, variant: Option<&str>) -> (String, String) {
             format!("{stem}.{variant}.safetensors"),
             format!("{stem}.safetensors.index.{variant}.json"),
         ),
+    }
+}
+
+/// Name of a file that PyTorch wrote; there are no shards of it.
+fn pickled_name(stem: &str, variant: Option<&str>) -> String {
+    match variant {
+        None => format!("{stem}.bin"),
+        Some(variant) => format!("{stem}.{variant}.bin"),
     }
 }
 

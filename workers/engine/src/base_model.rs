@@ -70,9 +70,11 @@ impl BaseModel {
         let text = ClipText::load(&text_config, &weights)?;
         weights.finish()?;
         let text_tensors = weights.given();
+        drop(weights); // and with it what stays in memory of its file
         let weights = open("vae")?;
         let vae = Vae::load(vae_config, &weights)?;
         weights.finish()?;
+        drop(weights);
         let weights = open("unet")?.in_precision(precision);
         let unet = UNet::load(unet_config, &weights)?;
         weights.finish()?;

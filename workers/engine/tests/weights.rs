@@ -180,7 +180,11 @@ fn a_variant_is_never_replaced_by_another() {
 #[cfg(unix)]
 #[test]
 fn a_file_system_that_fails_is_told_from_a_folder_without_weights() {
-    for file in [FILE, "diffusion_pytorch_model.safetensors.index.json"] {
+    for file in [
+        FILE,
+        "diffusion_pytorch_model.safetensors.index.json",
+        "pytorch_model.bin",
+    ] {
         let dir = tempfile::tempdir().unwrap();
         for empty in [dir.path(), &dir.path().join("absent")] {
             assert!(matches!(open(empty), Err(Error::NoWeights { .. })));

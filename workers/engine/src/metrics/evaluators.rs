@@ -47,6 +47,7 @@ impl Evaluators {
         let clip_weights = weights::Weights::open(dirs.clip, None, device)?;
         let clip = Clip::load(&weights::read_config::<ClipConfig>(dirs.clip)?, &clip_weights)?;
         clip_weights.finish()?;
+        drop(clip_weights); // and with it what stays in memory of its file
         let dino_weights = weights::Weights::open(dirs.dino, None, device)?;
         let dino = Vit::load(&weights::read_config::<VitConfig>(dirs.dino)?, &dino_weights)?;
         dino_weights.finish()?;

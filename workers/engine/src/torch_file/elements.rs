@@ -7,7 +7,7 @@ use half::{bf16, f16};
 use super::node::{Dtype, View};
 
 /// Elements in row-major order, as the file has them.
-pub(super) enum Elements {
+pub(crate) enum Elements {
     F32(Vec<f32>),
     F16(Vec<f16>),
     Bf16(Vec<bf16>),

@@ -4,6 +4,9 @@
 //! anything: it knows the instructions that `torch.save` writes for plain data, and the few names that stand for tensors and
 //! dictionaries. Any other name or instruction is refused and named. Sizes, depth and the number of values are limited, so that no
 //! file can take more memory than a small multiple of its own size.
+//!
+//! A file is in memory as a whole. `read` makes all of its values at once, as for an adapter; a `StateDict` takes out one tensor
+//! after another, as for a network.
 
 mod calls;
 mod cursor;
@@ -12,11 +15,14 @@ mod machine;
 mod node;
 mod opened;
 mod reader;
+mod state_dict;
 mod value;
 mod writer;
 mod zip;
 
+pub(crate) use elements::Elements;
 pub(crate) use reader::read;
+pub(crate) use state_dict::StateDict;
 pub(crate) use value::{Dict, Integers, Value};
 pub(crate) use writer::write;
 
@@ -41,7 +47,7 @@ pub enum Error {
         "it asks Python for `{0}`, which is not needed for tensors; nothing of it was run (save it again as a plain dictionary of tensors)"
     )]
     Name(String),
-    /// The program inside is malformed or larger than any adapter's.
+    /// The program inside is malformed or larger than any adapter's or network's.
     #[error("instruction at byte {at} of data.pkl: {reason}")]
     Program {
         /// Where it stands.
@@ -52,6 +58,9 @@ pub enum Error {
     /// A tensor that cannot be had.
     #[error("a tensor {0}")]
     Tensor(String),
+    /// The file holds something else than a network's tensors by name.
+    #[error("it is no network's state dict: {0} (save `network.state_dict()` alone)")]
+    NoStateDict(String),
     /// Candle could not make the tensor.
     #[error(transparent)]
     Candle(#[from] candle_core::Error),

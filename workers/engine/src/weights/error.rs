@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::torch_file;
+
 /// How many tensor names an error prints before it only counts the rest.
 const NAMES_SHOWN: usize = 6;
 
@@ -49,6 +51,14 @@ pub enum Error {
         path: PathBuf,
         /// What does not fit.
         reason: String,
+    },
+    /// A file of PyTorch is damaged, or holds something else than a network's tensors.
+    #[error("{}: {reason}{}", path.display(), remedy(reason))]
+    TorchFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: torch_file::Error,
     },
     /// `config.json` is missing a key, or holds a value this engine does not support.
     #[error("{}: {reason}", path.display())]
@@ -111,6 +121,20 @@ pub enum Error {
     /// Candle could not build the tensor (for example: no memory on the device).
     #[error(transparent)]
     Tensor(#[from] candle_core::Error),
+}
+
+/// What to do about a file besides what `reason` says itself.
+fn remedy(reason: &torch_file::Error) -> &'static str {
+    use torch_file::Error as E;
+    match reason {
+        E::Container(_) | E::Program { .. } | E::Tensor(_) => {
+            " (incomplete download? weights in a `.safetensors` file beside it would be taken instead)"
+        }
+        E::Old | E::Name(_) | E::NoStateDict(_) => {
+            "; weights in a `.safetensors` file beside it would be taken instead"
+        }
+        E::Candle(_) => "",
+    }
 }
 
 fn count(tensors: &[String]) -> String {

@@ -11,13 +11,24 @@ use crate::files;
 
 /// File stems in use: diffusers networks, transformers networks.
 const STEMS: [&str; 2] = ["diffusion_pytorch_model", "model"];
+/// The same for what `torch.save` wrote, which is taken where there is nothing else.
+const PICKLED_STEMS: [&str; 2] = ["diffusion_pytorch_model", "pytorch_model"];
 const MAX_INDEX_BYTES: u64 = 16 << 20;
 
 /// The weight files of one model directory.
 pub(super) struct Layout {
     pub(super) files: Vec<PathBuf>,
+    pub(super) container: Container,
     /// Present for sharded weights: which shard must hold which tensor.
     pub(super) index: Option<ShardIndex>,
+}
+
+/// What the files are.
+#[derive(Clone, Copy)]
+pub(super) enum Container {
+    Safetensors,
+    /// What `torch.save` writes; never sharded.
+    Pickle,
 }
 
 /// `*.safetensors.index.json`.
@@ -32,7 +43,7 @@ struct IndexFile {
 }
 
 impl Layout {
-    /// Finds the weights in `dir`: one file first, then an index of shards.
+    /// Finds the weights in `dir`: one file first, then an index of shards, and a pickled file last.
     ///
     /// A named variant (`fp16`) is never replaced by another precision behind the user's back.
     pub(super) fn find(dir: &Path, variant: Option<&str>) -> Result<Self, Error> {
@@ -40,20 +51,32 @@ impl Layout {
         for stem in STEMS {
             let (single, index) = file_names(stem, variant);
             if is_there(&dir.join(&single))? {
-                return Ok(Self {
-                    files: vec![dir.join(single)],
-                    index: None,
-                });
+                return Ok(Self::single(dir.join(single), Container::Safetensors));
             }
             if is_there(&dir.join(&index))? {
                 return Self::sharded(dir, &dir.join(index));
             }
             looked_for.extend([single, index]);
         }
+        for stem in PICKLED_STEMS {
+            let name = pickled_name(stem, variant);
+            if is_there(&dir.join(&name))? {
+                return Ok(Self::single(dir.join(name), Container::Pickle));
+            }
+            looked_for.push(name);
+        }
         Err(Error::NoWeights {
             dir: dir.to_owned(),
             looked_for,
         })
+    }
+
+    fn single(path: PathBuf, container: Container) -> Self {
+        Self {
+            files: vec![path],
+            container,
+            index: None,
+        }
     }
 
     fn sharded(dir: &Path, path: &Path) -> Result<Self, Error> {
@@ -78,6 +101,7 @@ impl Layout {
         };
         Ok(Self {
             files,
+            container: Container::Safetensors,
             index: Some(index),
         })
     }
@@ -128,5 +152,12 @@ fn file_names(stem: &str, variant: Option<&str>) -> (String, String) {
             format!("{stem}.{v}.safetensors"),
             format!("{stem}.safetensors.index.{v}.json"),
         ),
+    }
+}
+
+fn pickled_name(stem: &str, variant: Option<&str>) -> String {
+    match variant {
+        None => format!("{stem}.bin"),
+        Some(variant) => format!("{stem}.{variant}.bin"),
     }
 }

@@ -1,17 +1,19 @@
 //! Named tensors from files, checked both ways: every tensor a network asks for must be there with the
 //! right shape, type and finite values, and every tensor in the files must have been asked for.
 //!
-//! Files are read tensor by tensor with a seek, so a 3.4 GB U-Net is never in memory twice and no memory map
-//! (hence no `unsafe`) is needed.
+//! `.safetensors` files are read tensor by tensor with a seek, so a 3.4 GB U-Net is never in memory twice and no memory map
+//! (hence no `unsafe`) is needed. The `.bin` files of PyTorch, which are taken where there are none, are read whole.
 
 mod config;
 mod digest;
 mod error;
 mod layout;
 mod low_rank;
+mod pickled_file;
 mod precision;
 mod safetensors_file;
 mod set;
+mod source;
 
 pub use config::read_config;
 pub(crate) use config::read_valid_config;

@@ -4,11 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use candle_core::{DType, Device, Shape, Tensor};
+use candle_core::{Device, Shape, Tensor};
 
 use super::layout::Layout;
-use super::precision::for_operators;
-use super::safetensors_file::SafetensorsFile;
+use super::source::Source;
 use super::{Error, LowRank, Precision};
 
 /// An opened set of named tensors, seen through a prefix; cheap to clone.
@@ -29,24 +28,18 @@ struct Set {
     used: Mutex<BTreeMap<String, Option<Tensor>>>,
 }
 
-enum Source {
-    File(Arc<SafetensorsFile>),
-    Memory(Tensor),
-}
-
 impl Weights {
     /// Opens the weights of a diffusers or transformers model directory.
     ///
     /// Tries `diffusion_pytorch_model` and `model`, each as one `.safetensors` file and as
-    /// `.safetensors.index.json` with shards; with a variant such as `fp16`, only files of that variant.
+    /// `.safetensors.index.json` with shards; where there is none of them, `diffusion_pytorch_model.bin` and
+    /// `pytorch_model.bin`, which stay in memory as a whole until these weights are dropped. With a variant such as `fp16`, only
+    /// files of that variant.
     pub fn open(dir: &Path, variant: Option<&str>, device: &Device) -> Result<Self, Error> {
         let layout = Layout::find(dir, variant)?;
         let mut tensors = BTreeMap::new();
         for path in &layout.files {
-            let file = Arc::new(SafetensorsFile::open(path)?);
-            for name in file.names() {
-                tensors.insert(name, Source::File(file.clone()));
-            }
+            tensors.extend(Source::open(path, layout.container)?);
         }
         if let Some(index) = &layout.index {
             index.check(
@@ -162,7 +155,7 @@ impl Weights {
             });
         };
         source.check_shape(shape.into().dims(), name, &self.set.origin)?;
-        let mut tensor = source.read(name, &self.set)?;
+        let mut tensor = source.read(name, &self.set.origin, &self.set.device)?;
         if let Some(precision) = self.set.precision {
             tensor = precision.of_matrix(tensor)?;
         }
@@ -213,63 +206,4 @@ impl Weights {
     fn used(&self) -> MutexGuard<'_, BTreeMap<String, Option<Tensor>>> {
         self.set.used.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-impl Source {
-    fn path(&self) -> Option<&Path> {
-        match self {
-            Self::File(file) => Some(file.path()),
-            Self::Memory(_) => None,
-        }
-    }
-
-    fn check_shape(&self, expected: &[usize], name: &str, origin: &str) -> Result<(), Error> {
-        let found = match self {
-            Self::File(file) => file.shape(name).unwrap_or_default(),
-            Self::Memory(tensor) => tensor.dims(),
-        };
-        if found == expected {
-            return Ok(());
-        }
-        let origin = self
-            .path()
-            .map_or_else(|| origin.to_owned(), |path| path.display().to_string());
-        let (expected, found) = (expected.to_vec(), found.to_vec());
-        Err(Error::Shape {
-            origin,
-            tensor: name.to_owned(),
-            expected,
-            found,
-        })
-    }
-
-    fn read(&self, name: &str, set: &Set) -> Result<Tensor, Error> {
-        match self {
-            Self::File(file) => file.read(name, &set.device),
-            Self::Memory(tensor) => read_memory(tensor, name, set),
-        }
-    }
-}
-
-fn read_memory(tensor: &Tensor, name: &str, set: &Set) -> Result<Tensor, Error> {
-    let (origin, name) = (&set.origin, name.to_owned());
-    if !matches!(tensor.dtype(), DType::F32 | DType::F16 | DType::BF16) {
-        let found = format!("{:?}", tensor.dtype());
-        return Err(Error::ElementType {
-            origin: origin.clone(),
-            tensor: name,
-            found,
-        });
-    }
-    let values = tensor.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>()?;
-    if let Some(index) = values.iter().position(|value| !value.is_finite()) {
-        let value = values[index];
-        return Err(Error::NotFinite {
-            origin: origin.clone(),
-            tensor: name,
-            value,
-            index,
-        });
-    }
-    Ok(for_operators(tensor)?)
 }
