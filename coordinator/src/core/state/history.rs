@@ -11,7 +11,7 @@ use super::lease::Lease;
 use super::names::Names;
 use crate::core::few::Few;
 
-/// Attempts remembered per job; older ones are forgotten, their numbers are not.
+/// Attempts remembered per job; of those that have ended, older ones are forgotten. Their numbers are not.
 const REMEMBERED_TRIES: usize = 64;
 
 /// A job's attempts and what follows from them.
@@ -51,8 +51,11 @@ pub(crate) enum Ending {
 
 impl History {
     pub(super) fn begin(&mut self, lease: &Lease) {
-        if self.tries.len() == REMEMBERED_TRIES {
-            self.tries.remove(0);
+        // One that is under way stays, however many copies were tried beside it.
+        if self.tries.len() >= REMEMBERED_TRIES
+            && let Some(oldest) = self.tries.iter().position(|tried| tried.ended.is_some())
+        {
+            self.tries.remove(oldest);
         }
         // Most jobs are tried once.
         self.tries.reserve_exact(1);

@@ -4,6 +4,7 @@ use vico::ids::Attempt;
 use vico::job::{FailureClass, JobState};
 
 use super::world::{Granted, World, granted, id, sweep, sweep_id};
+use crate::core::state::Ending;
 use crate::core::{Ask, Command};
 
 /// Three trainings took ten seconds each, a fourth had come to the first percentage then and to the second after another ten.
@@ -89,6 +90,23 @@ fn a_second_attempt_that_was_given_back_is_not_the_last() {
     let (worker, leases) = (second.worker, vec![second.lease]);
     world.run(&Command::Release { worker, leases });
     assert_eq!(copy(&mut world, "w3").job, last.job);
+}
+
+/// More of them than attempts are remembered.
+#[test]
+fn second_attempts_that_were_given_back_do_not_make_the_late_one_forgotten() {
+    let (mut world, last) = world_with_one_left(LATE);
+    for _ in 0..70 {
+        let second = copy(&mut world, "w2");
+        let (worker, leases) = (second.worker, vec![second.lease]);
+        world.run(&Command::Release { worker, leases });
+    }
+    world.restart();
+    world.complete(&last);
+    let job = world.brain.state.job(last.job).unwrap();
+    let won = job.try_of(last.lease).and_then(|tried| tried.ended.as_ref());
+    assert!(matches!(won, Some((_, Ending::Succeeded))), "{won:?}");
+    assert_eq!(job.attempts(), 71);
 }
 
 #[test]
