@@ -33,7 +33,7 @@ pub(crate) enum Command {
     Release {
         /// Who.
         worker: WorkerId,
-        /// Which; those it does not hold are passed over.
+        /// Which; those it does not hold, and those whose receipts are being written, are passed over.
         leases: Vec<LeaseId>,
     },
     /// A user keeps a worker from new work; what it holds it keeps.

@@ -26,7 +26,7 @@ pub(crate) struct Floor {
     lease_ttl: Duration,
     workers: BTreeMap<WorkerId, Worker>,
     vitals: BTreeMap<LeaseId, Vitals>,
-    /// Leases whose receipts are being written; they do not expire meanwhile.
+    /// Leases whose receipts are being written; meanwhile they neither expire nor move with their worker's other jobs.
     committing: BTreeSet<LeaseId>,
 }
 
@@ -190,7 +190,7 @@ impl Floor {
 
     /// When a live lease ends unless it is renewed; `None` while its receipt is being written.
     pub(crate) fn deadline(&self, lease: &Lease) -> Option<Timestamp> {
-        if self.committing.contains(&lease.id) {
+        if self.is_committing(lease) {
             return None;
         }
         let renewed = self
@@ -198,6 +198,11 @@ impl Floor {
             .get(&lease.id)
             .map_or(Timestamp(0), |vitals| vitals.renewed);
         Some(renewed.max(lease.since).max(self.opened) + self.lease_ttl)
+    }
+
+    /// Whether the lease's receipt is being written. Its job may be done at any moment: nobody else should begin it.
+    pub(crate) fn is_committing(&self, lease: &Lease) -> bool {
+        self.committing.contains(&lease.id)
     }
 
     /// Keeps a lease alive while its receipt is written.

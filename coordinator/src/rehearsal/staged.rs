@@ -18,7 +18,7 @@ pub(super) fn model(stage: Stage) -> Digest {
 }
 
 /// One run of a method: train, sample, score.
-pub(super) fn chain(sweep: &str, method: &str, run: usize) -> [NewJob; 3] {
+pub(crate) fn chain(sweep: &str, method: &str, run: usize) -> [NewJob; 3] {
     let key = |stage: Stage| JobKey(Digest::of(format!("{sweep}/{method}/{run}/{stage}").as_bytes()));
     let job = |stage: Stage, upstream: Option<Stage>| NewJob {
         key: key(stage),
@@ -36,7 +36,7 @@ pub(super) fn chain(sweep: &str, method: &str, run: usize) -> [NewJob; 3] {
     ]
 }
 
-pub(super) fn sweep(id: SweepId, jobs: Vec<NewJob>) -> NewSweep {
+pub(crate) fn sweep(id: SweepId, jobs: Vec<NewJob>) -> NewSweep {
     NewSweep {
         name: id.to_string(),
         id,

@@ -137,7 +137,7 @@ impl Brain {
         let rest = self
             .state
             .leases_of(&worker)
-            .filter(|(_, lease)| lease.id != ended);
+            .filter(|(_, lease)| lease.id != ended && !self.floor.is_committing(lease));
         let moved = rest.map(|(job, lease)| returned(job, lease, "its worker was quarantined", at));
         let moved: Vec<Event> = moved.collect();
         std::iter::once(Event::WorkerQuarantined { worker, until })
@@ -145,11 +145,13 @@ impl Brain {
             .collect()
     }
 
+    /// What is given back, somebody else may have at once. Not so a job whose receipt is being written: a worker that must
+    /// leave does not wait for the answer, and the job may be done already.
     pub(super) fn decide_release(&self, worker: &WorkerId, leases: &[LeaseId], at: Timestamp) -> Vec<Event> {
         let held = self
             .state
             .leases_of(worker)
-            .filter(|(_, lease)| leases.contains(&lease.id));
+            .filter(|(_, lease)| leases.contains(&lease.id) && !self.floor.is_committing(lease));
         held.map(|(job, lease)| returned(job, lease, "the worker gave it back", at))
             .collect()
     }

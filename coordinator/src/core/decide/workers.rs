@@ -19,7 +19,7 @@ impl Brain {
         let before = self.floor.worker(worker).map(|worker| &worker.session);
         let same_process = before == Some(&who.session.nonce) || !who.held.is_empty();
         let dropped = self.state.leases_of(worker).filter(|(_, lease)| {
-            !who.held.iter().any(|held| held.lease == lease.id) && self.floor.deadline(lease).is_some()
+            !who.held.iter().any(|held| held.lease == lease.id) && !self.floor.is_committing(lease)
         });
         let ended = dropped.map(|(job, lease)| {
             if same_process {

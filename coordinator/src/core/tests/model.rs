@@ -17,6 +17,8 @@ pub(super) struct Model {
     sweeps: BTreeMap<SweepId, Sweep>,
     jobs: BTreeMap<JobKey, Job>,
     cordoned: BTreeSet<WorkerId>,
+    /// Leases whose receipts are being written.
+    pub(super) committing: BTreeSet<LeaseId>,
     last_lease: Option<LeaseId>,
 }
 
@@ -234,9 +236,11 @@ impl Model {
     }
 
     fn release(&mut self, worker: &WorkerId, leases: &[LeaseId]) {
+        let is_given = |(lease, holder): &&Holder| {
+            holder == worker && leases.contains(lease) && !self.committing.contains(lease)
+        };
         let held = self.jobs.iter().flat_map(|(&key, job)| {
-            let given = job.fate.holders().iter();
-            let given = given.filter(|(lease, holder)| holder == worker && leases.contains(lease));
+            let given = job.fate.holders().iter().filter(&is_given);
             given.map(move |(lease, _)| (key, *lease))
         });
         for (key, lease) in held.collect::<Vec<_>>() {
@@ -313,6 +317,7 @@ impl Model {
             let holders = self.jobs[job].fate.holders();
             let is_known = |(live, holder): &Holder| live == lease && may(*live, holder);
             assert!(holders.iter().any(is_known), "{event:?}");
+            assert!(!self.committing.contains(lease), "{event:?} beside a receipt");
             match event {
                 Event::AttemptFailed { failure, .. } => self.fail(*job, *lease, failure.class),
                 _ => _ = self.leave(*job, *lease),

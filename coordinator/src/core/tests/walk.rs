@@ -41,6 +41,12 @@ pub(super) enum Move {
         grant: usize,
         percent: u64,
     },
+    BeginCommit {
+        grant: usize,
+    },
+    EndCommit {
+        grant: usize,
+    },
     Complete {
         grant: usize,
     },
@@ -79,6 +85,8 @@ pub(super) fn moves() -> impl Strategy<Value = Move> {
             .prop_map(|(workers, max)| Move::Acquire { workers, max }),
         3 => (0..3_usize).prop_map(|worker| Move::Copy { worker }),
         3 => (grant.clone(), 0..=100_u64).prop_map(|(grant, percent)| Move::Renew { grant, percent }),
+        2 => grant.clone().prop_map(|grant| Move::BeginCommit { grant }),
+        1 => grant.clone().prop_map(|grant| Move::EndCommit { grant }),
         6 => grant.clone().prop_map(|grant| Move::Complete { grant }),
         4 => (grant.clone(), class()).prop_map(|(grant, class)| Move::Fail { grant, class }),
         2 => grant.prop_map(|grant| Move::Release { grant }),
@@ -110,6 +118,14 @@ impl Walk {
     fn grant(&self, number: usize) -> Option<Granted> {
         let recent = self.grants.iter().rev();
         recent.cycle().nth(number % 16).cloned()
+    }
+
+    /// A grant whose lease is good.
+    fn live_grant(&self, number: usize) -> Option<Granted> {
+        let granted = self.grant(number)?;
+        let brain = &self.world.brain;
+        let is_live = brain.held(&granted.worker, granted.job, granted.lease).is_ok();
+        is_live.then_some(granted)
     }
 
     pub(super) fn make(&mut self, step: &Move) {
@@ -150,6 +166,16 @@ impl Walk {
                 self.grants.extend(granted(&events));
             }
             Move::Renew { grant, percent } => self.renew(*grant, *percent),
+            Move::BeginCommit { grant } => {
+                if let Some(granted) = self.live_grant(*grant) {
+                    self.world.begin_commit(&granted);
+                }
+            }
+            Move::EndCommit { grant } => {
+                if let Some(granted) = self.grant(*grant) {
+                    self.world.end_commit(&granted);
+                }
+            }
             Move::Complete { grant } => {
                 if let Some(granted) = self.grant(*grant) {
                     self.world.complete(&granted);
@@ -206,31 +232,22 @@ impl Walk {
     }
 
     fn renew(&mut self, grant: usize, percent: u64) {
-        let Some(granted) = self.grant(grant) else { return };
+        let Some(granted) = self.live_grant(grant) else {
+            return;
+        };
+        let progress = Progress {
+            done: percent,
+            of: 100,
+            note: String::new(),
+        };
         let now = self.world.now;
-        if self
-            .world
-            .brain
-            .held(&granted.worker, granted.job, granted.lease)
-            .is_ok()
-        {
-            let progress = Progress {
-                done: percent,
-                of: 100,
-                note: String::new(),
-            };
-            self.world.brain.floor.renew(granted.lease, progress, now);
-        }
+        self.world.brain.floor.renew(granted.lease, progress, now);
     }
 
     /// A stale lease changes nothing.
     fn fail(&mut self, grant: usize, class: FailureClass) {
         let Some(granted) = self.grant(grant) else { return };
-        let live = self
-            .world
-            .brain
-            .held(&granted.worker, granted.job, granted.lease)
-            .is_ok();
+        let live = self.live_grant(grant).is_some();
         let before = self.world.brain.state.clone();
         let outcome = self.world.try_fail(&granted, class);
         assert_eq!(outcome.is_ok(), live);

@@ -115,6 +115,23 @@ fn a_worker_that_fails_three_times_in_a_row_is_quarantined_and_its_jobs_move() {
 }
 
 #[test]
+fn a_quarantined_worker_keeps_the_job_whose_receipt_is_written() {
+    let mut world = World::new();
+    world.submit(sweep("s", &["a", "b", "c", "d", "e"]));
+    world.cpu("bad", 5);
+    world.cpu("good", 5);
+    let grants = world.acquire("bad", 5);
+    world.begin_commit(&grants[4]);
+    for granted in &grants[..3] {
+        world.fail(granted, FailureClass::Internal);
+    }
+    assert_eq!(world.state_of(grants[3].job), JobState::Ready);
+    assert_eq!(world.state_of(grants[4].job), JobState::Leased);
+    world.complete(&grants[4]);
+    assert_eq!(world.state_of(grants[4].job), JobState::Succeeded);
+}
+
+#[test]
 fn quarantine_survives_a_restart_and_ends() {
     let mut world = World::new();
     world.submit(sweep("s", &["a", "b", "c", "d", "e"]));

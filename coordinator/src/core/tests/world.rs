@@ -116,6 +116,19 @@ impl World {
         self.try_fail(granted, class).unwrap();
     }
 
+    /// Its outputs are there, and the bucket takes its time with the receipt.
+    pub(super) fn begin_commit(&mut self, granted: &Granted) {
+        self.brain.floor.begin_commit(granted.lease);
+        self.model.committing.insert(granted.lease);
+    }
+
+    /// The bucket has taken the receipt, or has not.
+    pub(super) fn end_commit(&mut self, granted: &Granted) {
+        if self.model.committing.remove(&granted.lease) {
+            self.brain.floor.end_commit(granted.lease, self.now);
+        }
+    }
+
     pub(super) fn renew(&mut self, granted: &Granted, done: u64, of: u64) {
         let session = Session {
             worker: granted.worker.clone(),
@@ -156,6 +169,7 @@ impl World {
             "the snapshot tells another story"
         );
         self.brain = Brain::new(state, Settings::default(), self.now);
+        self.model.committing.clear();
     }
 }
 
