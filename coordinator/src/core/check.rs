@@ -59,7 +59,7 @@ const JOB_RULES: [JobRule; 10] = [
     ),
 ];
 
-const SWEEP_RULES: [SweepRule; 3] = [
+const SWEEP_RULES: [SweepRule; 4] = [
     ("every job of a sweep lists it", |state, sweep| {
         let mut jobs = sweep.jobs.iter().map(|number| state.numbered(*number));
         let number = state.sweep_number(&sweep.id);
@@ -79,6 +79,10 @@ const SWEEP_RULES: [SweepRule; 3] = [
             let unended = state.tally(&sweep.id).map_or(0, Tally::unended);
             sweep.finished.is_some() == (sweep.cancelled || unended == 0)
         },
+    ),
+    (
+        "only the results of a sweep that has finished are published",
+        |_, sweep| !sweep.published || sweep.finished.is_some(),
     ),
 ];
 

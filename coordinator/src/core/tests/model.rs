@@ -28,6 +28,8 @@ struct Sweep {
     attempts: u32,
     cancelled: bool,
     max_running: Option<u32>,
+    /// The states of its jobs as its results have them; none as soon as one is another.
+    published: Option<Vec<JobState>>,
 }
 
 #[derive(Debug)]
@@ -90,8 +92,13 @@ impl Model {
             Command::Tick => self.ended(events, &|_, _| true),
             Command::Cordon(worker) => _ = self.cordoned.insert(worker.clone()),
             Command::Uncordon(worker) => _ = self.cordoned.remove(worker),
+            Command::Published(id) if !events.is_empty() => {
+                let states = self.states_of(&self.sweeps[id]);
+                self.sweeps.get_mut(id).unwrap().published = Some(states);
+            }
             Command::Published(_) => {}
         }
+        self.outdate();
     }
 
     /// Panics where the state is not what this model says.
@@ -107,8 +114,10 @@ impl Model {
         }
         for sweep in state.sweeps() {
             let id = &sweep.id;
+            let known = &self.sweeps[id];
             let real = sweep.state(state.tally(id).unwrap());
-            assert_eq!(real, self.sweep_state(&self.sweeps[id]), "{id}");
+            assert_eq!(real, self.sweep_state(known), "{id}");
+            assert_eq!(sweep.published, known.published.is_some(), "{id}");
         }
     }
 
@@ -159,6 +168,19 @@ impl Model {
         }
     }
 
+    fn states_of(&self, sweep: &Sweep) -> Vec<JobState> {
+        sweep.jobs.iter().map(|&key| self.state(key)).collect()
+    }
+
+    /// Forgets results that lack what has happened since.
+    fn outdate(&mut self) {
+        let states = self.sweeps.values().map(|sweep| self.states_of(sweep));
+        let states: Vec<_> = states.collect();
+        for (sweep, states) in self.sweeps.values_mut().zip(states) {
+            sweep.published.take_if(|published| *published != states);
+        }
+    }
+
     fn sweep_state(&self, sweep: &Sweep) -> SweepState {
         let is = |wanted: fn(JobState) -> bool| sweep.jobs.iter().any(|&key| wanted(self.state(key)));
         if sweep.cancelled {
@@ -201,6 +223,7 @@ impl Model {
                 attempts,
                 cancelled,
                 max_running,
+                published: None,
             },
         );
     }

@@ -210,3 +210,37 @@ fn results_are_due_once_a_sweep_has_ended_and_again_after_a_retry() {
     world.fail(&again, FailureClass::InvalidInput);
     assert_eq!(world.brain.unpublished().count(), 1);
 }
+
+/// A receipt is written or found after its job was given up; no other job follows from it.
+#[test]
+fn results_are_due_again_when_what_had_failed_is_done_after_all() {
+    for found_by_another in [false, true] {
+        let mut world = World::new();
+        let before_score = vec![key("cat/train"), key("cat/sample")];
+        world.submit(NewSweep {
+            done: before_score,
+            ..sweep("s", &["cat"])
+        });
+        world.cpu("w1", 1);
+        let granted = world.acquire_one("w1");
+        world.fail(&granted, FailureClass::InvalidInput);
+        let ended = |world: &World| world.brain.state.sweep(&sweep_id("s")).unwrap().finished;
+        let first = ended(&world);
+        world.run(&Command::Published(sweep_id("s")));
+        if found_by_another {
+            world.submit(NewSweep {
+                done: vec![granted.job],
+                ..sweep("other", &["cat"])
+            });
+        } else {
+            world.complete(&granted);
+        }
+        assert_eq!(state(&world, "s"), SweepState::Succeeded);
+        assert!(
+            ended(&world) > first,
+            "results of before are told from those of now"
+        );
+        let mut due = world.brain.unpublished();
+        assert!(due.any(|due| *due == sweep_id("s")));
+    }
+}

@@ -1,7 +1,7 @@
 //! Random walks: moves that choose among what there is.
 
 use proptest::prelude::*;
-use vico::ids::LeaseId;
+use vico::ids::{LeaseId, SweepId};
 use vico::job::{FailureClass, JobState, Progress};
 use vico::plan::Scheduling;
 use vico::status::SweepState;
@@ -68,6 +68,7 @@ pub(super) enum Move {
         worker: usize,
         lift: bool,
     },
+    Publish,
     Wait {
         seconds: u64,
     },
@@ -94,6 +95,7 @@ pub(super) fn moves() -> impl Strategy<Value = Move> {
         1 => (0..SWEEPS.len(), proptest::option::of(class()))
             .prop_map(|(sweep, class)| Move::Retry { sweep, class }),
         1 => (0..3_usize, any::<bool>()).prop_map(|(worker, lift)| Move::Cordon { worker, lift }),
+        2 => Just(Move::Publish),
         3 => (0..70_u64).prop_map(|seconds| Move::Wait { seconds }),
         1 => Just(Move::Restart),
     ]
@@ -198,6 +200,12 @@ impl Walk {
                 let worker = id(WORKERS[*worker].0);
                 let wish = if *lift { Command::Uncordon } else { Command::Cordon };
                 _ = self.world.try_do(&wish(worker));
+            }
+            Move::Publish => {
+                let due: Vec<SweepId> = self.world.brain.unpublished().cloned().collect();
+                for sweep in due {
+                    self.world.run(&Command::Published(sweep));
+                }
             }
             Move::Wait { seconds } => {
                 self.world.wait(*seconds);

@@ -1,5 +1,7 @@
 //! Attempts begin and end, and what that means for the jobs that read theirs.
 
+use std::time::Duration;
+
 use vico::ids::{JobKey, LeaseId, WorkerId};
 use vico::job::{Failure, JobState, Remedy};
 
@@ -104,6 +106,7 @@ impl Change<'_> {
         let Some(number) = self.state.jobs.number(key) else {
             return;
         };
+        self.end_anew(number);
         let at = self.at;
         let mut took = None;
         self.job(number, |job| {
@@ -126,6 +129,7 @@ impl Change<'_> {
 
     /// A receipt that was there before the sweep asked.
     pub(super) fn find_receipt(&mut self, number: JobNo) {
+        self.end_anew(number);
         let at = self.at;
         self.job(number, |job| {
             job.end_all(at, &Ending::Returned("its receipt was found".into()));
@@ -134,6 +138,27 @@ impl Change<'_> {
             }
         });
         self.feed_readers(number);
+    }
+
+    /// A receipt can turn up for a job that had ended without one. Sweeps that had ended as well end anew: what was
+    /// published of them lacks the job. When a sweep ended tells its results apart, so it is never the moment before.
+    fn end_anew(&mut self, number: JobNo) {
+        let at = self.at;
+        let was_given_up = |job: &&Job| {
+            let state = job.phase.state();
+            state.has_ended() && state != JobState::Succeeded
+        };
+        let Some(job) = self.state.jobs.get(number).filter(was_given_up) else {
+            return;
+        };
+        for sweep in &job.listed_by {
+            let sweep = self.state.sweeps.get_mut(*sweep);
+            if let Some(sweep) = sweep.filter(|sweep| !sweep.cancelled) {
+                let before = sweep.finished;
+                sweep.finished = before.map(|before| at.max(before + Duration::from_millis(1)));
+                sweep.published = false;
+            }
+        }
     }
 
     fn feed_readers(&mut self, number: JobNo) {
