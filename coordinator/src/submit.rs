@@ -74,7 +74,7 @@ pub(crate) struct Prepared {
 }
 
 /// Plans, writes the documents that workers and reports read, and takes the sweep in. Answers whether it was there
-/// before.
+/// before; then what it says of how its jobs run takes the place of what was said before.
 pub(crate) async fn submit(
     handle: &Handle,
     store: &Store,
@@ -109,11 +109,12 @@ pub(crate) async fn take_in(handle: &Handle, store: &Store, prepared: Prepared) 
     let known = handle
         .look(move |brain, _| brain.state.sweep(&id).is_some())
         .await?;
+    // Also those of a sweep that is there: where models lie and how often training is saved are no part of a job's key.
+    write_documents(store, &prepared).await.map_err(Error::from)?;
     let done = if known {
-        // It is joined as it is; what it found done when it came in is history.
+        // What it found done when it came in is history.
         Vec::new()
     } else {
-        write_documents(store, &prepared).await.map_err(Error::from)?;
         done(handle, store, &prepared.plan).await?
     };
     let jobs = prepared.plan.jobs.len();

@@ -166,7 +166,9 @@ impl Actor {
             | Event::AttemptStarted { .. }
             | Event::SweepRetried { .. }
             | Event::SweepRescheduled { .. }
-            | Event::SweepPublished { .. } => {}
+            | Event::SweepPublished { .. }
+            | Event::RetryPolicyChanged { .. }
+            | Event::JobsReprofiled { .. } => {}
         }
     }
 }

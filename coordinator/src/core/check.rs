@@ -53,10 +53,10 @@ const JOB_RULES: [JobRule; 10] = [
             wins == 0 || (wins == 1 && job.phase.state() == JobState::Succeeded)
         },
     ),
-    (
-        "failures stay within the budget, and below it while there is a next attempt",
-        within_budget,
-    ),
+    // A budget may have become smaller than what was spent of it before.
+    ("no more failures count than attempts were begun", |_, job| {
+        job.failures() <= job.attempts()
+    }),
 ];
 
 const SWEEP_RULES: [SweepRule; 4] = [
@@ -145,12 +145,4 @@ fn open_tries_are_the_leases(_: &State, job: &Job) -> bool {
 fn two_workers_race(_: &State, job: &Job) -> bool {
     let workers: Vec<_> = job.leases().map(|lease| &lease.worker).collect();
     !matches!(workers.as_slice(), [one, other] if one == other)
-}
-
-fn within_budget(state: &State, job: &Job) -> bool {
-    let Some(policy) = state.retry_policy(job) else {
-        return false;
-    };
-    let unended = !job.phase.state().has_ended();
-    job.failures() <= policy.attempts && (!unended || job.failures() < policy.attempts)
 }

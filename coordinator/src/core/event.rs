@@ -11,7 +11,8 @@ use vico::plan::{RetryPolicy, Scheduling};
 
 use super::few::Few;
 
-/// A fact. Changing a variant changes the journal: raise [`super::format::VERSION`].
+/// A fact. Changing a variant changes the journal: raise [`super::format::VERSION`]. A new one goes to the end, which leaves
+/// the bytes of all others as they are: then older journals stay readable, and the version as it is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Event {
     /// A sweep was taken in.
@@ -114,6 +115,24 @@ pub(crate) enum Event {
         /// The sweep.
         sweep: SweepId,
     },
+    /// A user gave a sweep's jobs another number of attempts, or other waits between them.
+    RetryPolicyChanged {
+        /// The sweep.
+        sweep: SweepId,
+        /// How often its jobs are tried from now on.
+        retry: RetryPolicy,
+    },
+    /// A user said otherwise what a sweep's jobs need.
+    JobsReprofiled {
+        /// The sweep.
+        sweep: SweepId,
+        /// What is the same in many of them, each once.
+        profiles: Vec<Profile>,
+        /// Those that need something else than before.
+        jobs: Vec<Reprofiled>,
+        /// When.
+        at: Timestamp,
+    },
 }
 
 /// A job in somebody's hands.
@@ -197,6 +216,15 @@ pub(crate) struct AddedJob {
     pub(crate) profile: u32,
     /// The jobs whose outputs it reads.
     pub(crate) upstream: Few<Place>,
+}
+
+/// What a known job needs from now on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Reprofiled {
+    /// Its place among the sweep's jobs.
+    pub(crate) job: Place,
+    /// Its profile's place among those told with it.
+    pub(crate) profile: u32,
 }
 
 /// What is the same in many jobs.

@@ -2,7 +2,7 @@
 //!
 //! The encoding is [postcard](https://postcard.jamesmunns.com/wire-format): a job of a large sweep takes 75 bytes in it, and
 //! a million of them are read in a fraction of a second. It names no fields, so that any change of what is written is
-//! another version.
+//! another version. A kind of event that is added behind all others is none: older journals do not have it.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -82,7 +82,10 @@ fn decode<T: DeserializeOwned>(what: &'static str, bytes: &[u8]) -> Result<T, Fo
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests say what they expect")]
 mod tests {
+    use vico::clock::Timestamp;
+
     use super::*;
 
     #[test]
@@ -97,6 +100,22 @@ mod tests {
             let error = decode_events(bytes).map_err(|error| error.to_string());
             assert_eq!(error, Err(expected(found)));
         }
+    }
+
+    /// Journals tell of them by number.
+    #[test]
+    fn kinds_of_events_keep_their_places() {
+        let published = Event::SweepPublished {
+            sweep: "s".parse().unwrap(),
+        };
+        let reprofiled = Event::JobsReprofiled {
+            sweep: "s".parse().unwrap(),
+            profiles: Vec::new(),
+            jobs: Vec::new(),
+            at: Timestamp(7),
+        };
+        let told = decode_events(b"\x04\x02\x0b\x01s\x0d\x01s\x00\x00\x07");
+        assert_eq!(told.unwrap(), [published, reprofiled]);
     }
 
     #[test]

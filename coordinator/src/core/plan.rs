@@ -103,13 +103,17 @@ impl NewSweep {
     }
 }
 
-/// The place of the job's profile, which is added where it is new.
-fn profile_of(job: &NewJob, profiles: &mut Vec<Profile>) -> u32 {
-    let is_it = |profile: &Profile| {
+impl NewJob {
+    /// Whether the profile is the job's.
+    pub(super) fn has(&self, profile: &Profile) -> bool {
         let looks = (profile.stage, &profile.resources, &profile.models);
-        looks == (job.stage, &job.resources, &job.models) && profile.outputs == job.outputs
-    };
-    let known = profiles.iter().position(is_it);
+        looks == (self.stage, &self.resources, &self.models) && profile.outputs == self.outputs
+    }
+}
+
+/// The place of the job's profile, which is added where it is new.
+pub(super) fn profile_of(job: &NewJob, profiles: &mut Vec<Profile>) -> u32 {
+    let known = profiles.iter().position(|profile| job.has(profile));
     let place = known.unwrap_or_else(|| {
         profiles.push(Profile {
             stage: job.stage,

@@ -6,6 +6,7 @@ mod copies;
 mod model;
 mod placement;
 mod random;
+mod resubmission;
 mod sharing;
 mod views;
 mod walk;

@@ -7,16 +7,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use vico::ids::{JobKey, LeaseId, SweepId, WorkerId};
-use vico::job::{FailureClass, JobState, Remedy};
+use vico::job::{Device, FailureClass, JobState, Remedy, Resources};
 use vico::status::SweepState;
 
-use crate::core::{Ask, Command, Event, NewSweep, Refusal, State};
+use crate::core::{Ask, Command, Event, NewJob, NewSweep, Refusal, State};
 
 #[derive(Debug, Default)]
 pub(super) struct Model {
     sweeps: BTreeMap<SweepId, Sweep>,
     jobs: BTreeMap<JobKey, Job>,
     cordoned: BTreeSet<WorkerId>,
+    /// GPU memory of workers; 0 for no GPU.
+    vram: BTreeMap<WorkerId, u64>,
     /// Leases whose receipts are being written.
     pub(super) committing: BTreeSet<LeaseId>,
     last_lease: Option<LeaseId>,
@@ -35,6 +37,8 @@ struct Sweep {
 #[derive(Debug)]
 struct Job {
     upstream: Vec<JobKey>,
+    /// As the latest submission before its end has it.
+    needs: Resources,
     fate: Fate,
     failures: u32,
 }
@@ -78,6 +82,7 @@ impl Model {
             Command::Cancel(id) => self.cancel(id),
             Command::Retry { sweep, class } => self.retry(sweep, *class),
             Command::Register(who) => {
+                self.vram.insert(who.session.worker.clone(), who.device.vram);
                 let kept = |lease| who.held.iter().any(|held| held.lease == lease);
                 self.ended(events, &|lease, holder| {
                     *holder == who.session.worker && !kept(lease)
@@ -111,6 +116,7 @@ impl Model {
             assert_eq!(real.failures(), job.failures, "{label}");
             let held = real.leases().map(|lease| (lease.id, lease.worker.clone()));
             assert_eq!(held.collect::<Vec<_>>(), job.fate.holders(), "{label}");
+            assert_eq!(state.profile(real).unwrap().resources, job.needs, "{label}");
         }
         for sweep in state.sweeps() {
             let id = &sweep.id;
@@ -195,18 +201,11 @@ impl Model {
     }
 
     fn add(&mut self, new: &NewSweep) {
-        let max_running = new.scheduling.max_running;
+        let (max_running, attempts) = (new.scheduling.max_running, new.retry.attempts);
+        new.jobs.iter().for_each(|job| self.need(job));
         if let Some(known) = self.sweeps.get_mut(&new.id) {
-            known.max_running = max_running;
+            (known.max_running, known.attempts) = (max_running, attempts);
             return;
-        }
-        for job in &new.jobs {
-            let upstream = job.upstream.clone();
-            self.jobs.entry(job.key).or_insert(Job {
-                upstream,
-                fate: Fate::Waiting,
-                failures: 0,
-            });
         }
         let jobs: Vec<JobKey> = new.jobs.iter().map(|job| job.key).collect();
         for &key in &new.done {
@@ -215,17 +214,29 @@ impl Model {
         for &key in &jobs {
             self.refresh(key, Fate::ended_badly);
         }
-        let (attempts, cancelled) = (new.retry.attempts, false);
         self.sweeps.insert(
             new.id.clone(),
             Sweep {
                 jobs,
                 attempts,
-                cancelled,
+                cancelled: false,
                 max_running,
                 published: None,
             },
         );
+    }
+
+    /// What a submission says of a job that is not done.
+    fn need(&mut self, new: &NewJob) {
+        let job = self.jobs.entry(new.key).or_insert_with(|| Job {
+            upstream: new.upstream.clone(),
+            needs: Resources::default(),
+            fate: Fate::Waiting,
+            failures: 0,
+        });
+        if job.fate != Fate::Done {
+            job.needs = new.resources.clone();
+        }
     }
 
     /// A fresh start with a fresh budget.
@@ -314,6 +325,7 @@ impl Model {
                 Some(*lease) > self.last_lease && may(worker) && !self.cordoned.contains(worker),
                 "{event:?}"
             );
+            assert!(fits(&self.jobs[job].needs, self.vram[worker]), "{event:?}");
             self.last_lease = Some(*lease);
             let mut holders = self.jobs[job].fate.holders().to_vec();
             assert!(holders.len() < 2 && holders.iter().all(|(_, holder)| holder != worker));
@@ -363,6 +375,15 @@ impl Model {
         } else {
             assert!(rest.is_empty(), "{rest:?}");
         }
+    }
+}
+
+/// Whether a worker with so much GPU memory, 0 for no GPU, has what a job needs.
+fn fits(needs: &Resources, vram: u64) -> bool {
+    match needs.device {
+        Device::Any if vram == 0 => true,
+        Device::Gpu if vram == 0 => false,
+        Device::Any | Device::Gpu => vram >= needs.vram,
     }
 }
 

@@ -2,12 +2,14 @@
 
 use proptest::prelude::*;
 use vico::ids::{LeaseId, SweepId};
-use vico::job::{FailureClass, JobState, Progress};
+use vico::job::{Device, FailureClass, JobState, Progress};
 use vico::plan::Scheduling;
 use vico::status::SweepState;
 
-use super::world::{Granted, World, granted, holding, id, introduction, sweep, sweep_id};
-use crate::core::{Ask, Command};
+use super::world::{Granted, World, granted, holding, id, introduction, needing, sweep, sweep_id};
+use crate::core::{Ask, Command, NewSweep};
+
+const GIB: u64 = 1 << 30;
 
 const SWEEPS: [(&str, &[&str]); 5] = [
     ("a", &["cat", "dog"]),
@@ -16,7 +18,16 @@ const SWEEPS: [(&str, &[&str]); 5] = [
     ("d", &["toy:duck", "toy:bear", "cat"]),
     ("e", &["toy:duck", "pet:fish"]),
 ];
-const WORKERS: [(&str, u32); 3] = [("w1", 1), ("w2", 2), ("w3", 4)];
+/// Names, slots, and gibibytes of GPU memory.
+const WORKERS: [(&str, u32, u64); 3] = [("w1", 1, 0), ("w2", 2, 0), ("w3", 4, 24)];
+/// What jobs may need, in gibibytes of GPU memory; the last is for nobody before the walk's end.
+const NEEDS: [(Device, u64); 5] = [
+    (Device::Any, 0),
+    (Device::Any, 16),
+    (Device::Any, 40),
+    (Device::Gpu, 16),
+    (Device::Gpu, 40),
+];
 
 /// Numbers choose among what there is, so that most moves do something.
 #[derive(Debug, Clone)]
@@ -24,6 +35,8 @@ pub(super) enum Move {
     Submit {
         sweep: usize,
         done: u8,
+        needs: usize,
+        attempts: u32,
     },
     Register {
         worker: usize,
@@ -79,7 +92,8 @@ pub(super) fn moves() -> impl Strategy<Value = Move> {
     let class = || proptest::sample::select(FailureClass::ALL.to_vec());
     let grant = 0..64_usize;
     prop_oneof![
-        2 => (0..SWEEPS.len(), any::<u8>()).prop_map(|(sweep, done)| Move::Submit { sweep, done }),
+        3 => (0..SWEEPS.len(), any::<u8>(), 0..NEEDS.len(), 1..5_u32)
+            .prop_map(|(sweep, done, needs, attempts)| Move::Submit { sweep, done, needs, attempts }),
         3 => (0..3_usize, any::<bool>(), any::<bool>())
             .prop_map(|(worker, restarted, holds)| Move::Register { worker, restarted, holds }),
         6 => (proptest::collection::vec(0..3_usize, 1..4), 0..5_u32)
@@ -99,6 +113,24 @@ pub(super) fn moves() -> impl Strategy<Value = Move> {
         3 => (0..70_u64).prop_map(|seconds| Move::Wait { seconds }),
         1 => Just(Move::Restart),
     ]
+}
+
+/// A sweep, and of what was done before and of its place among others what the bits of `done` say.
+fn planned(number: usize, done: u8) -> NewSweep {
+    let (name, concepts) = SWEEPS[number];
+    let mut planned = sweep(name, concepts);
+    let chosen = planned
+        .jobs
+        .iter()
+        .enumerate()
+        .filter(|(i, _)| done >> (i % 8) & 1 == 1 && done > 200);
+    planned.done = chosen.map(|(_, job)| job.key).collect();
+    planned.scheduling = Scheduling {
+        priority: i32::from(done & 1),
+        share: 1 + u32::from(done >> 1 & 3),
+        max_running: (done & 8 == 0).then_some(1 + u32::from(done >> 4 & 1)),
+    };
+    planned
 }
 
 pub(super) struct Walk {
@@ -133,20 +165,15 @@ impl Walk {
     pub(super) fn make(&mut self, step: &Move) {
         let leases_before = self.world.brain.state.next_lease();
         match step {
-            Move::Submit { sweep: n, done } => {
-                let (name, concepts) = SWEEPS[*n];
-                let mut planned = sweep(name, concepts);
-                let chosen = planned
-                    .jobs
-                    .iter()
-                    .enumerate()
-                    .filter(|(i, _)| done >> (i % 8) & 1 == 1 && *done > 200);
-                planned.done = chosen.map(|(_, job)| job.key).collect();
-                planned.scheduling = Scheduling {
-                    priority: i32::from(done & 1),
-                    share: 1 + u32::from(done >> 1 & 3),
-                    max_running: (done & 8 == 0).then_some(1 + u32::from(done >> 4 & 1)),
-                };
+            Move::Submit {
+                sweep,
+                done,
+                needs,
+                attempts,
+            } => {
+                let (device, gib) = NEEDS[*needs];
+                let mut planned = needing(planned(*sweep, *done), device, gib * GIB);
+                planned.retry.attempts = *attempts;
                 self.world.submit(planned);
             }
             Move::Register {
@@ -217,8 +244,8 @@ impl Walk {
     }
 
     fn register(&mut self, worker: usize, restarted: bool, holds: bool) {
-        let (name, slots) = WORKERS[worker];
-        let mut who = introduction(name, slots, 0);
+        let (name, slots, gib) = WORKERS[worker];
+        let mut who = introduction(name, slots, gib * GIB);
         let mine: Vec<Granted> = self
             .grants
             .iter()
@@ -279,7 +306,7 @@ impl Walk {
             );
             self.world.wait(61);
             self.world.run(&Command::Tick);
-            let mut willing = introduction("willing", 8, 0);
+            let mut willing = introduction("willing", 8, 80 * GIB);
             willing.session.nonce = "willing".into();
             self.world.join(&willing);
             for granted in self.world.acquire("willing", 8) {

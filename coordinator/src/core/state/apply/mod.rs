@@ -2,6 +2,7 @@
 //! fits nothing changes nothing ([`State::check`] runs after recovery).
 
 mod attempts;
+mod profiles;
 mod sweeps;
 
 use std::collections::BTreeSet;
@@ -64,6 +65,19 @@ impl State {
                 self.edit(sweep, |sweep| sweep.scheduling = scheduling.clone());
             }
             Event::SweepPublished { sweep } => self.edit(sweep, |sweep| sweep.published = true),
+            Event::RetryPolicyChanged { sweep, retry } => self.edit(sweep, |sweep| {
+                sweep.retry = retry.clone();
+                let attempts = retry.attempts;
+                sweep.note(format!(
+                    "submitted again: a job is tried {attempts} times at most"
+                ));
+            }),
+            Event::JobsReprofiled {
+                sweep,
+                profiles,
+                jobs,
+                at,
+            } => self.at(*at, |change| change.reprofile(sweep, profiles, jobs)),
         }
     }
 

@@ -9,7 +9,6 @@ use vico::job::{Failure, FailureClass, JobState, Stage};
 use super::Change;
 use crate::core::event::{AddedJob, AddedSweep, Place};
 use crate::core::few::Few;
-use crate::core::state::profiles::ProfileNo;
 use crate::core::state::{Ending, Job, JobNo, Phase, Sweep, SweepNo};
 
 impl Change<'_> {
@@ -37,21 +36,19 @@ impl Change<'_> {
         }
     }
 
-    /// The numbers of the sweep's jobs, of which those come in that nobody had.
+    /// The numbers of the sweep's jobs, of which those come in that nobody had. The others need what the sweep says.
     fn add_jobs(&mut self, added: &AddedSweep) -> Vec<JobNo> {
         self.state.jobs.reserve(added.jobs.len());
         let text = added.jobs.iter().map(|job| job.label.len());
         self.state.labels.reserve(text.sum());
-        let profiles = added.profiles.iter();
-        let profiles: Vec<(Stage, ProfileNo)> = profiles
-            .map(|profile| (profile.stage, self.state.profiles.number(profile)))
-            .collect();
+        let profiles = self.take_in(&added.profiles);
         let mut new = Vec::new();
         let numbers = added.jobs.iter().map(|job| {
+            let (stage, profile) = *profiles.get(job.profile as usize)?;
             if let Some(known) = self.state.jobs.number(job.key) {
+                self.need(known, (stage, profile));
                 return Some(known);
             }
-            let (stage, profile) = *profiles.get(job.profile as usize)?;
             let label = self.state.labels.add(&job.label);
             let number = self.state.jobs.push(Job::new(job.key, stage, label, profile));
             new.push((number, job));
@@ -173,7 +170,7 @@ impl Change<'_> {
         }
     }
 
-    fn listed(&self, sweep: SweepNo) -> Vec<JobNo> {
+    pub(super) fn listed(&self, sweep: SweepNo) -> Vec<JobNo> {
         let sweep = self.state.sweeps.get(sweep);
         sweep.map(|sweep| sweep.jobs.clone()).unwrap_or_default()
     }
