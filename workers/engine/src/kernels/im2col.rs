@@ -4,9 +4,9 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::bf16::{self, Panels};
 use super::gemm::{Mat, MatMut, Threads, Write, gemm};
 use super::op::Frozen;
+use super::product::{Pair, Panels, product};
 
 /// Elements of the matrix one tile of output positions makes: 8 MB, whatever the size of the map.
 const TILE_ELEMENTS: usize = 1 << 21;
@@ -198,7 +198,7 @@ impl<'a> Tile<'a> {
 /// The frozen matrix of a convolution (cout, rows), or its transpose.
 pub(super) enum Left<'a> {
     F32(Mat<'a>),
-    Bf16(Panels),
+    Bf16(Panels<Pair>),
 }
 
 impl<'a> Left<'a> {
@@ -219,7 +219,7 @@ impl<'a> Left<'a> {
     fn times(&self, right: Mat<'_>, out: MatMut<'_>, write: Write) {
         match self {
             Self::F32(left) => gemm(out, *left, right, write, Threads::All),
-            Self::Bf16(left) => bf16::product(left, &Panels::right(right), out, write),
+            Self::Bf16(left) => product(left, &Panels::right(right), out, write),
         }
     }
 }

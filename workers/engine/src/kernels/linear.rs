@@ -2,9 +2,9 @@
 
 use candle_core::{D, Result, Shape, Tensor, bail};
 
-use super::bf16::{self, Panels};
 use super::gemm::{Mat, MatMut, Threads, Write, gemm};
 use super::op::{self, Frozen, FrozenOp, with_elements, with_frozen};
+use super::product::{Pair, Panels, product};
 
 /// `x · weightᵀ + bias`: x (.., in), weight (out, in), bias (out) -> (.., out).
 ///
@@ -86,7 +86,7 @@ impl FrozenOp for FrozenLinear {
                 Frozen::Bf16(weight) => {
                     let weight = Panels::right(Mat::packed(weight, outputs, inputs).t());
                     let out = MatMut::packed(&mut y, rows, outputs);
-                    bf16::product(&Panels::left(x), &weight, out, write);
+                    product(&Panels::<Pair>::left(x), &weight, out, write);
                 }
             }
             Ok(())
@@ -122,7 +122,7 @@ impl FrozenOp for FrozenLinear {
                     Frozen::Bf16(weight) => {
                         let weight = Panels::right(Mat::packed(weight, outputs, inputs));
                         let out = MatMut::packed(&mut dx, rows, inputs);
-                        bf16::product(&Panels::left(dy), &weight, out, Write::Over);
+                        product(&Panels::<Pair>::left(dy), &weight, out, Write::Over);
                     }
                 }
                 Ok(())

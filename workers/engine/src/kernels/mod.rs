@@ -13,7 +13,6 @@
 mod activation;
 mod add;
 mod attention;
-mod bf16;
 mod checkpoint;
 mod conv2d;
 #[cfg(feature = "cuda")]
@@ -26,12 +25,15 @@ mod layer_norm;
 mod linear;
 mod moments;
 mod op;
-mod tile;
+mod packed_linear;
+mod product;
 mod transpose;
 mod upsample;
 mod wide;
 mod winograd;
 
+#[cfg(test)]
+mod bf16_tests;
 #[cfg(test)]
 mod both_paths;
 
@@ -44,4 +46,5 @@ pub use geglu::geglu;
 pub use group_norm::{GroupNormSpec, group_norm};
 pub use layer_norm::layer_norm;
 pub use linear::linear;
+pub use packed_linear::PackedLinear;
 pub use upsample::upsample_nearest;

@@ -14,8 +14,8 @@ use crate::models::vit::{Vit, VitConfig};
 use crate::tokenizer::ClipTokenizer;
 use crate::{Result, weights};
 
-/// Pictures that go through a network together on a CPU: enough to make up for the packing of the weights.
-const TOGETHER: usize = 8;
+/// Pictures that go through a network together on a CPU: enough rows for what is read of a matrix to be used well.
+const TOGETHER: usize = 4;
 
 /// Where the networks are.
 #[derive(Debug, Clone, Copy)]
@@ -45,11 +45,11 @@ impl Evaluators {
     /// Loads the networks; every tensor of their files must be used.
     pub fn load(dirs: &EvaluatorDirs<'_>, device: &Device) -> Result<Self> {
         let clip_weights = weights::Weights::open(dirs.clip, None, device)?;
-        let clip = Clip::load(&weights::read_config::<ClipConfig>(dirs.clip)?, &clip_weights)?;
+        let clip = Clip::load(&weights::read_config::<ClipConfig>(dirs.clip)?, &clip_weights)?.packed()?;
         clip_weights.finish()?;
         drop(clip_weights); // and with it what stays in memory of its file
         let dino_weights = weights::Weights::open(dirs.dino, None, device)?;
-        let dino = Vit::load(&weights::read_config::<VitConfig>(dirs.dino)?, &dino_weights)?;
+        let dino = Vit::load(&weights::read_config::<VitConfig>(dirs.dino)?, &dino_weights)?.packed()?;
         dino_weights.finish()?;
         Ok(Self {
             clip,
@@ -82,27 +82,39 @@ impl Evaluators {
     }
 
     fn clip_features(&self, view: ClipView, pictures: &[Rgb8]) -> Result<Features> {
-        let mut rows = Rows::default();
-        for pictures in pictures.chunks(self.together()) {
+        let rows = self.rows(pictures, |pictures| {
             let pixels = batch(pictures, |picture| clip_pixels(view, picture, &self.device))?;
-            rows.push(&self.clip.image_features(&pixels)?)?;
-        }
-        Ok(rows.finish(self.clip.width())?)
+            self.clip.image_features(&pixels)
+        })?;
+        Ok(Features::new(self.clip.width(), rows)?)
     }
 
     fn dino_features(&self, view: DinoView, pictures: &[Rgb8]) -> Result<Features> {
-        let mut rows = Rows::default();
-        for pictures in pictures.chunks(self.together()) {
+        let rows = self.rows(pictures, |pictures| {
             let pixels = batch(pictures, |picture| dino_pixels(view, picture, &self.device))?;
-            rows.push(&self.dino.forward(&pixels)?)?;
-        }
-        Ok(rows.finish(self.dino.width())?)
+            self.dino.forward(&pixels)
+        })?;
+        Ok(Features::new(self.dino.width(), rows)?)
     }
 
-    /// How many pictures go through a network together. On a CPU the operators compute every row alike, whatever stands
-    /// beside it; libraries of other devices choose their way by the size of the batch.
-    fn together(&self) -> usize {
-        if self.device.is_cpu() { TOGETHER } else { 1 }
+    /// What `features` (b pictures -> (b, width)) makes of all pictures, row behind row.
+    ///
+    /// On a CPU several batches are under way at once, so that threads wait for each other at their ends alone; every row is
+    /// computed alike, whatever stands beside it. Libraries of other devices choose their way by the size of the batch, so
+    /// there it is always one.
+    fn rows(
+        &self,
+        pictures: &[Rgb8],
+        features: impl Fn(&[Rgb8]) -> candle_core::Result<Tensor> + Sync,
+    ) -> Result<Vec<f32>> {
+        let rows = |pictures: &[Rgb8]| features(pictures)?.flatten_all()?.to_vec1::<f32>();
+        let batches: Vec<Vec<f32>> = if self.device.is_cpu() {
+            let batches = pictures.par_chunks(TOGETHER).map(rows);
+            batches.collect::<candle_core::Result<_>>()?
+        } else {
+            pictures.chunks(1).map(rows).collect::<candle_core::Result<_>>()?
+        };
+        Ok(batches.concat())
     }
 
     /// LPIPS, where its weights were given.
@@ -117,12 +129,13 @@ impl Evaluators {
 
     /// CLIP's features of each text, which [`Protocol::text`] has worded.
     pub fn texts<S: AsRef<str>>(&self, texts: &[S]) -> Result<Features> {
-        let mut rows = Rows::default();
+        let mut rows = Vec::new();
         for text in texts {
             let encoded = self.tokenizer.encode(text.as_ref())?;
-            rows.push(&self.clip.text_features(&[encoded.ids], &[encoded.eot])?)?;
+            let features = self.clip.text_features(&[encoded.ids], &[encoded.eot])?;
+            rows.extend(features.flatten_all()?.to_vec1::<f32>()?);
         }
-        Ok(rows.finish(self.clip.width())?)
+        Ok(Features::new(self.clip.width(), rows)?)
     }
 
     /// The signature to print beside a number of this metric, with the digest of the network that made it.
@@ -166,21 +179,5 @@ impl Views {
                 .filter_map(|protocol| protocol.dino_view())
                 .collect(),
         }
-    }
-}
-
-/// Feature rows under construction.
-#[derive(Default)]
-struct Rows(Vec<f32>);
-
-impl Rows {
-    /// Adds rows (b, width).
-    fn push(&mut self, rows: &Tensor) -> candle_core::Result<()> {
-        self.0.extend(rows.flatten_all()?.to_vec1::<f32>()?);
-        Ok(())
-    }
-
-    fn finish(self, width: usize) -> Result<Features, super::Error> {
-        Features::new(width, self.0)
     }
 }

@@ -59,6 +59,12 @@ impl Clip {
         })
     }
 
+    /// The same network with a faster vision tower that has no backward pass: see [`super::layers::Linear::packed`].
+    pub fn packed(mut self) -> Result<Self> {
+        self.vision.encoder = self.vision.encoder.packed()?;
+        Ok(self)
+    }
+
     /// Width of the common space.
     pub fn width(&self) -> usize {
         self.width

@@ -106,6 +106,14 @@ impl Encoder {
         })
     }
 
+    /// The same encoder, faster on a CPU, and without a backward pass: see [`Linear::packed`].
+    pub fn packed(self) -> Result<Self> {
+        let blocks = self.blocks.into_iter().map(Block::packed);
+        Ok(Self {
+            blocks: blocks.collect::<Result<_>>()?,
+        })
+    }
+
     /// (b, n, width) -> (b, n, width).
     pub fn forward(&self, x: &Tensor, mask: Mask<'_>) -> Result<Tensor> {
         let mut x = x.clone();
@@ -148,6 +156,18 @@ impl Block {
             fc2: Linear::load(&weights.pp(names.fc2), hidden, width)?,
             heads: config.heads,
             activation: config.activation,
+        })
+    }
+
+    fn packed(self) -> Result<Self> {
+        Ok(Self {
+            query: self.query.packed()?,
+            key: self.key.packed()?,
+            value: self.value.packed()?,
+            out: self.out.packed()?,
+            fc1: self.fc1.packed()?,
+            fc2: self.fc2.packed()?,
+            ..self
         })
     }
 

@@ -1,8 +1,10 @@
 //! Layers that pair weights from a file with their operator.
 
+use std::sync::Arc;
+
 use candle_core::{DType, Result, Tensor};
 
-use crate::kernels::{self, Conv2dGeometry, GroupNormSpec};
+use crate::kernels::{self, Conv2dGeometry, GroupNormSpec, PackedLinear};
 use crate::weights::{LowRank, Weights};
 
 use super::Loaded;
@@ -10,26 +12,32 @@ use super::Loaded;
 /// An affine map of the last dimension: `weight` (out, in), `bias` (out).
 #[derive(Debug, Clone)]
 pub struct Linear {
-    weight: Tensor,
-    bias: Option<Tensor>,
+    map: Map,
     low_rank: Option<LowRank>,
+}
+
+#[derive(Debug, Clone)]
+enum Map {
+    Plain { weight: Tensor, bias: Option<Tensor> },
+    Packed(Arc<PackedLinear>),
 }
 
 impl Linear {
     /// Reads `weight` and `bias`.
     pub fn load(weights: &Weights, inputs: usize, outputs: usize) -> Loaded<Self> {
         let bias = weights.get(outputs, "bias")?;
-        Ok(Self {
-            bias: Some(bias),
-            ..Self::load_unbiased(weights, inputs, outputs)?
-        })
+        Self::read(weights, (outputs, inputs), Some(bias))
     }
 
     /// Reads `weight`; there is no bias.
     pub fn load_unbiased(weights: &Weights, inputs: usize, outputs: usize) -> Loaded<Self> {
+        Self::read(weights, (outputs, inputs), None)
+    }
+
+    fn read(weights: &Weights, shape: (usize, usize), bias: Option<Tensor>) -> Loaded<Self> {
+        let weight = weights.get(shape, "weight")?;
         Ok(Self {
-            weight: weights.get((outputs, inputs), "weight")?,
-            bias: None,
+            map: Map::Plain { weight, bias },
             low_rank: weights.low_rank(),
         })
     }
@@ -37,20 +45,33 @@ impl Linear {
     /// From tensors at hand: `weight` (out, in), `bias` (out).
     pub fn new(weight: Tensor, bias: Option<Tensor>) -> Self {
         Self {
-            weight,
-            bias,
+            map: Map::Plain { weight, bias },
             low_rank: None,
         }
     }
 
+    /// The same map, faster on a CPU where few rows come at a time, and without a backward pass.
+    pub fn packed(self) -> Result<Self> {
+        let map = match self.map {
+            Map::Plain { weight, bias } if PackedLinear::fits(&weight) => {
+                Map::Packed(PackedLinear::new(&weight, bias.as_ref())?.into())
+            }
+            map => map,
+        };
+        Ok(Self { map, ..self })
+    }
+
     /// Whether its matrix is kept in bfloat16.
     pub fn is_bf16(&self) -> bool {
-        self.weight.dtype() == DType::BF16
+        matches!(&self.map, Map::Plain { weight, .. } if weight.dtype() == DType::BF16)
     }
 
     /// (.., in) -> (.., out).
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let y = kernels::linear(x, &self.weight, self.bias.as_ref())?;
+        let y = match &self.map {
+            Map::Plain { weight, bias } => kernels::linear(x, weight, bias.as_ref())?,
+            Map::Packed(packed) => packed.forward(x)?,
+        };
         match &self.low_rank {
             Some(addition) => kernels::add(&y, &addition.forward(x)?),
             None => Ok(y),

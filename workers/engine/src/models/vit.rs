@@ -82,6 +82,12 @@ impl Vit {
         })
     }
 
+    /// The same network, faster and without a backward pass: see [`super::layers::Linear::packed`].
+    pub fn packed(mut self) -> Result<Self> {
+        self.encoder = self.encoder.packed()?;
+        Ok(self)
+    }
+
     /// Width of the feature.
     pub fn width(&self) -> usize {
         self.width

@@ -4,7 +4,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use candle_core::{Device, Tensor, WithDType};
-use half::{bf16, f16};
 
 use super::Error;
 use crate::torch_file::{self, Elements, StateDict};

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use rayon::prelude::*;
 
-use super::super::tile::WIDTH;
+use super::super::product::WIDTH;
 use super::Factors;
 use super::head::{Head, Sizes};
 use super::keys::Keys;

@@ -19,8 +19,8 @@ pub use columns::attention_columns;
 use head::Sizes;
 use keys::Keys;
 
-use super::bf16::rounded;
 use super::op::{elements, with_elements};
+use super::product::rounded;
 
 /// Which keys a query may look at. A masked logit never enters the softmax.
 #[derive(Debug, Clone, Copy)]

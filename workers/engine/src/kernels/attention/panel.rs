@@ -1,10 +1,8 @@
 //! Up to 48 queries of one head at once, side by side in the vectors: a softmax then never looks across a vector, and the
 //! map comes out in the order in which the second product reads it.
 
-use super::super::bf16::{Panels, panel_product};
 use super::super::gemm::{Mat, Write};
-use super::super::tile::{LANES, ROWS, product, width};
-use super::super::transpose::transpose;
+use super::super::product::{Hold, LANES, Pair, Panels, ROWS, panel_product, width};
 use super::super::wide::{exp, wide};
 use super::Factors;
 use super::head::Head;
@@ -12,25 +10,21 @@ use super::head::Head;
 /// Keys whose probabilities are rounded at a time: they stay in a core's cache. An even number.
 const KEYS: usize = 512;
 
-/// Keys and values of one head in the order of the products.
+/// Keys (key, element) and values (element, key) of one head in the order of the products.
 pub(super) enum Packed {
     F32 {
-        /// Groups of 8 keys: (element, key in the group).
-        keys: Vec<f32>,
-        /// Groups of 8 elements: (key, element in the group).
-        values: Vec<f32>,
+        keys: Panels<f32>,
+        values: Panels<f32>,
     },
     Bf16 {
-        keys: Panels,
-        values: Panels,
+        keys: Panels<Pair>,
+        values: Panels<Pair>,
     },
 }
 
 /// Room for one panel.
 #[derive(Default)]
 pub(super) struct Scratch {
-    /// (element, query)
-    queries: Vec<f32>,
     /// (key, query)
     map: Vec<f32>,
     /// (element, query)
@@ -43,35 +37,26 @@ pub(super) struct Scratch {
 impl Packed {
     /// `v` is laid out like the head's keys.
     pub(super) fn new(head: &Head<'_>, v: &[f32], factors: Factors) -> Self {
+        let keys = head.key_rows(head.k, head.keys);
+        let values = head.key_rows(v, head.keys).t();
         match factors {
             Factors::F32 => Self::F32 {
-                keys: packed_keys(head),
-                values: packed_values(head, v),
+                keys: Panels::left(keys),
+                values: Panels::left(values),
             },
             Factors::Bf16 => Self::Bf16 {
-                keys: Panels::left(head.key_rows(head.k, head.keys)),
-                values: Panels::left(head.key_rows(v, head.keys).t()),
+                keys: Panels::left(keys),
+                values: Panels::left(values),
             },
         }
     }
 
-    /// Fills the map (key, query) with the unscaled logits of as many queries from `first` on as `width` holds or there are.
-    fn logits(&self, head: &Head<'_>, (first, count): (usize, usize), width: usize, scratch: &mut Scratch) {
-        scratch.map.resize(head.keys.next_multiple_of(ROWS) * width, 0.0);
-        let groups = scratch.map.chunks_mut(ROWS * width);
+    /// Fills the map (key, query) with the unscaled logits of `queries` (element, query), which are as many as `width` holds
+    /// or there are.
+    fn logits(&self, queries: Mat<'_>, width: usize, map: &mut Vec<f32>) {
         match self {
-            Self::F32 { keys, .. } => {
-                head.pack_queries((first, count), width, &mut scratch.queries);
-                for (keys, map) in keys.chunks(ROWS * head.dim).zip(groups) {
-                    product(keys, &scratch.queries, width, map, Write::Over);
-                }
-            }
-            Self::Bf16 { keys, .. } => {
-                let queries = Panels::right(head.query_rows(head.q, first, count).t());
-                for (group, map) in groups.enumerate() {
-                    panel_product(keys.at(group).1, queries.at(0), map, Write::Over);
-                }
-            }
+            Self::F32 { keys, .. } => logits(keys, queries, width, map),
+            Self::Bf16 { keys, .. } => logits(keys, queries, width, map),
         }
     }
 
@@ -79,21 +64,13 @@ impl Packed {
     fn mix(&self, map: &[f32], width: usize, out: &mut [f32]) {
         match self {
             Self::F32 { values, .. } => {
-                let keys = values.len() / (out.len() / width);
-                let groups = values.chunks(ROWS * keys).zip(out.chunks_mut(ROWS * width));
-                for (values, out) in groups {
-                    product(
-                        &values[..ROWS * (map.len() / width)],
-                        map,
-                        width,
-                        out,
-                        Write::Over,
-                    );
+                for (group, out) in out.chunks_mut(ROWS * width).enumerate() {
+                    panel_product(values.at(group).1, (width, map), out, Write::Over);
                 }
             }
             Self::Bf16 { values, .. } => {
                 for (block, map) in map.chunks(KEYS * width).enumerate() {
-                    let map = Panels::right(Mat::packed(map, map.len() / width, width));
+                    let map = Panels::<Pair>::right(Mat::packed(map, map.len() / width, width));
                     let write = if block == 0 { Write::Over } else { Write::Add };
                     for (group, out) in out.chunks_mut(ROWS * width).enumerate() {
                         let values = &values.at(group).1[block * KEYS / 2 * ROWS..];
@@ -105,39 +82,11 @@ impl Packed {
     }
 }
 
-fn packed_keys(head: &Head<'_>) -> Vec<f32> {
-    let mut keys = vec![0.0; head.keys.next_multiple_of(ROWS) * head.dim];
-    for (group, keys) in keys.chunks_mut(ROWS * head.dim).enumerate() {
-        let count = ROWS.min(head.keys - group * ROWS);
-        let from = &head.k[group * ROWS * head.stride..];
-        columns(from, (count, head.stride), keys, (0, ROWS));
-    }
-    keys
-}
-
-fn packed_values(head: &Head<'_>, v: &[f32]) -> Vec<f32> {
-    let mut values = vec![0.0; head.dim.next_multiple_of(ROWS) * head.keys];
-    for (group, values) in values.chunks_mut(ROWS * head.keys).enumerate() {
-        let count = ROWS.min(head.dim - group * ROWS);
-        for (key, values) in values.chunks_mut(ROWS).enumerate() {
-            values[..count].copy_from_slice(&v[key * head.stride + group * ROWS..][..count]);
-        }
-    }
-    values
-}
-
-/// Writes rows, `stride` elements apart, as columns from column `first` on, into rows of `width`.
-fn columns(from: &[f32], (rows, stride): (usize, usize), to: &mut [f32], (first, width): (usize, usize)) {
-    let length = to.len() / width;
-    if rows == ROWS {
-        return transpose(from, stride, length, |element, values| {
-            to[element * width + first..][..ROWS].copy_from_slice(&values);
-        });
-    }
-    for row in 0..rows {
-        for (element, value) in from[row * stride..][..length].iter().enumerate() {
-            to[element * width + first + row] = *value;
-        }
+fn logits<W: Hold<f32>>(keys: &Panels<W>, queries: Mat<'_>, width: usize, map: &mut Vec<f32>) {
+    map.resize(keys.lines().next_multiple_of(ROWS) * width, 0.0);
+    let queries = Panels::right(queries);
+    for (group, map) in map.chunks_mut(ROWS * width).enumerate() {
+        panel_product(keys.at(group).1, queries.at(0), map, Write::Over);
     }
 }
 
@@ -151,7 +100,8 @@ impl Head<'_> {
         scratch: &mut Scratch,
     ) {
         let (count, width) = (lse.len(), width(lse.len()));
-        packed.logits(self, (first, count), width, scratch);
+        let queries = self.query_rows(self.q, first, count).t();
+        packed.logits(queries, width, &mut scratch.map);
         self.hide(first, width, &mut scratch.map);
         let reach = self.reach(first, count);
         scratch.softmax(reach, width, scale);
@@ -163,16 +113,6 @@ impl Head<'_> {
                 *out = scratch.out[element * width + query] * share;
             }
             lse[query] = scratch.peaks[query] * scale + scratch.totals[query].ln();
-        }
-    }
-
-    fn pack_queries(&self, (first, count): (usize, usize), width: usize, queries: &mut Vec<f32>) {
-        queries.clear();
-        queries.resize(self.dim * width, 0.0);
-        for start in (0..count).step_by(ROWS) {
-            let rows = ROWS.min(count - start);
-            let from = &self.q[(first + start) * self.stride..];
-            columns(from, (rows, self.stride), queries, (start, width));
         }
     }
 

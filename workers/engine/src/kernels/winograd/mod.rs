@@ -15,7 +15,7 @@ mod weight;
 use rayon::prelude::*;
 
 use super::gemm::Write;
-use super::tile::{ROWS, WIDTH, product};
+use super::product::{ROWS, WIDTH, panel_product};
 pub(super) use panel::Maps;
 use panel::{POINTS, Panel};
 pub(super) use weight::Weight;
@@ -179,7 +179,7 @@ impl<T: Copy + Into<f32> + Sync> Pass<'_, T> {
                     let right = &transformed.values[at + point * (count * width + APART)..][..count * width];
                     let tiles = products[index * panel_size..].chunks_mut(ROWS * width);
                     for (left, out) in weights.chunks(count * ROWS).zip(tiles) {
-                        product(left, right, width, out, write);
+                        panel_product(left, (width, right), out, write);
                     }
                 }
             }

@@ -2,7 +2,7 @@
 
 use pulp::{Arch, Simd, WithSimd};
 
-use super::super::tile::WIDTH;
+use super::super::product::WIDTH;
 use super::panel::{EDGE, Maps, REACH, Run};
 use super::points;
 

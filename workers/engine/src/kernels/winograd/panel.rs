@@ -1,6 +1,6 @@
 //! Which tiles are computed side by side.
 
-use super::super::tile::{WIDTH, width};
+use super::super::product::{WIDTH, width};
 
 /// Edge of the square of outputs one tile makes.
 pub(super) const EDGE: usize = 4;

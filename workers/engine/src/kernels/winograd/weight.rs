@@ -2,7 +2,7 @@
 
 use pulp::{Arch, Simd, WithSimd};
 
-use super::super::tile::ROWS;
+use super::super::product::ROWS;
 use super::super::transpose::transpose;
 use super::panel::REACH;
 use super::{APART, points};

@@ -4,60 +4,46 @@
 //! the other. Nothing is then skipped over and no index is checked inside the loop. A column's sum runs in the order of the
 //! summands, whatever stands in the other columns: results do not depend on what is computed beside them.
 
-use super::gemm::Write;
+use super::Word;
 
 /// Rows of a tile.
-pub(super) const ROWS: usize = 8;
+pub(in crate::kernels) const ROWS: usize = 8;
 /// Columns of the widest tile.
-pub(super) const WIDTH: usize = 48;
+pub(in crate::kernels) const WIDTH: usize = 48;
 /// Columns of the narrowest one; a width is a multiple of this.
-pub(super) const LANES: usize = 16;
+pub(in crate::kernels) const LANES: usize = 16;
 
 /// A finished tile of `W` columns.
-type Tile<const W: usize> = [[f32; W]; ROWS];
+pub(super) type Tile<const W: usize> = [[f32; W]; ROWS];
 
 /// The width of the tile that holds `columns` columns, at most [`WIDTH`].
-pub(super) fn width(columns: usize) -> usize {
+pub(in crate::kernels) fn width(columns: usize) -> usize {
     columns.div_ceil(LANES).min(WIDTH / LANES) * LANES
 }
 
-/// `out (8, width) = left (8, n) · right (n, width)`, or `+=`.
-///
-/// `left` holds n columns of 8, `right` n rows of `width`, `out` 8 rows of `width`.
-pub(super) fn product(left: &[f32], right: &[f32], width: usize, out: &mut [f32], write: Write) {
-    let left = left.as_chunks::<ROWS>().0;
-    match width {
-        16 => put(out, &multiply::<16, 1>(left, right), write),
-        32 => put(out, &multiply::<32, 2>(left, right), write),
-        _ => put(out, &multiply::<48, 3>(left, right), write),
-    }
-}
+impl Word for f32 {
+    const ELEMENTS: usize = 1;
 
-fn put<const W: usize>(out: &mut [f32], tile: &Tile<W>, write: Write) {
-    let (out, tile) = (&mut out[..ROWS * W], tile.as_flattened());
-    match write {
-        Write::Over => out.copy_from_slice(tile),
-        Write::Add => out.iter_mut().zip(tile).for_each(|(out, v)| *out += v),
+    fn multiply<const W: usize, const V: usize>(left: &[[Self; ROWS]], right: &[[Self; W]]) -> Tile<W> {
+        #[cfg(target_arch = "x86_64")]
+        {
+            if is_x86_feature_detected!("avx512f") {
+                #[expect(unsafe_code, reason = "calls code for a processor feature")]
+                // SAFETY: the feature was detected just above.
+                return unsafe { x86::avx512::<W, V>(left, right) };
+            }
+            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+                #[expect(unsafe_code, reason = "calls code for a processor feature")]
+                // SAFETY: the features were detected just above.
+                return unsafe { x86::avx2::<W>(left, right) };
+            }
+        }
+        portable(left, right)
     }
-}
 
-/// `W` is `V` vectors of 16 elements.
-fn multiply<const W: usize, const V: usize>(left: &[[f32; ROWS]], right: &[f32]) -> Tile<W> {
-    let right = right.as_chunks::<W>().0;
-    #[cfg(target_arch = "x86_64")]
-    {
-        if is_x86_feature_detected!("avx512f") {
-            #[expect(unsafe_code, reason = "calls code for a processor feature")]
-            // SAFETY: the feature was detected just above.
-            return unsafe { x86::avx512::<W, V>(left, right) };
-        }
-        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-            #[expect(unsafe_code, reason = "calls code for a processor feature")]
-            // SAFETY: the features were detected just above.
-            return unsafe { x86::avx2::<W>(left, right) };
-        }
+    fn of_bits(bits: f32) -> Self {
+        bits
     }
-    portable(left, right)
 }
 
 /// In whatever vectors the build targets.
@@ -188,13 +174,15 @@ mod x86 {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::both_paths::random_values;
+    use super::super::super::both_paths::random_values;
+    use super::super::super::gemm::Write;
+    use super::super::panel_product;
     use super::*;
 
     /// Every path this processor has.
     fn paths<const W: usize, const V: usize>(left: &[f32], right: &[f32]) -> Vec<Tile<W>> {
         let (rows, columns) = (left.as_chunks().0, right.as_chunks().0);
-        let mut tiles = vec![multiply::<W, V>(rows, right), portable(rows, columns)];
+        let mut tiles = vec![f32::multiply::<W, V>(rows, columns), portable(rows, columns)];
         #[cfg(target_arch = "x86_64")]
         if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
             #[expect(unsafe_code, reason = "calls code for a processor feature")]
@@ -238,8 +226,8 @@ mod tests {
         }
         let mut alone = vec![0.0; ROWS * 16];
         let mut among = vec![0.0; ROWS * 48];
-        product(&left, &narrow, 16, &mut alone, Write::Over);
-        product(&left, &wide, 48, &mut among, Write::Over);
+        panel_product(&left, (16, &narrow), &mut alone, Write::Over);
+        panel_product(&left, (48, &wide), &mut among, Write::Over);
         for (alone, among) in alone.chunks(16).zip(among.chunks(48)) {
             assert_eq!(alone, &among[16..32]);
         }

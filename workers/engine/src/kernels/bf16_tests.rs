@@ -3,11 +3,11 @@
 
 use candle_core::{DType, Tensor};
 
-use super::super::both_paths::{assert_close, random};
-use super::super::conv2d::FrozenConv2d;
-use super::super::linear::FrozenLinear;
-use super::super::op::{FrozenOp, apply};
-use super::super::{Conv2dGeometry, conv2d, linear};
+use super::both_paths::{assert_close, random};
+use super::conv2d::FrozenConv2d;
+use super::linear::FrozenLinear;
+use super::op::{FrozenOp, apply};
+use super::{Conv2dGeometry, conv2d, linear};
 
 fn rounded(seed: u32, shape: &[usize]) -> Tensor {
     let values = random(seed, shape).to_dtype(DType::BF16).unwrap();
