@@ -39,10 +39,14 @@ impl Sub<Duration> for Timestamp {
     }
 }
 
-/// RFC 3339 in UTC, to the second.
+/// The last moment that RFC 3339 has a name for: it writes years with four digits.
+const LAST_NAMED: Timestamp = Timestamp(253_402_300_799_999);
+
+/// RFC 3339 in UTC, to the second. A moment beyond the year 9999, which only a broken peer tells of, is shown as the end
+/// of it: to fail here would be a panic in `to_string`.
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let time = std::time::UNIX_EPOCH + Duration::from_millis(self.0);
+        let time = std::time::UNIX_EPOCH + Duration::from_millis((*self).min(LAST_NAMED).0);
         humantime::format_rfc3339_seconds(time).fmt(f)
     }
 }
@@ -83,5 +87,31 @@ impl ManualClock {
 impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
         Timestamp(self.0.load(Ordering::SeqCst))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn moments_without_a_name_are_shown_as_the_last_one_that_has_one() {
+        assert_eq!(Timestamp(0).to_string(), "1970-01-01T00:00:00Z");
+        for beyond in [LAST_NAMED.0, LAST_NAMED.0 + 1, u64::MAX] {
+            assert_eq!(Timestamp(beyond).to_string(), "9999-12-31T23:59:59Z");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_moment_and_no_span_is_too_much(at: u64, other: u64, secs: u64) {
+            let (at, span) = (Timestamp(at), Duration::from_secs(secs));
+            prop_assert!(!at.to_string().is_empty());
+            prop_assert!(at + span >= at);
+            prop_assert!(at - span <= at);
+            prop_assert!(at.since(Timestamp(other)) <= Duration::from_millis(u64::MAX));
+        }
     }
 }

@@ -113,10 +113,11 @@ impl StageStatus {
         }
     }
 
-    /// Jobs in all.
+    /// Jobs in all. The numbers may come from a peer, so they are not trusted to fit.
     pub fn jobs(&self) -> u32 {
-        let unended = self.blocked + self.ready + self.leased;
-        unended + self.succeeded + self.failed + self.aborted + self.cancelled
+        let unended = [self.blocked, self.ready, self.leased];
+        let ended = [self.succeeded, self.failed, self.aborted, self.cancelled];
+        unended.into_iter().chain(ended).fold(0, u32::saturating_add)
     }
 }
 

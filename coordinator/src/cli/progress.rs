@@ -115,8 +115,9 @@ impl Bars {
                 bar
             });
             bar.set_length((f64::from(stage.jobs()) * FINENESS) as u64);
-            let ended = stage.succeeded + stage.failed + stage.aborted + stage.cancelled;
-            bar.set_position(((f64::from(ended) + stage.in_flight) * FINENESS) as u64);
+            let ended = [stage.succeeded, stage.failed, stage.aborted, stage.cancelled];
+            let ended: f64 = ended.into_iter().map(f64::from).sum();
+            bar.set_position(((ended + stage.in_flight) * FINENESS) as u64);
             bar.set_message(counts(stage));
         }
         let eta = status

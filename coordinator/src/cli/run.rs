@@ -107,7 +107,11 @@ async fn to_the_end(client: &SweepsClient, file: &ManifestFile, out: Output) -> 
     match submitted.state {
         SweepState::Succeeded => {
             display = Display::Silent;
-            let jobs: u32 = submitted.stages.iter().map(StageStatus::jobs).sum();
+            let jobs = submitted
+                .stages
+                .iter()
+                .map(StageStatus::jobs)
+                .fold(0, u32::saturating_add);
             output::note(format_args!(
                 "{sweep}: nothing to do, all {jobs} jobs were already done"
             ));

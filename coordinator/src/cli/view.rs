@@ -52,12 +52,15 @@ pub(super) fn status(out: Output, status: &SweepStatus) -> Result {
 
 /// A line of [`SWEEP_HEADER`].
 pub(super) fn sweep_row(status: &SweepStatus) -> Vec<String> {
-    let sum = |count: fn(&StageStatus) -> u32| status.stages.iter().map(count).sum::<u32>();
+    let sum = |count: fn(&StageStatus) -> u32| {
+        let counts = status.stages.iter().map(count);
+        counts.fold(0, u32::saturating_add)
+    };
     vec![
         status.sweep.to_string(),
         status.state.to_string(),
         format!("{}/{}", sum(|stage| stage.succeeded), sum(StageStatus::jobs)),
-        sum(|stage| stage.failed + stage.aborted).to_string(),
+        sum(lost).to_string(),
         sum(|stage| stage.leased).to_string(),
         ago(status.submitted),
         status.eta.map_or_else(String::new, rounded),
@@ -70,10 +73,15 @@ fn stage_row(stage: &StageStatus) -> Vec<String> {
         format!("{}/{}", stage.succeeded, stage.jobs()),
         stage.reused.to_string(),
         stage.leased.to_string(),
-        (stage.blocked + stage.ready).to_string(),
-        (stage.failed + stage.aborted).to_string(),
+        stage.blocked.saturating_add(stage.ready).to_string(),
+        lost(stage).to_string(),
         stage.cancelled.to_string(),
     ]
+}
+
+/// Jobs without a result, and with no more tries.
+fn lost(stage: &StageStatus) -> u32 {
+    stage.failed.saturating_add(stage.aborted)
 }
 
 /// A line of [`JOB_HEADER`].

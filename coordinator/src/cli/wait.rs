@@ -94,7 +94,12 @@ pub(crate) fn verdict(status: &SweepStatus) -> Result {
         SweepState::Cancelled => Err(Error::Cancelled(status.sweep.clone())),
         SweepState::Failed => Err(Error::JobsFailed {
             sweep: status.sweep.clone(),
-            failed: status.stages.iter().map(|stage: &StageStatus| stage.failed).sum(),
+            failed: failed(status),
         }),
     }
+}
+
+fn failed(status: &SweepStatus) -> u32 {
+    let failed = status.stages.iter().map(|stage: &StageStatus| stage.failed);
+    failed.fold(0, u32::saturating_add)
 }

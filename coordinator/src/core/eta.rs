@@ -8,7 +8,7 @@ use vico::ids::SweepId;
 use vico::job::{JobState, Progress, Stage};
 
 use super::Brain;
-use super::state::{Job, Lease, Sweep, Timing};
+use super::state::{Job, Lease, Sweep, Tally, Timing};
 
 /// How long an attempt at a stage takes; a guess of the right order until the sweep has measured one. Only for
 /// choosing between jobs, never shown.
@@ -24,40 +24,34 @@ pub(crate) fn expected(sweep: Option<&Sweep>, stage: Stage) -> Duration {
     })
 }
 
+/// No attempt takes longer. What promises to is no measure of anything: a worker may say whatever it likes.
+const LONGEST: Duration = Duration::from_hours(365 * 24);
+
 impl Brain {
     /// Estimated time until the sweep has ended: the work that is left, spread over the slots that could do it, but
     /// no less than the longest chain of stages that is left. `None` while a stage that is left was never measured.
     pub(crate) fn eta(&self, id: &SweepId, now: Timestamp) -> Option<Duration> {
         let sweep = self.state.sweep(id)?;
         let tally = self.state.tally(id)?;
-        let mut left: BTreeMap<Stage, u32> = BTreeMap::new();
-        for (stage, state, count) in tally.iter() {
-            if !state.has_ended() {
-                *left.entry(stage).or_default() += count;
-            }
-        }
         let number = self.state.sweep_number(id)?;
         let running: Vec<(&Job, &Lease)> = self
             .state
             .leased_jobs()
             .filter(|(job, _)| job.listed_by.contains(&number))
             .collect();
-        let mut work = Duration::ZERO;
-        let mut chain = Duration::ZERO;
-        for (&stage, &count) in &left {
+        let (mut work, mut chain) = (Duration::ZERO, Duration::ZERO);
+        for (stage, count) in left(tally) {
             let each = self.stage_time(sweep, stage, &running, now)?;
-            work += each * count;
-            chain += each;
+            work = work.saturating_add(each.saturating_mul(count));
+            chain = chain.saturating_add(each);
         }
         let done = running
             .iter()
             .map(|(_, lease)| now.since(lease.since))
-            .sum::<Duration>();
-        let work = work.saturating_sub(done);
-        Some(
-            (work / self.parallelism(tally.in_state(JobState::Leased), now))
-                .max(rest_of(chain, &running, now)),
-        )
+            .fold(Duration::ZERO, Duration::saturating_add);
+        let slots = self.parallelism(tally.in_state(JobState::Leased), now);
+        let spread = work.saturating_sub(done) / slots;
+        Some(spread.max(rest_of(chain, &running, now)))
     }
 
     /// The mean of the finished attempts, or what the running ones suggest.
@@ -91,16 +85,28 @@ impl Brain {
     }
 }
 
+/// Jobs that have not ended, by stage.
+fn left(tally: &Tally) -> BTreeMap<Stage, u32> {
+    let mut left: BTreeMap<Stage, u32> = BTreeMap::new();
+    for (stage, state, count) in tally.iter() {
+        if !state.has_ended() {
+            *left.entry(stage).or_default() += count;
+        }
+    }
+    left
+}
+
 /// What is left of a chain of stages of which the oldest running attempt has done a part.
 fn rest_of(chain: Duration, running: &[(&Job, &Lease)], now: Timestamp) -> Duration {
     let oldest = running.iter().map(|(_, lease)| now.since(lease.since)).max();
     chain.saturating_sub(oldest.unwrap_or_default())
 }
 
-/// How long an attempt takes in all, if it goes on as it has.
+/// How long an attempt takes in all, if it goes on as it has; `None` where that cannot be.
 fn projected(elapsed: Duration, progress: &Progress) -> Option<Duration> {
     let share = progress.share().filter(|share| *share > 0.0)?;
-    Duration::try_from_secs_f64(elapsed.as_secs_f64() / share).ok()
+    let whole = Duration::try_from_secs_f64(elapsed.as_secs_f64() / share).ok();
+    whole.filter(|whole| *whole <= LONGEST)
 }
 
 #[cfg(test)]
@@ -118,5 +124,6 @@ mod tests {
         assert_eq!(projected(elapsed, &progress(1, 4)), Some(Duration::from_secs(40)));
         assert_eq!(projected(elapsed, &progress(0, 4)), None);
         assert_eq!(projected(elapsed, &progress(5, 4)), Some(elapsed));
+        assert_eq!(projected(elapsed, &progress(10, u64::MAX)), None);
     }
 }

@@ -64,7 +64,7 @@ fn of_version(target: &Target, version: Option<&str>) -> Finding {
 }
 
 fn of_number(workers: &[WorkerStatus]) -> Finding {
-    let slots: u32 = workers.iter().map(|worker| worker.slots).sum();
+    let slots: u64 = workers.iter().map(|worker| u64::from(worker.slots)).sum();
     match workers.len() {
         0 => Finding::odd(
             "workers",

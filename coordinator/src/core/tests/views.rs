@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use proptest::prelude::*;
 use vico::job::{Device, FailureClass};
 
 use super::world::{World, introduction, key, needing, sweep, sweep_id};
@@ -108,6 +109,30 @@ fn the_estimate_comes_from_what_was_measured() {
     assert_eq!(eta(&world), Some(Duration::from_mins(88)));
     world.wait(100);
     assert_eq!(eta(&world), Some(Duration::from_secs(11 * 480 - 100)));
+}
+
+/// Numbers as an honest worker has them, and any others.
+fn counted() -> impl Strategy<Value = u64> {
+    prop_oneof![0..20_u64, any::<u64>(), Just(u64::MAX)]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_progress_makes_an_absurd_estimate(done in counted(), of in counted()) {
+        let mut world = World::new();
+        world.submit(sweep("s", &["a", "b", "c"]));
+        world.cpu("w1", 1);
+        while let Some(granted) = world.acquire("w1", 1).pop() {
+            world.wait(5);
+            world.renew(&granted, done, of);
+            let eta = world.brain.eta(&sweep_id("s"), world.now);
+            let decade = Duration::from_hours(10 * 366 * 24);
+            prop_assert!(eta.is_none_or(|eta| eta < decade), "{eta:?}");
+            world.complete(&granted);
+        }
+    }
 }
 
 #[test]
