@@ -8,12 +8,12 @@ use std::time::Duration;
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::azure::MicrosoftAzureBuilder;
 use object_store::gcp::GoogleCloudStorageBuilder;
-use object_store::local::LocalFileSystem;
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{BackoffConfig, ClientConfigKey, ObjectStore, RetryConfig};
 use url::Url;
 
+use super::files::Files;
 use super::location::Remote;
 use super::objects::Objects;
 use super::{Access, Error, Location};
@@ -50,10 +50,7 @@ pub(super) fn local(folder: &FsPath) -> Result<Objects, Error> {
         },
         _ => Error::io("open", folder)(source),
     })?;
-    let store = LocalFileSystem::new_with_prefix(&root)
-        .map_err(|error| Error::of_store(&root.display().to_string(), error))?
-        // A receipt must not outlive a power cut that its blobs do not survive.
-        .with_fsync(true);
+    let store = Files::open(&root).map_err(|error| Error::of_store(&root.display().to_string(), error))?;
     Objects::local(Arc::new(store), root)
 }
 

@@ -15,6 +15,7 @@ mod checkpoints;
 mod connect;
 mod documents;
 mod error;
+mod files;
 mod folder;
 mod garbage;
 mod inputs;

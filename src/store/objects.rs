@@ -189,12 +189,8 @@ impl Objects {
         found(delete.await).map(drop)
     }
 
-    /// Copies inside the store. In a folder the bytes are copied and not linked: who edits the copy must not change the original.
+    /// Copies inside the store; no bytes pass through this process.
     pub(super) async fn copy(&self, from: &str, to: &str) -> Result<(), Error> {
-        if self.root.is_some() {
-            let bytes = self.get(from, u64::MAX).await?;
-            return self.put(to, &bytes).await;
-        }
         let (source, target) = (self.path(from)?, self.path(to)?);
         retrying(async || {
             let copied = self.raw.copy(&source, &target).await;

@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use super::Error;
+use super::files::LIBRARY;
 
 impl Error {
     /// Sorts a file system error on this machine.
@@ -38,8 +39,7 @@ impl Error {
     }
 
     fn of_other(key: String, error: object_store::Error) -> Self {
-        let local =
-            matches!(&error, object_store::Error::Generic { store, .. } if *store == "LocalFileSystem");
+        let local = matches!(&error, object_store::Error::Generic { store, .. } if *store == LIBRARY);
         match trouble_beneath(&error) {
             Some(Trouble::Full) => Self::DiskFull {
                 key,
@@ -102,7 +102,7 @@ mod tests {
 
     fn local(kind: io::ErrorKind) -> Error {
         let error = object_store::Error::Generic {
-            store: "LocalFileSystem",
+            store: LIBRARY,
             source: Box::new(io::Error::from(kind)),
         };
         Error::of_store("blobs/ab", error)
