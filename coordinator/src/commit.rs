@@ -5,6 +5,8 @@ use vico::job::{BlobRef, Outputs, Receipt};
 use vico::protocol::{Refusal, RefusalKind};
 use vico::store::{self, Committed, Store};
 
+use crate::rpc::of_bucket;
+
 const CHECKS_IN_FLIGHT: usize = 16;
 
 /// A receipt that was not written.
@@ -37,11 +39,12 @@ pub(crate) enum Error {
 
 impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
-        let kind = match &error {
-            Error::WrongOutputs { .. } | Error::NoBlob { .. } => RefusalKind::Invalid,
-            Error::Store(_) => RefusalKind::Unavailable,
-        };
-        Self::new(kind, error.to_string())
+        match error {
+            Error::Store(error) => of_bucket(error),
+            Error::WrongOutputs { .. } | Error::NoBlob { .. } => {
+                Self::new(RefusalKind::Invalid, error.to_string())
+            }
+        }
     }
 }
 

@@ -175,6 +175,15 @@ impl Error {
         }
     }
 
+    /// Whether it can pass by itself, or by what somebody does about the storage, so that asking again is worth it. What is
+    /// damaged or missing stays so until somebody sees to it.
+    pub fn can_pass(&self) -> bool {
+        matches!(
+            self,
+            Self::Unavailable { .. } | Self::Refused { .. } | Self::DiskFull { .. } | Self::Io { .. }
+        )
+    }
+
     /// The same request may well succeed a moment later.
     pub(super) fn is_transient(&self) -> bool {
         matches!(self, Self::Unavailable { .. })

@@ -76,13 +76,27 @@ impl Actor {
         answer: Answer<()>,
     ) {
         self.brain.floor.end_commit(lease, self.now());
-        let outcome = outcome.and_then(|receipt| {
-            let state = &self.brain.state;
-            let label = state.job(job).map(|job| state.label(job));
-            tracing::info!(job = label, worker = %receipt.worker, "job succeeded");
-            self.execute(&Command::Commit(receipt)).map_err(Refusal::from)
-        });
-        self.answer(answer, outcome.map(drop));
+        let outcome = outcome.and_then(|receipt| self.succeed(receipt));
+        if let Err(refusal) = &outcome {
+            // The worker is told too, but it may run where nobody looks.
+            tracing::warn!(job = self.label(job), %lease, reason = refusal.message, "outputs not committed");
+        }
+        self.answer(answer, outcome);
+    }
+
+    fn succeed(&mut self, receipt: Receipt) -> Result<(), Refusal> {
+        let (job, worker) = (receipt.job, receipt.worker.clone());
+        // There is nothing to decide where another attempt's receipt was there before.
+        let is_news = !self.execute(&Command::Commit(receipt))?.is_empty();
+        if is_news {
+            tracing::info!(job = self.label(job), %worker, "job succeeded");
+        }
+        Ok(())
+    }
+
+    fn label(&self, job: JobKey) -> Option<&str> {
+        let state = &self.brain.state;
+        state.job(job).map(|job| state.label(job))
     }
 }
 

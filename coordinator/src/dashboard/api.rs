@@ -16,7 +16,7 @@ use super::Dashboard;
 use super::access;
 use crate::core::Brain;
 use crate::core::view::JobQuery;
-use crate::rpc::{known, unreadable};
+use crate::rpc::{known, of_bucket};
 
 /// Jobs of a page, at most.
 const MOST_JOBS: usize = 200;
@@ -129,7 +129,7 @@ pub(super) async fn log(State(dashboard): Shared, Path(job): Path<String>) -> An
     let mut lines = Vec::new();
     for (attempt, worker) in attempts.into_iter().rev() {
         let read = services.logs.read(&services.store, (job, attempt), &worker).await;
-        let mut read = read.map_err(unreadable)?;
+        let mut read = read.map_err(of_bucket)?;
         read.append(&mut lines);
         lines = read;
         if lines.len() >= MOST_LINES {

@@ -9,7 +9,7 @@ use vico::protocol::{Refusal, RefusalKind};
 
 use super::Dashboard;
 use super::api::{self, Failure, Shared};
-use crate::rpc::unreadable;
+use crate::rpc::of_bucket;
 
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n";
 /// Above any picture a model draws.
@@ -45,13 +45,13 @@ impl Dashboard {
         if !known.await? {
             return Err(nothing());
         }
-        let receipt = services.store.receipt(key).await.map_err(unreadable)?;
+        let receipt = services.store.receipt(key).await.map_err(of_bucket)?;
         let outputs = receipt.map(|receipt| receipt.outputs).unwrap_or_default();
         let blob = outputs
             .get(name)
             .filter(|blob| blob.size <= MOST_BYTES)
             .ok_or_else(nothing)?;
-        let bytes = services.store.blob(blob).await.map_err(unreadable)?;
+        let bytes = services.store.blob(blob).await.map_err(of_bucket)?;
         if bytes.starts_with(PNG) {
             Ok(bytes)
         } else {

@@ -13,7 +13,7 @@ use vico::status::LogLine;
 use vico_proto::v1 as pb;
 
 use super::Services;
-use super::sweeps::unreadable;
+use super::refusals::of_bucket;
 
 const POLL: Duration = Duration::from_millis(500);
 
@@ -81,7 +81,7 @@ impl Reader {
                 .logs
                 .read(&self.services.store, id, &worker)
                 .await
-                .map_err(unreadable)?;
+                .map_err(of_bucket)?;
             self.place = (attempt, lines.len().max(read));
             self.ready.extend(lines.into_iter().skip(read));
         }

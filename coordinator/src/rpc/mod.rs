@@ -6,7 +6,8 @@ mod refusals;
 mod sweeps;
 mod watch_stream;
 
-pub(crate) use sweeps::{known, unreadable};
+pub(crate) use refusals::of_bucket;
+pub(crate) use sweeps::known;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -10,6 +10,7 @@ use vico_proto::v1::sweeps_server::Sweeps;
 
 use super::Services;
 use super::log_stream::LogStream;
+use super::refusals::of_bucket;
 use super::watch_stream::WatchStream;
 use crate::audit::Subject;
 use crate::core::view::attempt_record;
@@ -172,8 +173,8 @@ impl Services {
             Ok::<_, crate::core::Refusal>((sweep, brain.job_status(job, now), attempts))
         });
         let (sweep, status, attempts) = seen.await??;
-        let spec = self.store.spec(&sweep, status.job).await.map_err(unreadable)?;
-        let receipt = self.store.receipt(status.job).await.map_err(unreadable)?;
+        let spec = self.store.spec(&sweep, status.job).await.map_err(of_bucket)?;
+        let receipt = self.store.receipt(status.job).await.map_err(of_bucket)?;
         Ok(JobDetail {
             spec_json: to_json(&spec)?,
             receipt_json: receipt.map(|receipt| to_json(&receipt)).transpose()?,
@@ -210,9 +211,4 @@ fn failure_class(word: &str) -> Result<Option<FailureClass>, Refusal> {
 fn to_json<T: serde::Serialize>(value: &T) -> Result<String, Refusal> {
     let text = serde_json::to_string_pretty(value);
     text.map_err(|error| Refusal::new(RefusalKind::Internal, error.to_string()))
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "it is made for map_err")]
-pub(crate) fn unreadable(error: vico::store::Error) -> Refusal {
-    Refusal::new(RefusalKind::Unavailable, error.to_string())
 }

@@ -152,6 +152,24 @@ async fn outputs_that_are_not_what_the_job_makes() {
     worker.complete(&grant).await.unwrap();
 }
 
+/// Nobody should ask again for ever for what stays as it is.
+#[tokio::test]
+async fn a_receipt_that_nobody_can_read() {
+    let bench = Bench::new().await;
+    bench.submit(manifest("hello", 1)).await;
+    let worker = bench.worker("w1", 1).await;
+    let grant = worker.acquire_one().await;
+    let folder = bench.store.local_root().unwrap();
+    let folder = folder.join(format!("jobs/{}", grant.job));
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("receipt.json"), "{").unwrap();
+    let refused = refusal(worker.complete(&grant).await);
+    assert_eq!(refused.kind, RefusalKind::Internal, "{refused}");
+    assert!(refused.message.contains("receipt.json is corrupt"), "{refused}");
+    let described = bench.users().describe_job(&grant.job.to_string()).await;
+    assert_eq!(refusal(described).kind, RefusalKind::Internal);
+}
+
 #[tokio::test]
 async fn an_address_that_others_can_reach() {
     let config = Config {
