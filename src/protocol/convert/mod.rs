@@ -63,6 +63,27 @@ where
     items.into_iter().map(D::try_from).collect()
 }
 
+/// What ends a text that was cut.
+const CUT: &str = " …";
+
+/// A peer's text for people, of at most so many bytes: it may be kept for ever.
+fn cut(mut text: String, most: usize) -> String {
+    if text.len() > most {
+        text.truncate(text.floor_char_boundary(most - CUT.len()));
+        text.push_str(CUT);
+    }
+    text
+}
+
+/// A peer's text that would be another one if it were cut.
+fn no_longer_than(most: usize, field: &'static str, text: String) -> Result<String, InvalidMessage> {
+    if text.len() > most {
+        let reason = format!("has {} bytes, at most {most} are accepted", text.len());
+        return Err(InvalidMessage { field, reason });
+    }
+    Ok(text)
+}
+
 fn into_each<D, W: From<D>>(items: Vec<D>) -> Vec<W> {
     items.into_iter().map(W::from).collect()
 }

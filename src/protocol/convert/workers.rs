@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use vico_proto::v1 as pb;
 
-use super::nouns::{job_key, session};
-use super::{InvalidMessage, each, into_each, millis, parse, require};
+use super::nouns::{MOST_FACT, job_key, session};
+use super::{InvalidMessage, cut, each, into_each, millis, parse, require};
 use crate::ids::{Attempt, LeaseId};
 use crate::job::{Acquire, Grant, HeldLease, Introduction, Welcome};
 
@@ -27,7 +27,7 @@ impl TryFrom<pb::RegisterRequest> for Introduction {
     fn try_from(wire: pb::RegisterRequest) -> Result<Self, InvalidMessage> {
         Ok(Self {
             session: session(&wire.worker, wire.session)?,
-            version: wire.version,
+            version: cut(wire.version, MOST_FACT),
             device: require("device", wire.device)?.into(),
             slots: wire.slots,
             held: each(wire.held)?,
