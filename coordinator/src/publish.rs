@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use tokio::runtime::{Handle, RuntimeFlavor};
 use vico::ids::{JobKey, SweepId};
 use vico::job::{Receipt, output_names};
 use vico::plan::{Plan, Run};
-use vico::report::{self, FailedJob, Photo, Record, RunOutcome};
+use vico::report::{self, FailedJob, Photo, Record, Results, RunOutcome};
 use vico::score::ScoreTable;
 use vico::spec::{JobInputs, SampleInputs, prior_prompt};
 use vico::store::{self, Content, ResultFile, Store};
@@ -45,7 +46,23 @@ pub(crate) async fn publish(store: &Store, sweep: &SweepId, failures: Vec<Failed
         lock: store.manifest_lock(sweep).await?,
         failures,
     };
-    let results = report::results(sweep, &runs, &record)?;
+    let results = aside(|| report::results(sweep, &runs, &record))?;
+    store.publish(sweep, files(results)).await?;
+    Ok(())
+}
+
+/// Computes what takes seconds for a large sweep without holding up what else the thread has to do: workers renew
+/// meanwhile. A runtime of one thread has nobody to hand that to. Simulations have such a one, and must not: which of two
+/// threads is quicker is no part of their seed.
+fn aside<T>(compute: impl FnOnce() -> T) -> T {
+    if Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread {
+        tokio::task::block_in_place(compute)
+    } else {
+        compute()
+    }
+}
+
+fn files(results: Results) -> Vec<ResultFile> {
     let documents = results.documents.into_iter().map(|(path, bytes)| ResultFile {
         path,
         content: Content::Bytes(bytes.into()),
@@ -54,8 +71,7 @@ pub(crate) async fn publish(store: &Store, sweep: &SweepId, failures: Vec<Failed
         path,
         content: Content::Blob(blob),
     });
-    store.publish(sweep, copies.chain(documents).collect()).await?;
-    Ok(())
+    copies.chain(documents).collect()
 }
 
 async fn outcome(
@@ -140,4 +156,26 @@ fn filled_prompts(inputs: &SampleInputs) -> Vec<String> {
         .iter()
         .map(|prompt| prompt.fill(&subject, &inputs.concept.placeholder))
         .collect()
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests say what they expect")]
+mod tests {
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    use super::aside;
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+    async fn others_go_on_meanwhile() {
+        let (tell, told) = mpsc::channel();
+        let computing = tokio::spawn(async move { aside(|| told.recv_timeout(Duration::from_mins(1))) });
+        tokio::spawn(async move { tell.send(()).unwrap() });
+        assert_eq!(computing.await.unwrap(), Ok(()));
+    }
+
+    #[tokio::test]
+    async fn one_thread_does_it_all() {
+        assert_eq!(aside(|| 7), 7);
+    }
 }
