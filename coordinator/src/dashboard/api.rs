@@ -128,8 +128,9 @@ pub(super) async fn log(State(dashboard): Shared, Path(job): Path<String>) -> An
     let (job, attempts) = look.await??;
     let mut lines = Vec::new();
     for (attempt, worker) in attempts.into_iter().rev() {
-        let read = services.logs.read(&services.store, (job, attempt), &worker).await;
-        let mut read = read.map_err(of_bucket)?;
+        let id = (job, attempt);
+        let read = services.logs.read(&services.store, (id, &worker), 0).await;
+        let mut read = read.map_err(of_bucket)?.lines;
         read.append(&mut lines);
         lines = read;
         if lines.len() >= MOST_LINES {

@@ -1,6 +1,6 @@
 //! A job's log lines as they come.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -24,8 +24,10 @@ struct Reader {
     services: Services,
     job: JobKey,
     follow: bool,
-    /// The attempt being read, and how many of its lines were read.
-    place: (Attempt, usize),
+    /// How many lines of each attempt were read. Two may write at the same time.
+    seen: BTreeMap<Attempt, u64>,
+    /// Attempts that were read after they had ended: nothing more comes of them.
+    over: BTreeSet<Attempt>,
     /// Read and not yet sent.
     ready: VecDeque<LogLine>,
     /// Nothing more will come.
@@ -38,7 +40,8 @@ pub(super) fn logs(services: Services, job: JobKey, follow: bool) -> LogStream {
         services,
         job,
         follow,
-        place: (Attempt(0), 0),
+        seen: BTreeMap::new(),
+        over: BTreeSet::new(),
         ready: VecDeque::new(),
         ended: false,
     };
@@ -73,31 +76,36 @@ impl Reader {
 
     async fn read_more(&mut self) -> Result<(), Refusal> {
         let (attempts, job_ended) = self.attempts().await?;
-        for (attempt, worker) in attempts {
-            let read = if attempt == self.place.0 { self.place.1 } else { 0 };
+        for (attempt, worker, has_ended) in attempts {
+            if self.over.contains(&attempt) {
+                continue;
+            }
+            let seen = self.seen.entry(attempt).or_default();
+            let (logs, store) = (&self.services.logs, &self.services.store);
             let id = (self.job, attempt);
-            let lines = self
-                .services
-                .logs
-                .read(&self.services.store, id, &worker)
-                .await
-                .map_err(of_bucket)?;
-            self.place = (attempt, lines.len().max(read));
-            self.ready.extend(lines.into_iter().skip(read));
+            let read = logs.read(store, (id, &worker), *seen).await;
+            let part = read.map_err(of_bucket)?;
+            *seen = part.seen;
+            self.ready.extend(part.lines);
+            if has_ended {
+                self.over.insert(attempt);
+            }
         }
         self.ended = job_ended || !self.follow;
         Ok(())
     }
 
-    /// Attempts from the one being read on, and whether the job has ended.
-    async fn attempts(&self) -> Result<(Vec<(Attempt, WorkerId)>, bool), Refusal> {
-        let (job, from) = (self.job, self.place.0);
+    /// All attempts with their workers, which of them have ended, and whether the job has.
+    async fn attempts(&self) -> Result<(Vec<(Attempt, WorkerId, bool)>, bool), Refusal> {
+        let job = self.job;
         let seen = self.services.handle.look(move |brain, _| {
             let unknown = || crate::core::Refusal::UnknownJob(job.to_string());
             let job = brain.state.job(job).ok_or_else(unknown)?;
-            let tries = job.tries().iter().filter(|tried| tried.attempt >= from);
-            let attempts = tries.map(|tried| (tried.attempt, tried.worker.clone())).collect();
-            Ok::<_, crate::core::Refusal>((attempts, job.phase.state().has_ended()))
+            let attempts = job
+                .tries()
+                .iter()
+                .map(|tried| (tried.attempt, tried.worker.clone(), tried.ended.is_some()));
+            Ok::<_, crate::core::Refusal>((attempts.collect(), job.phase.state().has_ended()))
         });
         Ok(seen.await??)
     }
