@@ -2,7 +2,7 @@
 //!
 //! Bottom up:
 //!
-//! - [`digest`], [`ids`], [`clock`]: names, content hashes, time as a value.
+//! - [`digest`], [`ids`], [`clock`]: names, content hashes, time as a value. [`causes`]: errors as text.
 //! - [`job`]: stage, state, lease, failure, progress, receipt. [`score`]: the table a score job makes.
 //! - [`status`]: what people are shown while a sweep runs.
 //! - [`gallery`]: pictures in folders, by whatever tool. [`statistics`]: what a table of scores allows one to say.
@@ -15,6 +15,7 @@
 //! Invariants: a job whose receipt exists is done; a key depends on nothing but [`spec::JobInputs`]; `object_store` is
 //! used in [`store`] only, `serde_yaml` in [`manifest`] only, generated wire types in [`protocol`] only.
 
+pub mod causes;
 pub mod clock;
 pub mod digest;
 pub mod gallery;

@@ -7,6 +7,7 @@ use std::process::Command;
 
 /// Modules of `src/`, and what each may use besides itself. Arrows point one way.
 const LAYERS: &[(&str, &[&str])] = &[
+    ("causes", &[]),
     ("digest", &[]),
     ("clock", &[]),
     ("ids", &["digest"]),
@@ -25,7 +26,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ),
     (
         "store",
-        &["digest", "clock", "ids", "job", "score", "spec", "plan"],
+        &["causes", "digest", "clock", "ids", "job", "score", "spec", "plan"],
     ),
     ("traffic", &["store"]),
     ("traces", &["digest", "clock", "ids"]),

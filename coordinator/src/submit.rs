@@ -1,5 +1,8 @@
 //! From a manifest's text to a sweep that runs: read, resolve, plan, write the documents, take in.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeSet;
 
 use vico::digest::Digest;
@@ -9,11 +12,12 @@ use vico::manifest::{self, Manifest, Origin};
 use vico::plan::{self, Plan, PlanSummary, PlannedJob, Resolved};
 use vico::protocol::{MAX_MANIFEST_BYTES, ManifestText, Refusal, RefusalKind};
 use vico::spec::{JobInputs, ModelInputs};
-use vico::store::{self, Store};
+use vico::store::{self, InputError, Store};
 
 use crate::core::{Command, NewJob, NewSweep};
 use crate::handle::Handle;
 use crate::memory;
+use crate::rpc::of_bucket;
 
 /// A manifest that was not taken in.
 #[derive(Debug, thiserror::Error)]
@@ -36,23 +40,25 @@ pub(crate) enum Error {
     /// The program ends, or planning panicked.
     #[error("planning was interrupted")]
     Interrupted,
-    /// What it names cannot be read, or the bucket cannot be written.
+    /// What it names cannot be read, or not be kept.
     #[error(transparent)]
-    Store(#[from] store::Error),
+    Inputs(#[from] InputError),
+    /// The bucket cannot be read or written.
+    #[error(transparent)]
+    Bucket(#[from] store::Error),
 }
 
 impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
-        let kind = match &error {
-            Error::Store(error) if error.failure_class() == vico::job::FailureClass::Storage => match error {
-                // Named by the manifest, so the user can do something about it.
-                store::Error::NotFound { .. } | store::Error::Refused { .. } => RefusalKind::Invalid,
-                _ => RefusalKind::Unavailable,
-            },
-            Error::Interrupted => RefusalKind::Internal,
-            _ => RefusalKind::Invalid,
-        };
-        Self::new(kind, error.to_string())
+        match error {
+            // Named by the manifest, so the user can do something about it.
+            Error::Inputs(InputError::Place(error)) => Self::new(RefusalKind::Invalid, error.in_full()),
+            Error::Inputs(InputError::Bucket(error)) | Error::Bucket(error) => of_bucket(error),
+            Error::Interrupted => Self::new(RefusalKind::Internal, error.to_string()),
+            Error::TooLarge { .. } | Error::Origin(_) | Error::Manifest(_) | Error::NotText(_) => {
+                Self::new(RefusalKind::Invalid, error.to_string())
+            }
+        }
     }
 }
 
@@ -200,43 +206,4 @@ fn models(inputs: &JobInputs) -> Vec<Digest> {
         }
     };
     models.into_iter().collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use vico::spec::{ClassImagesInputs, Precision, algorithm};
-
-    use super::*;
-
-    fn drawing_with(base: ModelInputs) -> JobInputs {
-        JobInputs::ClassImages(ClassImagesInputs {
-            algorithm: algorithm::CLASS_IMAGES,
-            base,
-            prompt: "a photo of a toy".to_owned(),
-            count: 1,
-            steps: 1,
-            guidance: 7.5,
-            eta: 0.0,
-            size: 64,
-            seed: 0,
-        })
-    }
-
-    #[test]
-    fn only_the_network_in_the_jobs_precision_is_all_that_it_loads() {
-        let base = |precision| ModelInputs {
-            identity: Digest::of(b"base"),
-            variant: None,
-            precision,
-        };
-        let bases = [None, Some(Precision::F32), Some(Precision::Bf16)].map(base);
-        for asked in &bases {
-            let models = models(&drawing_with(asked.clone()));
-            assert!(models.contains(&asked.identity), "its files count");
-            for kept in &bases {
-                let has_all = models.iter().all(|model| kept.loaded().contains(model));
-                assert_eq!(has_all, asked == kept, "{asked:?} on a worker with {kept:?}");
-            }
-        }
-    }
 }

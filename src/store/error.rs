@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
+use crate::causes::with_causes;
 use crate::job::FailureClass;
 
 /// An operation on a bucket or a folder failed.
@@ -175,6 +176,12 @@ impl Error {
         }
     }
 
+    /// All there is to tell, for those who get a message and nothing else: with its causes, and what can be done.
+    pub fn in_full(&self) -> String {
+        let hint = self.hint().map(|hint| format!(" ({hint})"));
+        with_causes(self) + &hint.unwrap_or_default()
+    }
+
     /// Whether it can pass by itself, or by what somebody does about the storage, so that asking again is worth it. What is
     /// damaged or missing stays so until somebody sees to it.
     pub fn can_pass(&self) -> bool {
@@ -201,5 +208,23 @@ impl Error {
             key: key.to_owned(),
             reason: reason.into(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_told_why_and_what_to_do() {
+        let error = Error::Unavailable {
+            key: "s3://bucket/team/blobs/ab".to_owned(),
+            source: io::Error::other("connection refused").into(),
+        };
+        assert_eq!(
+            error.in_full(),
+            "the storage does not work for s3://bucket/team/blobs/ab: connection refused \
+             (check the endpoint and the network)"
+        );
     }
 }

@@ -45,7 +45,7 @@ pub use checkpoints::Checkpoint;
 pub use error::{BadInput, Error};
 pub use folder::{FileEntry, Folder};
 pub use garbage::{Garbage, Unneeded};
-pub use inputs::InputImage;
+pub use inputs::{InputError, InputImage};
 pub use journal::{Journal, Lookout, Recovered};
 pub use probe::storage_check;
 pub use probe_report::{Check, Outcome, Report};

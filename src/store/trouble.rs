@@ -4,7 +4,9 @@ use std::io;
 use std::path::PathBuf;
 
 use super::Error;
+use super::error::Source;
 use super::files::LIBRARY;
+use crate::causes::with_causes;
 
 impl Error {
     /// Sorts a file system error on this machine.
@@ -32,7 +34,7 @@ impl Error {
             },
             refused @ (Raw::PermissionDenied { .. } | Raw::Unauthenticated { .. }) => Self::Refused {
                 key,
-                source: refused.into(),
+                source: said(refused),
             },
             other => Self::of_other(key, other),
         }
@@ -43,11 +45,11 @@ impl Error {
         match trouble_beneath(&error) {
             Some(Trouble::Full) => Self::DiskFull {
                 key,
-                source: error.into(),
+                source: said(error),
             },
             Some(Trouble::Refused) => Self::Refused {
                 key,
-                source: error.into(),
+                source: said(error),
             },
             None if local => Self::Io {
                 action: "use",
@@ -56,10 +58,30 @@ impl Error {
             },
             None => Self::Unavailable {
                 key,
-                source: error.into(),
+                source: said(error),
             },
         }
     }
+}
+
+/// What the library says. Its URLs hold no secrets, but the document that an S3-like service may add to a refusal repeats
+/// parts of the request, an expired session token for one: of that only the code and the message are told.
+fn said(error: object_store::Error) -> Source {
+    match without_document(&with_causes(&error)) {
+        Some(text) => text.into(),
+        None => error.into(),
+    }
+}
+
+fn without_document(text: &str) -> Option<String> {
+    let begin = text.find("<?xml").or_else(|| text.find("<Error"))?;
+    let (before, document) = text.split_at(begin);
+    let part = |name: &str| {
+        let (_, rest) = document.split_once(&format!("<{name}>"))?;
+        rest.split_once(&format!("</{name}>")).map(|(part, _)| part)
+    };
+    let parts: Vec<&str> = [part("Code"), part("Message")].into_iter().flatten().collect();
+    Some(before.to_owned() + &parts.join(": "))
 }
 
 enum Trouble {
@@ -143,5 +165,22 @@ mod tests {
             Error::DiskFull { .. }
         ));
         assert!(says("status code: 503 Slow Down").is_transient());
+    }
+
+    #[test]
+    fn what_a_service_repeats_of_a_request_is_not_told() {
+        let document = "<?xml version=\"1.0\"?>\n<Error><Code>ExpiredToken</Code>\
+            <Message>The provided token has expired.</Message><Token-0>hush</Token-0></Error>";
+        let error = object_store::Error::PermissionDenied {
+            path: "k".to_owned(),
+            source: format!("status code: 403 Forbidden: {document}").into(),
+        };
+        let told = with_causes(&Error::of_store("s3://bucket/k", error));
+        assert!(
+            told.starts_with("the storage refused access to s3://bucket/k: "),
+            "{told}"
+        );
+        let gist = "403 Forbidden: ExpiredToken: The provided token has expired.";
+        assert!(told.ends_with(gist), "{told}");
     }
 }

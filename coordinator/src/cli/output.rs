@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use clap::ValueEnum;
 use comfy_table::{ContentArrangement, Table, presets};
 use serde::Serialize;
+use vico::causes::with_causes;
 
 use crate::cli::exit::{Error, Result};
 
@@ -90,18 +91,4 @@ pub(crate) fn report(error: &Error) {
     if let Some(hint) = error.hint() {
         let _ = writeln!(stderr, "\nhint: {hint}");
     }
-}
-
-/// An error and what lies beneath it, as one line; a cause that its wrapper repeats is said once.
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let message = error.to_string();
-        if !text.contains(&message) {
-            text = format!("{text}: {message}");
-        }
-        cause = error.source();
-    }
-    text
 }

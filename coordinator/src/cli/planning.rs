@@ -12,7 +12,7 @@ use vico::plan::Need;
 use vico::plan::{self, Plan};
 #[cfg(feature = "local")]
 use vico::spec::ModelSource;
-use vico::store::{self, Store};
+use vico::store::{self, InputError, Store};
 
 use crate::cli::exit::{Error, Result};
 use crate::cli::manifest_file::ManifestFile;
@@ -41,13 +41,13 @@ fn origin(file: &ManifestFile) -> Result<Origin> {
 }
 
 /// What the manifest names and is not there is the manifest's mistake.
-fn unusable(error: store::Error) -> Error {
+fn unusable(error: InputError) -> Error {
     match error {
-        store::Error::NotFound { .. } => Error::usage(
+        InputError::Place(error @ store::Error::NotFound { .. }) => Error::usage(
             error.to_string(),
             "correct its place in the manifest; relative paths begin at the manifest's folder",
         ),
-        other => other.into(),
+        InputError::Place(error) | InputError::Bucket(error) => error.into(),
     }
 }
 

@@ -38,7 +38,7 @@ pub(crate) fn of_bucket(error: store::Error) -> protocol::Refusal {
     } else {
         RefusalKind::Internal
     };
-    protocol::Refusal::new(kind, error.to_string())
+    protocol::Refusal::new(kind, error.in_full())
 }
 
 #[cfg(test)]
@@ -52,7 +52,9 @@ mod tests {
             key: key(),
             source: "503 Slow Down".into(),
         };
-        assert_eq!(of_bucket(down).kind, RefusalKind::Unavailable);
+        let down = of_bucket(down);
+        assert_eq!(down.kind, RefusalKind::Unavailable);
+        assert!(down.message.contains("503 Slow Down"), "{down}");
         let full = store::Error::DiskFull {
             key: key(),
             source: "507 Insufficient Storage".into(),

@@ -8,3 +8,16 @@ mod text;
 mod weights;
 
 pub use images::InputImage;
+
+use super::Error;
+
+/// What a manifest needs cannot be had. Who can do something about it depends on where it went wrong.
+#[derive(Debug, thiserror::Error)]
+pub enum InputError {
+    /// A place that the manifest names does not give it.
+    #[error(transparent)]
+    Place(#[from] Error),
+    /// The bucket does not take it, or does not remember it.
+    #[error(transparent)]
+    Bucket(Error),
+}

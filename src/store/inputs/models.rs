@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::super::{Error, FileEntry, Folder, Store, layout};
-use super::weights;
+use super::{InputError, weights};
 use crate::digest::Digest;
 use crate::plan::ModelRole;
 use crate::spec::{FileSource, ModelSource};
@@ -73,13 +73,15 @@ impl Store {
         folder: &Folder,
         role: ModelRole,
         variant: Option<&str>,
-    ) -> Result<ModelSource, Error> {
-        let mut remembered = self.remembered(folder.url()).await?;
+    ) -> Result<ModelSource, InputError> {
+        let remembered = self.remembered(folder.url()).await;
+        let mut remembered = remembered.map_err(InputError::Bucket)?;
         let before = remembered.files.clone();
         let source = digested(folder, (role, variant), &mut remembered).await?;
         if remembered.files != before {
             self.put_document(&layout::model_digests(folder.url()), &remembered)
-                .await?;
+                .await
+                .map_err(InputError::Bucket)?;
         }
         Ok(source)
     }

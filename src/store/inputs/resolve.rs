@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use futures::stream::{self, StreamExt};
 
 use super::super::{Error, Folder, Store};
-use super::InputImage;
+use super::{InputError, InputImage};
 use crate::plan::{Need, Resolved, ResolvedFile};
 use crate::spec::ModelSource;
 
@@ -30,17 +30,17 @@ enum Images {
 
 impl Store {
     /// Finds, checks and digests what is needed, and copies nothing. All files that cannot be used are named at once.
-    pub async fn resolve(&self, needs: &[Need]) -> Result<Resolved, Error> {
+    pub async fn resolve(&self, needs: &[Need]) -> Result<Resolved, InputError> {
         self.answer_all(needs, Images::Checked).await
     }
 
     /// As [`Store::resolve`], and copies reference images into the bucket's blobs, from where workers read them.
-    pub async fn import(&self, needs: &[Need]) -> Result<Resolved, Error> {
+    pub async fn import(&self, needs: &[Need]) -> Result<Resolved, InputError> {
         self.answer_all(needs, Images::Imported).await
     }
 
-    async fn answer_all(&self, needs: &[Need], images: Images) -> Result<Resolved, Error> {
-        let answers: Vec<Result<Answer, Error>> = stream::iter(needs.to_vec())
+    async fn answer_all(&self, needs: &[Need], images: Images) -> Result<Resolved, InputError> {
+        let answers: Vec<Result<Answer, InputError>> = stream::iter(needs.to_vec())
             .map(|need| self.answer(need, images))
             .buffered(NEEDS_IN_FLIGHT)
             .collect()
@@ -50,17 +50,17 @@ impl Store {
         for (need, answer) in needs.iter().zip(answers) {
             match answer {
                 Ok(answer) => keep(&mut resolved, need, answer),
-                Err(Error::BadInputs { problems: more }) => problems.extend(more),
+                Err(InputError::Place(Error::BadInputs { problems: more })) => problems.extend(more),
                 Err(error) => return Err(error),
             }
         }
         if problems.is_empty() {
             return Ok(resolved);
         }
-        Err(Error::BadInputs { problems })
+        Err(Error::BadInputs { problems }.into())
     }
 
-    async fn answer(&self, need: Need, images: Images) -> Result<Answer, Error> {
+    async fn answer(&self, need: Need, images: Images) -> Result<Answer, InputError> {
         match need {
             Need::ImageFolder(url) => {
                 let found = self.folder(&url).await?.images().await?;
@@ -74,9 +74,9 @@ impl Store {
             Need::ConceptFolders(url) => self.concepts(&url, images).await.map(Answer::Concepts),
             Need::PromptFile(url) => {
                 let (folder, name) = Folder::of_file(&url, &self.access).await?;
-                folder.text(&name).await.map(Answer::Prompts)
+                Ok(Answer::Prompts(folder.text(&name).await?))
             }
-            Need::PromptFolder(url) => self.folder(&url).await?.texts().await.map(Answer::PromptFolder),
+            Need::PromptFolder(url) => Ok(Answer::PromptFolder(self.folder(&url).await?.texts().await?)),
             Need::Model { url, role, variant } => {
                 let folder = self.folder(&url).await?;
                 self.model(&folder, role, variant.as_deref())
@@ -91,7 +91,7 @@ impl Store {
         &self,
         url: &str,
         images: Images,
-    ) -> Result<BTreeMap<String, Vec<ResolvedFile>>, Error> {
+    ) -> Result<BTreeMap<String, Vec<ResolvedFile>>, InputError> {
         let parent = self.folder(url).await?;
         let mut concepts = BTreeMap::new();
         let mut problems = Vec::new();
@@ -103,18 +103,18 @@ impl Store {
                     concepts.insert(name, self.take(found, images).await?);
                 }
                 Err(Error::BadInputs { problems: more }) => problems.extend(more),
-                Err(error) => return Err(error),
+                Err(error) => return Err(error.into()),
             }
         }
         if problems.is_empty() {
             return Ok(concepts);
         }
-        Err(Error::BadInputs { problems })
+        Err(Error::BadInputs { problems }.into())
     }
 
-    async fn take(&self, found: Vec<InputImage>, images: Images) -> Result<Vec<ResolvedFile>, Error> {
+    async fn take(&self, found: Vec<InputImage>, images: Images) -> Result<Vec<ResolvedFile>, InputError> {
         if images == Images::Imported {
-            self.import_images(&found).await?;
+            self.import_images(&found).await.map_err(InputError::Bucket)?;
         }
         Ok(found.iter().map(InputImage::file).collect())
     }

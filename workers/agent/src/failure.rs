@@ -1,8 +1,8 @@
 //! Errors of this package's own as failures of an attempt. What the engine reports is classified in `engine::candle`.
 
-use std::error::Error;
 use std::time::Duration;
 
+use vico::causes::with_causes;
 use vico::job::{Failure, FailureClass};
 use vico::store;
 
@@ -14,10 +14,9 @@ use crate::cache;
     reason = "made for `map_err`, which gives the error away"
 )]
 pub(crate) fn of_store(error: store::Error) -> Failure {
-    let hint = error.hint().map(|hint| format!(" ({hint})")).unwrap_or_default();
     Failure {
         class: error.failure_class(),
-        message: with_causes(&error) + &hint,
+        message: error.in_full(),
     }
 }
 
@@ -52,19 +51,4 @@ pub(crate) fn timeout(patience: Duration) -> Failure {
 pub(crate) fn internal(message: String) -> Failure {
     let class = FailureClass::Internal;
     Failure { class, message }
-}
-
-/// An error's message and those of its causes.
-pub(crate) fn with_causes(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let message = error.to_string();
-        // Some wrappers repeat what they wrap.
-        if !text.ends_with(&message) {
-            text = format!("{text}: {message}");
-        }
-        cause = error.source();
-    }
-    text
 }

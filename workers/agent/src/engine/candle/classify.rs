@@ -1,10 +1,9 @@
 //! The engine's errors as failure classes.
 
+use vico::causes::with_causes;
 use vico::job::{Failure, FailureClass};
 use vico_engine::diffusion::schedule;
 use vico_engine::{Error, exchange, methods, tensor_file, tokenizer, weights};
-
-use crate::failure::with_causes;
 
 /// The failure that `error` is, met while `doing`.
 #[expect(
