@@ -94,7 +94,7 @@ impl Coordinator {
             staff.join(front.show(pages, stop.clone()));
         }
         if let Some(listener) = dashboard {
-            let listen = listener.local_addr().map_err(Error::Probes)?.ip();
+            let listen = listener.local_addr().map_err(Error::Dashboard)?.ip();
             let dashboard = Dashboard::new(services.clone(), Arc::clone(&guard), listen);
             staff.join(dashboard.serve(listener, tls.clone(), stop.clone()));
         }

@@ -41,6 +41,9 @@ pub enum Error {
     /// The port for probes and metrics broke down.
     #[error("probes and metrics cannot be served")]
     Probes(#[source] std::io::Error),
+    /// The dashboard's port broke down.
+    #[error("the dashboard cannot be served")]
+    Dashboard(#[source] std::io::Error),
     /// The bucket cannot be used, or another coordinator has taken it over.
     #[error(transparent)]
     Store(#[from] store::Error),

@@ -82,12 +82,12 @@ impl Dashboard {
         tls: Option<Renewed<ServerConfig>>,
         stop: CancellationToken,
     ) -> Result<(), Error> {
-        let address = listener.local_addr().map_err(Error::Probes)?;
+        let address = listener.local_addr().map_err(Error::Dashboard)?;
         let guests = door::open(listener, tls, stop.clone());
         let listener = listener::Guests::new(guests, address);
         let service = self.router().into_make_service_with_connect_info::<Peer>();
         tokio::select! {
-            ended = axum::serve(listener, service) => ended.map_err(Error::Probes),
+            ended = axum::serve(listener, service) => ended.map_err(Error::Dashboard),
             // Readers of events would stay for ever.
             () = stop.cancelled() => Ok(()),
         }
