@@ -17,7 +17,7 @@ impl Store {
         let blob = BlobRef { digest, size };
         let key = layout::blob(blob.digest);
         retrying(async || {
-            if self.has_blob(&blob).await? {
+            if self.has_blob_once(&blob).await? {
                 return Ok(());
             }
             self.upload_bytes(&key, &bytes).await
@@ -31,7 +31,7 @@ impl Store {
         let blob = transfer::digest_file(file).await?;
         let key = layout::blob(blob.digest);
         retrying(async || {
-            if self.has_blob(&blob).await? {
+            if self.has_blob_once(&blob).await? {
                 return Ok(());
             }
             self.upload_file(&key, file, blob.digest).await
@@ -42,7 +42,11 @@ impl Store {
 
     /// Whether the blob is there with the right size. Its bytes are compared when they are read.
     pub async fn has_blob(&self, blob: &BlobRef) -> Result<bool, Error> {
-        let head = self.objects.head(&layout::blob(blob.digest)).await?;
+        retrying(async || self.has_blob_once(blob).await).await
+    }
+
+    async fn has_blob_once(&self, blob: &BlobRef) -> Result<bool, Error> {
+        let head = self.objects.head_once(&layout::blob(blob.digest)).await?;
         Ok(head.is_some_and(|object| object.size == blob.size))
     }
 

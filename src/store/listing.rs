@@ -22,14 +22,15 @@ pub(super) struct Object {
 impl Objects {
     /// An object's size and age; `None` where there is none.
     pub(super) async fn head(&self, key: &str) -> Result<Option<Object>, Error> {
+        retrying(async || self.head_once(key).await).await
+    }
+
+    /// As [`Objects::head`], for those who try again themselves.
+    pub(super) async fn head_once(&self, key: &str) -> Result<Option<Object>, Error> {
         let path = self.path(key)?;
-        let head = retrying(async || {
-            self.raw()
-                .head(&path)
-                .await
-                .map_err(|error| self.sort(key, error))
-        });
-        Ok(found(head.await)?.map(|meta| describe(key.to_owned(), &meta)))
+        let head = self.raw().head(&path).await;
+        let head = found(head.map_err(|error| self.sort(key, error)));
+        Ok(head?.map(|meta| describe(key.to_owned(), &meta)))
     }
 
     /// All objects below `folder` (all there are, if it is empty), sorted by key.

@@ -108,12 +108,14 @@ impl Objects {
 
     /// Writes an object, replacing what is there.
     pub(super) async fn put(&self, key: &str, bytes: &Bytes) -> Result<(), Error> {
+        retrying(async || self.put_once(key, bytes).await).await
+    }
+
+    /// As [`Objects::put`], for those who try again themselves.
+    pub(super) async fn put_once(&self, key: &str, bytes: &Bytes) -> Result<(), Error> {
         let path = self.path(key)?;
-        retrying(async || {
-            let put = self.raw.put(&path, PutPayload::from_bytes(bytes.clone())).await;
-            put.map(drop).map_err(|error| self.sort(key, error))
-        })
-        .await
+        let put = self.raw.put(&path, PutPayload::from_bytes(bytes.clone())).await;
+        put.map(drop).map_err(|error| self.sort(key, error))
     }
 
     /// Writes an object unless there is one; says whether the object now holds exactly these bytes.
@@ -137,7 +139,7 @@ impl Objects {
 
     /// Whether `key` holds exactly `bytes`. That it is not there at all means that another writer's attempt was under way and failed.
     async fn holds(&self, key: &str, bytes: &Bytes, refusal: super::error::Source) -> Result<bool, Error> {
-        match self.get(key, bytes.len() as u64).await {
+        match self.get_once(key, bytes.len() as u64).await {
             Ok(found) => Ok(found == bytes),
             Err(Error::TooLarge { .. }) => Ok(false),
             Err(Error::NotFound { .. }) => Err(Error::Unavailable {
@@ -150,18 +152,18 @@ impl Objects {
 
     /// Reads a whole object of at most `limit` bytes.
     pub(super) async fn get(&self, key: &str, limit: u64) -> Result<Bytes, Error> {
-        let path = self.path(key)?;
+        retrying(async || self.get_once(key, limit).await).await
+    }
 
-        retrying(async || {
-            let found = self.raw.get(&path).await.map_err(|error| self.sort(key, error))?;
-            let size = found.meta.size;
-            if size > limit {
-                let key = self.name(key);
-                return Err(Error::TooLarge { key, size, limit });
-            }
-            found.bytes().await.map_err(|error| self.sort(key, error))
-        })
-        .await
+    async fn get_once(&self, key: &str, limit: u64) -> Result<Bytes, Error> {
+        let path = self.path(key)?;
+        let found = self.raw.get(&path).await.map_err(|error| self.sort(key, error))?;
+        let size = found.meta.size;
+        if size > limit {
+            let key = self.name(key);
+            return Err(Error::TooLarge { key, size, limit });
+        }
+        found.bytes().await.map_err(|error| self.sort(key, error))
     }
 
     /// As [`Objects::get`]; `None` where there is no such object.

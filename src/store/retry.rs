@@ -9,7 +9,8 @@ use super::Error;
 const ATTEMPTS: u32 = 4;
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 
-/// Runs `attempt` until it succeeds, fails for good, or has failed [`ATTEMPTS`] times.
+/// Runs `attempt` until it succeeds, fails for good, or has failed [`ATTEMPTS`] times. In `attempt` nothing else may try
+/// again: the attempts would multiply, and whoever waits for the answer would wait as many times longer.
 pub(super) async fn retrying<T, F, A>(mut attempt: F) -> Result<T, Error>
 where
     F: FnMut() -> A,

@@ -107,7 +107,7 @@ pub(super) async fn digest_file(file: &Path) -> Result<BlobRef, Error> {
 }
 
 impl Store {
-    /// Uploads a file in parts under `key`; refuses when its bytes are no longer those of `expected`.
+    /// Uploads a file in parts under `key`; refuses when its bytes are no longer those of `expected`. Nothing is tried again here.
     pub(super) async fn upload_file(&self, key: &str, file: &Path, expected: Digest) -> Result<(), Error> {
         let mut reader = tokio::fs::File::open(file)
             .await
@@ -127,10 +127,10 @@ impl Store {
         }
     }
 
-    /// Writes bytes under `key`: in one request where they are few, else in parts.
+    /// Writes bytes under `key`: in one request where they are few, else in parts. Nothing is tried again here.
     pub(super) async fn upload_bytes(&self, key: &str, bytes: &Bytes) -> Result<(), Error> {
         if bytes.len() <= 2 * PART {
-            return self.objects.put(key, bytes).await;
+            return self.objects.put_once(key, bytes).await;
         }
         let mut upload = self.start_upload(key).await?;
         for start in (0..bytes.len()).step_by(PART) {

@@ -1,11 +1,12 @@
 //! Whoever is told of requests is told of all.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bytes::Bytes;
 use vico::digest::Digest;
 use vico::ids::{Attempt, JobKey};
-use vico::store::{Request, RequestKind, Store, Witness};
+use vico::store::{Fate, FateOutcome, Request, RequestKind, SharedMemory, Store, Weather, Witness};
 
 #[derive(Debug, Default)]
 struct Notes(Mutex<Vec<Request>>);
@@ -48,4 +49,33 @@ async fn every_request_is_told_with_its_bytes() {
     store.put_blob(large.clone()).await.unwrap();
     let written: u64 = notes.taken().iter().map(|(_, bytes)| bytes).sum();
     assert_eq!(written, large.len() as u64, "in parts or as a whole");
+}
+
+/// Nothing can be written.
+#[derive(Debug)]
+struct Sealed;
+
+impl Weather for Sealed {
+    fn next(&self, _: &str, is_write: bool) -> Fate {
+        Fate {
+            after: Duration::ZERO,
+            outcome: if is_write {
+                FateOutcome::Refused
+            } else {
+                FateOutcome::Done
+            },
+        }
+    }
+}
+
+#[tokio::test]
+async fn attempts_do_not_multiply() {
+    let notes = Arc::new(Notes::default());
+    let store = SharedMemory::default().under(Arc::new(Sealed));
+    let store = store.witnessed(Arc::clone(&notes) as _);
+    assert!(store.put_blob(Bytes::from_static(b"x")).await.is_err());
+    let requests = notes.0.lock().unwrap();
+    let kinds: Vec<RequestKind> = requests.iter().map(|request| request.kind).collect();
+    // Whether it is there, and the attempt to write it.
+    assert_eq!(kinds, [RequestKind::Get, RequestKind::Put].repeat(4));
 }
