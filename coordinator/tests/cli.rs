@@ -112,6 +112,13 @@ fn a_log_filter_that_is_none_is_a_usage_error() {
 }
 
 #[test]
+fn a_lease_without_a_life_is_a_usage_error() {
+    let wrong = vico_coord(&["serve", "--bucket", "no-such-folder", "--lease-ttl", "0s"]);
+    assert_eq!(wrong.code, Some(2), "{}", wrong.stderr);
+    assert!(wrong.stderr.contains("a second at least"), "{}", wrong.stderr);
+}
+
+#[test]
 fn the_schema_is_the_committed_one() {
     let schema = vico_coord(&["schema"]);
     let printed: serde_json::Value = serde_json::from_str(&schema.stdout).unwrap();

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
 use vico::clock::Timestamp;
 use vico::ids::SweepId;
 use vico::job::JobState;
 use vico::report::FailedJob;
 
+use super::Actor;
 use super::message::Ended;
-use super::{Actor, Publishing};
 use crate::core::event::Next;
 use crate::core::state::Job;
 use crate::core::{Command, Event};
@@ -16,9 +17,38 @@ use crate::publish;
 
 /// Before results that could not be written are tried again.
 const PUBLISH_AGAIN: Duration = Duration::from_secs(30);
+/// A busy machine may keep this task waiting for so long, however short leases are.
+const LATENESS: Duration = Duration::from_secs(1);
+
+/// Where the writing of a sweep's results stands.
+pub(super) enum Publishing {
+    UnderWay,
+    /// It failed, and is tried again then.
+    Failed {
+        again: Instant,
+    },
+}
 
 impl Actor {
+    /// Between two looks at the clock passes a tick at most, unless this process was stopped, the machine slept or somebody
+    /// set the clock. Then nobody was heard for a while, or nobody knows for how long, and silence counts from here.
+    ///
+    /// What is less than the time between two renewals of a lease costs nobody more than one that was lost.
+    pub(super) fn watch_clock(&mut self) {
+        let now = self.now();
+        if let Some(before) = self.looked.replace(now) {
+            let strayed = now.since(before).max(before.since(now));
+            if strayed <= (self.brain.settings.lease_ttl / 3).max(LATENESS) {
+                return;
+            }
+            tracing::warn!(%before, %now, "the clock jumped or this process stood still: silence of workers counts from here");
+        }
+        self.brain.floor.reopen(self.brain.state.next_lease(), now);
+    }
+
     pub(super) fn tick(&mut self) {
+        // Whoever spoke in time is heard in time, however late this task comes to it.
+        self.receive_waiting(self.inbox.len());
         let now = self.now();
         // A back-off may be over, a worker may have fallen silent.
         self.place_again = true;
@@ -32,11 +62,10 @@ impl Actor {
     }
 
     fn publish_what_is_due(&mut self) {
-        let now = self.now();
         let due: Vec<SweepId> = self
             .brain
             .unpublished()
-            .filter(|sweep| self.may_publish(sweep, now))
+            .filter(|sweep| self.may_publish(sweep))
             .cloned()
             .collect();
         for sweep in due {
@@ -74,11 +103,11 @@ impl Actor {
         self.brain.state.sweep(sweep).and_then(|sweep| sweep.finished)
     }
 
-    fn may_publish(&self, sweep: &SweepId, now: Timestamp) -> bool {
+    fn may_publish(&self, sweep: &SweepId) -> bool {
         match self.publishing.get(sweep) {
             None => true,
             Some(Publishing::UnderWay) => false,
-            Some(Publishing::Failed { again }) => *again <= now,
+            Some(Publishing::Failed { again }) => *again <= Instant::now(),
         }
     }
 
@@ -101,7 +130,7 @@ impl Actor {
             Err(error) => {
                 let error = &error as &dyn std::error::Error;
                 tracing::error!(%sweep, error, "results could not be published; trying again");
-                let again = self.now() + PUBLISH_AGAIN;
+                let again = Instant::now() + PUBLISH_AGAIN;
                 self.publishing.insert(sweep, Publishing::Failed { again });
             }
         }

@@ -5,6 +5,8 @@ mod chores;
 mod commits;
 mod message;
 mod outbox;
+#[cfg(test)]
+mod tests;
 mod users;
 mod workers;
 
@@ -17,12 +19,14 @@ use tokio::task::JoinSet;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use vico::clock::Timestamp;
-use vico::ids::{SweepId, WorkerId};
+use vico::ids::SweepId;
 use vico::job::Grant;
 
+use chores::Publishing;
 pub(crate) use message::{Answer, Message};
 use message::{Ended, Input};
 use outbox::Outbox;
+use workers::Waiting;
 
 use crate::config::Parts;
 use crate::core::{Brain, Command, Event, Refusal};
@@ -46,13 +50,6 @@ pub(crate) struct Channels {
     pub(crate) changes: watch::Sender<u64>,
 }
 
-/// A worker's long poll.
-struct Waiting {
-    worker: WorkerId,
-    max: u32,
-    answer: Answer<Vec<Grant>>,
-}
-
 pub(crate) struct Actor {
     brain: Brain,
     parts: Parts,
@@ -74,16 +71,9 @@ pub(crate) struct Actor {
     tasks: JoinSet<Ended>,
     publishing: BTreeMap<SweepId, Publishing>,
     tick: Interval,
+    /// What the clock said at the last look.
+    looked: Option<Timestamp>,
     stop: CancellationToken,
-}
-
-/// Where the writing of a sweep's results stands.
-enum Publishing {
-    UnderWay,
-    /// It failed, and is tried again then.
-    Failed {
-        again: Timestamp,
-    },
 }
 
 impl Actor {
@@ -111,23 +101,24 @@ impl Actor {
             tasks: JoinSet::new(),
             publishing: BTreeMap::new(),
             tick,
+            looked: None,
             stop,
         }
     }
 
     /// Runs until told to stop, or until the journal cannot be written any more.
     pub(crate) async fn run(mut self, noticed: Vec<Event>) -> Result<(), Error> {
+        self.watch_clock();
         self.take_in(noticed);
         self.outbox.flush(&self.brain.state)?;
         loop {
-            match self.next_input().await {
+            let input = self.next_input().await;
+            self.watch_clock();
+            match input {
                 Input::Stop => return self.finish().await,
                 input => self.handle(input)?,
             }
-            for _ in 0..BATCH {
-                let Ok(message) = self.inbox.try_recv() else { break };
-                self.receive(message);
-            }
+            self.receive_waiting(BATCH);
             self.place();
             self.outbox.flush(&self.brain.state)?;
         }
@@ -160,6 +151,14 @@ impl Actor {
             Input::Stop => {}
         }
         Ok(())
+    }
+
+    /// Takes in messages that wait already.
+    fn receive_waiting(&mut self, most: usize) {
+        for _ in 0..most {
+            let Ok(message) = self.inbox.try_recv() else { break };
+            self.receive(message);
+        }
     }
 
     fn receive(&mut self, message: Message) {

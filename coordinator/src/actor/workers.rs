@@ -2,14 +2,22 @@
 
 use std::collections::BTreeMap;
 
+use vico::ids::WorkerId;
 use vico::job::{
     Acquire, FailedAttempt, Grant, Introduction, LeaseReport, Release, Renewal, Renewed, RevokedLease,
     Session, Welcome,
 };
 use vico::protocol::Refusal;
 
-use super::{Actor, Answer, Waiting};
+use super::{Actor, Answer};
 use crate::core::{Ask, Command, Event, Granted};
+
+/// A worker's long poll.
+pub(super) struct Waiting {
+    worker: WorkerId,
+    max: u32,
+    answer: Answer<Vec<Grant>>,
+}
 
 impl Actor {
     pub(super) fn register(&mut self, who: &Introduction, answer: Answer<Welcome>) {
@@ -78,7 +86,7 @@ impl Actor {
         }
     }
 
-    fn grant(&self, event: &Event) -> Option<(vico::ids::WorkerId, Grant)> {
+    fn grant(&self, event: &Event) -> Option<(WorkerId, Grant)> {
         let Granted {
             job,
             lease,

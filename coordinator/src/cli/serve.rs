@@ -42,9 +42,20 @@ pub(super) struct Serve {
     #[cfg(feature = "otlp")]
     #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT", value_name = "URL")]
     traces: Option<String>,
-    /// How long a worker may be silent before its jobs are given to others
-    #[arg(long, default_value = "30s", value_parser = humantime::parse_duration)]
+    /// How long a worker may be silent before its jobs are given to others; a second at least
+    #[arg(long, default_value = "30s", value_parser = lease_ttl)]
     lease_ttl: Duration,
+}
+
+/// Workers renew three times in a lease's life, and the coordinator looks what has run out four times a second.
+const SHORTEST_LEASE: Duration = Duration::from_secs(1);
+
+fn lease_ttl(text: &str) -> std::result::Result<Duration, String> {
+    let ttl = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if ttl < SHORTEST_LEASE {
+        return Err("a lease must live for a second at least".to_owned());
+    }
+    Ok(ttl)
 }
 
 /// What connections are encrypted with. Renewed files are taken up within seconds.

@@ -21,8 +21,10 @@ const FORGOTTEN_AFTER: u32 = 20;
 /// Connected workers and live leases.
 #[derive(Debug)]
 pub(crate) struct Floor {
-    /// Leases granted before this moment were granted by an earlier process: they live on from here.
+    /// Silence counts from here: before it nobody could be heard, or only by an earlier process.
     opened: Timestamp,
+    /// Leases below this number are older than `opened`, whatever the clock said when they were granted.
+    first: LeaseId,
     lease_ttl: Duration,
     workers: BTreeMap<WorkerId, Worker>,
     vitals: BTreeMap<LeaseId, Vitals>,
@@ -69,10 +71,24 @@ impl Floor {
     pub(crate) fn new(opened: Timestamp, lease_ttl: Duration) -> Self {
         Self {
             opened,
+            first: LeaseId(0),
             lease_ttl,
             workers: BTreeMap::new(),
             vitals: BTreeMap::new(),
             committing: BTreeSet::new(),
+        }
+    }
+
+    /// From `now` on everybody has a full lease life to speak up, as after a restart. `next` is the lease granted next.
+    pub(crate) fn reopen(&mut self, next: LeaseId, now: Timestamp) {
+        (self.opened, self.first) = (now, next);
+        for worker in self.workers.values_mut() {
+            worker.last_seen = worker.last_seen.min(now);
+        }
+        for vitals in self.vitals.values_mut() {
+            // It lies in the future where the clock was set back, and a pace across a jump is none.
+            vitals.renewed = vitals.renewed.min(now);
+            vitals.begun = None;
         }
     }
 
@@ -91,7 +107,7 @@ impl Floor {
 
     /// Whether the worker spoke up within the life of a lease.
     pub(crate) fn is_present(&self, worker: &Worker, now: Timestamp) -> bool {
-        now.since(worker.last_seen) <= self.lease_ttl
+        now.since(worker.last_seen.max(self.opened)) <= self.lease_ttl
     }
 
     /// Whether a session was pushed out by a newer process of the same name.
@@ -197,7 +213,12 @@ impl Floor {
             .vitals
             .get(&lease.id)
             .map_or(Timestamp(0), |vitals| vitals.renewed);
-        Some(renewed.max(lease.since).max(self.opened) + self.lease_ttl)
+        let granted = if lease.id < self.first {
+            self.opened
+        } else {
+            lease.since
+        };
+        Some(renewed.max(granted).max(self.opened) + self.lease_ttl)
     }
 
     /// Whether the lease's receipt is being written. Its job may be done at any moment: nobody else should begin it.
@@ -225,9 +246,9 @@ impl Floor {
 
     /// Forgets workers that have long been silent and leases that have ended.
     pub(crate) fn tidy(&mut self, is_live: impl Fn(LeaseId) -> bool, now: Timestamp) {
-        let patience = self.lease_ttl * FORGOTTEN_AFTER;
+        let (patience, opened) = (self.lease_ttl * FORGOTTEN_AFTER, self.opened);
         self.workers
-            .retain(|_, worker| now.since(worker.last_seen) <= patience);
+            .retain(|_, worker| now.since(worker.last_seen.max(opened)) <= patience);
         self.vitals.retain(|&lease, _| is_live(lease));
     }
 }

@@ -54,7 +54,7 @@ pub(crate) fn sweep(id: SweepId, jobs: Vec<NewJob>) -> NewSweep {
     }
 }
 
-pub(super) fn introduction(worker: &WorkerId) -> Introduction {
+pub(crate) fn introduction(worker: &WorkerId) -> Introduction {
     Introduction {
         session: Session {
             worker: worker.clone(),

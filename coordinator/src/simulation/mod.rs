@@ -3,7 +3,7 @@
 //!
 //! For some minutes everything goes wrong: processes die at any await on the bucket, coordinators overlap, messages are
 //! lost, doubled, late and out of order, the bucket refuses, is slow, loses its answers and tears the journal's end, clocks
-//! differ. Then it is calm, and every sweep must come to its end, with nothing lost that anybody was promised.
+//! differ and jump. Then it is calm, and every sweep must come to its end, with nothing lost that anybody was promised.
 //!
 //! ```text
 //! VICO_SIM_SEEDS=10000 cargo test --release --workspace --lib simulation      # the first ten thousand seeds

@@ -83,8 +83,9 @@ async fn rule(
 ) -> Result<(), Error> {
     let name = format!("coordinator {number}");
     let weather = RoughWeather::new(town, &name, Some(crash.clone()));
+    let mut jumps = town.chance(&format!("clock of {name}"));
     let parts = Parts {
-        clock: Arc::new(SkewedClock::new(town.begun, chance)),
+        clock: Arc::new(SkewedClock::new(town.begun, chance).jumping(&mut jumps)),
         store: town.bucket.under(weather),
         traces: Traces::default(),
     };

@@ -1,0 +1,140 @@
+//! A coordinator without its network, and a worker that talks to it, under simulated time.
+#![expect(clippy::unwrap_used, reason = "tests say what they expect")]
+
+mod clock;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tokio_util::sync::{CancellationToken, DropGuard};
+use vico::clock::{Clock, Timestamp};
+use vico::ids::{JobKey, LeaseId};
+use vico::job::{Acquire, Grant, LeaseReport, Progress, Renewal, Renewed, Session};
+use vico::store::Store;
+use vico::traces::Traces;
+
+use crate::config::Parts;
+use crate::core::{Command, NewSweep};
+use crate::handle::Handle;
+use crate::office::Office;
+use crate::rehearsal::staged;
+
+const TTL: Duration = Duration::from_secs(30);
+/// When these tests happen, in milliseconds.
+const BEGIN: i64 = 1_700_000_000_000;
+
+/// Simulated time, and whatever somebody set the clock to.
+struct SetClock {
+    started: Instant,
+    /// Milliseconds.
+    ahead: AtomicI64,
+}
+
+impl SetClock {
+    fn new() -> Arc<Self> {
+        Arc::new(Self {
+            started: Instant::now(),
+            ahead: AtomicI64::new(0),
+        })
+    }
+
+    fn set_ahead(&self, seconds: i64) {
+        self.ahead.store(1000 * seconds, Ordering::SeqCst);
+    }
+}
+
+impl Clock for SetClock {
+    fn now(&self) -> Timestamp {
+        let passed = self.started.elapsed().as_millis() as i64;
+        Timestamp((BEGIN + passed + self.ahead.load(Ordering::SeqCst)) as u64)
+    }
+}
+
+fn parts(store: Store, clock: &Arc<SetClock>) -> Parts {
+    let clock: Arc<dyn Clock> = clock.clone();
+    Parts {
+        clock,
+        store,
+        traces: Traces::default(),
+    }
+}
+
+/// Three jobs, one after the other.
+fn sweep() -> NewSweep {
+    staged::sweep("s".parse().unwrap(), staged::chain("s", "m", 0).into())
+}
+
+fn session() -> Session {
+    staged::introduction(&"w1".parse().unwrap()).session
+}
+
+fn ask() -> Acquire {
+    Acquire {
+        session: session(),
+        max: 1,
+        wait: Duration::from_secs(20),
+        at_hand: Vec::new(),
+    }
+}
+
+fn renewal(job: JobKey, lease: LeaseId) -> Renewal {
+    let report = LeaseReport {
+        job,
+        lease,
+        progress: Progress {
+            done: 1,
+            of: 4,
+            note: String::new(),
+        },
+        log: vec!["still here".to_owned()],
+    };
+    Renewal {
+        session: session(),
+        reports: vec![report],
+    }
+}
+
+/// A coordinator at work; dropped, it stops.
+struct Place {
+    handle: Handle,
+    clock: Arc<SetClock>,
+    _stop: DropGuard,
+}
+
+impl Place {
+    async fn open(store: Store) -> Self {
+        let clock = SetClock::new();
+        let office = Office::open(parts(store, &clock), "test", TTL).await.unwrap();
+        let stop = CancellationToken::new();
+        let staff = office.start(stop.clone());
+        let handle = staff.handle.clone();
+        tokio::spawn(staff.work());
+        Self {
+            handle,
+            clock,
+            _stop: stop.drop_guard(),
+        }
+    }
+
+    /// The first job of a new sweep, for the worker.
+    async fn grant(&self) -> Grant {
+        self.handle.command(Command::AddSweep(sweep())).await.unwrap();
+        let who = staged::introduction(&session().worker);
+        self.handle.register(who).await.unwrap();
+        self.handle.acquire(ask()).await.unwrap().remove(0)
+    }
+
+    async fn renew(&self, grant: &Grant) -> Renewed {
+        self.handle.renew(renewal(grant.job, grant.lease)).await.unwrap()
+    }
+
+    async fn failures(&self, grant: &Grant) -> u32 {
+        let job = grant.job;
+        let count = self
+            .handle
+            .look(move |brain, _| brain.state.job(job).unwrap().failures());
+        count.await.unwrap()
+    }
+}
