@@ -12,7 +12,7 @@ use crate::coordinator::{Coordinator, Credentials, Doors};
 use crate::error::Error;
 use crate::front::Front;
 use crate::metrics::Meters;
-use crate::office::Office;
+use crate::office::{Office, Opening};
 use crate::standby;
 
 /// Connections in wait for being accepted.
@@ -79,8 +79,7 @@ impl Candidate {
 
     /// Takes over the bucket, which fences whoever owned it before, and comes back to where its journal ends.
     pub async fn take_over(self) -> Result<Coordinator, Error> {
-        let parts = self.parts.clone();
-        let office = Office::open(parts, &writer_name(self.address), self.lease_ttl).await?;
+        let office = Office::open(self.opening(&writer_name(self.address))).await?;
         self.installed(office)
     }
 
@@ -90,10 +89,19 @@ impl Candidate {
             self.set_stands_by(true);
             let lookout = standby::until_silence(&self.parts.store).await;
             self.set_stands_by(false);
-            let (parts, writer) = (self.parts.clone(), writer_name(self.address));
-            if let Some(office) = Office::succeed(parts, &writer, self.lease_ttl, &lookout).await? {
+            let writer = writer_name(self.address);
+            if let Some(office) = Office::succeed(self.opening(&writer), &lookout).await? {
                 return self.installed(office);
             }
+        }
+    }
+
+    fn opening<'a>(&self, writer: &'a str) -> Opening<'a> {
+        Opening {
+            parts: self.parts.clone(),
+            writer,
+            lease_ttl: self.lease_ttl,
+            meters: self.meters.clone(),
         }
     }
 
@@ -107,7 +115,6 @@ impl Candidate {
         let listen = self.address;
         let listener = self.socket.listen(BACKLOG);
         let listener = listener.map_err(|source| Error::Listen { listen, source })?;
-        let office = office.counting_with(self.meters);
         let doors = Doors {
             listener,
             front: self.front,

@@ -6,83 +6,85 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use vico::store::{Journal, Lookout, Recovered};
+use vico::store::{Journal, Lookout, Past};
 
 use crate::actor::{Actor, Channels};
 use crate::config::Parts;
-use crate::core::{Brain, Event, Settings};
+use crate::core::{Brain, Event, Settings, State};
 use crate::error::Error;
 use crate::handle::Handle;
 use crate::logbook::LogBook;
 use crate::metrics::Meters;
 use crate::recovery;
-use crate::scribe::Scribe;
+use crate::scribe::{Group, Scribe, Told};
 
 /// Messages in wait for the actor; more make their senders wait.
 const INBOX: usize = 4096;
 
-/// A bucket taken over, and nobody at work in it yet.
+/// A bucket taken over, and nobody but the scribe at work in it yet.
 pub(crate) struct Office {
     pub(crate) parts: Parts,
-    journal: Journal,
     pub(crate) brain: Brain,
     noticed: Vec<Event>,
     meters: Meters,
+    desk: Desk,
+}
+
+/// The scribe, and the way to it.
+struct Desk {
+    groups: mpsc::Sender<Group>,
+    answers: mpsc::Receiver<Result<Told, Error>>,
+    task: JoinSet<()>,
+}
+
+/// What an office is to be.
+pub(crate) struct Opening<'a> {
+    pub(crate) parts: Parts,
+    /// Unique to this attempt to take over.
+    pub(crate) writer: &'a str,
+    pub(crate) lease_ttl: Duration,
+    pub(crate) meters: Meters,
 }
 
 impl Office {
     /// Takes over the bucket, which fences whoever owned it before, and comes back to where its journal ends.
-    pub(crate) async fn open(parts: Parts, writer: &str, lease_ttl: Duration) -> Result<Self, Error> {
-        let (journal, recovered) = Journal::open(&parts.store, writer).await?;
-        Self::come_back(parts, (journal, &recovered), lease_ttl).await
+    pub(crate) async fn open(opening: Opening<'_>) -> Result<Self, Error> {
+        let claimed = Journal::claim(&opening.parts.store, opening.writer).await?;
+        Self::come_back(opening, claimed).await
     }
 
     /// The same, but only if nobody has written to the journal since `lookout` looked last; `None` if somebody has.
-    pub(crate) async fn succeed(
-        parts: Parts,
-        writer: &str,
-        lease_ttl: Duration,
-        lookout: &Lookout,
-    ) -> Result<Option<Self>, Error> {
-        match Journal::succeed(&parts.store, writer, lookout).await? {
-            Some((journal, recovered)) => {
-                let office = Self::come_back(parts, (journal, &recovered), lease_ttl).await?;
-                Ok(Some(office))
-            }
+    pub(crate) async fn succeed(opening: Opening<'_>, lookout: &Lookout) -> Result<Option<Self>, Error> {
+        match Journal::succeed(&opening.parts.store, opening.writer, lookout).await? {
+            Some(claimed) => Self::come_back(opening, claimed).await.map(Some),
             None => Ok(None),
         }
     }
 
-    async fn come_back(
-        parts: Parts,
-        (journal, recovered): (Journal, &Recovered),
-        lease_ttl: Duration,
-    ) -> Result<Self, Error> {
-        let now = parts.clock.now();
-        let state = recovery::fold(recovered)?;
-        let noticed = recovery::unnoticed_receipts(&parts.store, &state, now).await?;
+    async fn come_back(opening: Opening<'_>, (journal, past): (Journal, Past)) -> Result<Self, Error> {
+        let Opening { parts, meters, .. } = opening;
+        let epoch = journal.epoch();
+        // At once: to read may take longer than those who stand by have patience.
+        let mut desk = Desk::open(Scribe::new(journal, meters.clone()));
+        let (state, noticed) = tokio::select! {
+            biased;
+            read = read(&parts, past) => read?,
+            failure = desk.failure() => return Err(failure),
+        };
         let settings = Settings {
-            lease_ttl,
+            lease_ttl: opening.lease_ttl,
             ..Settings::default()
         };
-        tracing::info!(
-            bucket = parts.store.url(),
-            epoch = journal.epoch(),
-            events = state.applied(),
-            "journal opened"
-        );
+        let (bucket, events) = (parts.store.url(), state.applied());
+        tracing::info!(bucket, epoch, events, "journal opened");
+        let now = parts.clock.now();
         Ok(Self {
             parts,
-            journal,
             brain: Brain::new(state, settings, now),
             noticed,
-            meters: Meters::default(),
+            meters,
+            desk,
         })
-    }
-
-    /// The same, with meters that have counted before.
-    pub(crate) fn counting_with(self, meters: Meters) -> Self {
-        Self { meters, ..self }
     }
 
     /// Puts everybody to work.
@@ -90,21 +92,17 @@ impl Office {
         let last = CancellationToken::new();
         let logs = Arc::new(LogBook::default());
         let (inbox, received) = mpsc::channel(INBOX);
-        let (groups, to_write) = mpsc::channel(1);
-        let (written, answers) = mpsc::channel(1);
         let (changes, changed) = watch::channel(0);
 
-        let mut others = JoinSet::new();
+        let mut others = self.desk.task;
         let store = self.parts.store.clone();
-        let scribe = Scribe::new(self.journal, self.meters.clone(), stop.clone());
-        others.spawn(scribe.run(to_write, written));
         let (book, until) = (Arc::clone(&logs), last.clone());
         others.spawn(async move { book.run(&store, until).await });
 
         let channels = Channels {
             inbox: received,
-            groups,
-            answers,
+            groups: self.desk.groups,
+            answers: self.desk.answers,
             changes,
         };
         let actor = Actor::new(self.brain, self.parts, Arc::clone(&logs), channels, stop.clone());
@@ -118,6 +116,43 @@ impl Office {
             others,
             stop,
             last,
+        }
+    }
+}
+
+/// The state that the journal amounts to, and what happened besides.
+async fn read(parts: &Parts, past: Past) -> Result<(State, Vec<Event>), Error> {
+    let state = recovery::fold(&past.read().await?)?;
+    let now = parts.clock.now();
+    let noticed = recovery::unnoticed_receipts(&parts.store, &state, now).await?;
+    Ok((state, noticed))
+}
+
+impl Desk {
+    fn open(scribe: Scribe) -> Self {
+        let (groups, to_write) = mpsc::channel(1);
+        let (told, answers) = mpsc::channel(1);
+        let mut task = JoinSet::new();
+        task.spawn(scribe.run(to_write, told));
+        Self {
+            groups,
+            answers,
+            task,
+        }
+    }
+
+    /// Returns if the scribe gives up: somebody else has taken over.
+    async fn failure(&mut self) -> Error {
+        loop {
+            match self.answers.recv().await {
+                Some(Ok(_)) => {}
+                Some(Err(error)) => return error,
+                None => {
+                    return Error::Task {
+                        task: "journal writer",
+                    };
+                }
+            }
         }
     }
 }

@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, timeout};
-use tokio_util::sync::CancellationToken;
+use tokio::time::{Instant, sleep, timeout};
 use vico::store::{self, Journal};
 
 use crate::error::Error;
@@ -22,48 +21,63 @@ const HEARTBEAT: Duration = Duration::from_secs(3);
 /// Events to be made durable together.
 #[derive(Debug)]
 pub(crate) struct Group {
-    /// The encoded events.
+    /// The encoded events; empty where there are none, and only a snapshot is to be written.
     pub(crate) frame: Bytes,
     /// The encoded state after these events, where a snapshot was wished for.
     pub(crate) snapshot: Option<Bytes>,
 }
 
-/// A group is durable.
-#[derive(Debug)]
-pub(crate) struct Written {
-    /// The next group should bring a snapshot.
-    pub(crate) wants_snapshot: bool,
+/// What the scribe tells.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Told {
+    /// The group is durable.
+    Written {
+        /// The next group should bring a snapshot.
+        wants_snapshot: bool,
+    },
+    /// Nothing happens, and so many segments say so that a snapshot should make an end of them.
+    SnapshotDue,
 }
 
 /// Writes group after group. An outage is waited out; only a successor or a broken journal ends it.
 pub(crate) struct Scribe {
     journal: Journal,
     meters: Meters,
-    stop: CancellationToken,
 }
 
 impl Scribe {
-    pub(crate) fn new(journal: Journal, meters: Meters, stop: CancellationToken) -> Self {
-        Self {
-            journal,
-            meters,
-            stop,
-        }
+    pub(crate) fn new(journal: Journal, meters: Meters) -> Self {
+        Self { journal, meters }
     }
 
-    /// Runs until `groups` is closed. The error is sent as the last answer.
+    /// Runs until `groups` is closed, or `answers`, since nobody is left then who could be told. The error is sent as the
+    /// last answer.
     pub(crate) async fn run(
         mut self,
         mut groups: mpsc::Receiver<Group>,
-        answers: mpsc::Sender<Result<Written, Error>>,
+        answers: mpsc::Sender<Result<Told, Error>>,
+    ) {
+        tokio::select! {
+            biased;
+            () = self.write_all(&mut groups, &answers) => {}
+            () = answers.closed() => {}
+        }
+        // Until the error is heard, groups may still come, and nobody is to wonder where they went.
+        answers.closed().await;
+    }
+
+    async fn write_all(
+        &mut self,
+        groups: &mut mpsc::Receiver<Group>,
+        answers: &mpsc::Sender<Result<Told, Error>>,
     ) {
         loop {
-            let answer = match timeout(HEARTBEAT, groups.recv()).await {
+            let told = match timeout(HEARTBEAT, groups.recv()).await {
                 Ok(None) => return,
-                Ok(Some(group)) => Some(self.write(group).await),
-                Err(_) => self.beat().await.err().map(Err),
+                Ok(Some(group)) => self.write(group).await.map(Some),
+                Err(_) => self.beat().await,
             };
-            let Some(answer) = answer else { continue };
+            let Some(answer) = told.transpose() else { continue };
             let failed = answer.is_err();
             if answers.send(answer).await.is_err() || failed {
                 return;
@@ -72,14 +86,17 @@ impl Scribe {
     }
 
     /// A segment without events: see [`crate::recovery::is_beat`].
-    async fn beat(&mut self) -> Result<(), Error> {
-        self.append(&Bytes::new()).await
+    async fn beat(&mut self) -> Result<Option<Told>, Error> {
+        self.append(&Bytes::new()).await?;
+        Ok(self.journal.wants_snapshot().then_some(Told::SnapshotDue))
     }
 
-    async fn write(&mut self, group: Group) -> Result<Written, Error> {
-        let begun = Instant::now();
-        self.append(&group.frame).await?;
-        self.meters.committed(begun.elapsed());
+    async fn write(&mut self, group: Group) -> Result<Told, Error> {
+        if !group.frame.is_empty() {
+            let begun = Instant::now();
+            self.append(&group.frame).await?;
+            self.meters.committed(begun.elapsed());
+        }
         if let Some(state) = group.snapshot {
             // The events are safe without it; the next start only takes longer.
             if let Err(error) = self.journal.snapshot(state).await {
@@ -90,7 +107,7 @@ impl Scribe {
             }
         }
         let wants_snapshot = self.journal.wants_snapshot();
-        Ok(Written { wants_snapshot })
+        Ok(Told::Written { wants_snapshot })
     }
 
     async fn append(&mut self, frame: &Bytes) -> Result<(), Error> {
@@ -104,7 +121,7 @@ impl Scribe {
                 }
                 Err(error) => error,
             };
-            if !may_pass(&failed) || self.stop.is_cancelled() {
+            if !may_pass(&failed) {
                 return Err(failed.into());
             }
             self.meters.not_committed();
@@ -112,11 +129,7 @@ impl Scribe {
                 error = &failed as &dyn std::error::Error,
                 "the journal cannot be written; trying again"
             );
-            tokio::select! {
-                biased;
-                () = tokio::time::sleep(wait) => {}
-                () = self.stop.cancelled() => {}
-            }
+            sleep(wait).await;
             wait = (wait * 2).min(LONGEST_WAIT);
         }
     }

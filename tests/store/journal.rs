@@ -325,16 +325,34 @@ async fn only_who_has_seen_the_end_succeeds() {
         first.append(&frames(&["c"])).await.unwrap();
 
         lookout.look().await.unwrap();
-        let (mut second, recovered) = Journal::succeed(&store, "the second", &lookout)
+        let (mut second, past) = Journal::succeed(&store, "the second", &lookout)
             .await
             .unwrap()
             .unwrap();
-        assert_eq!(recovered.events.concat(), b"abc");
+        assert_eq!(past.read().await.unwrap().events.concat(), b"abc");
         second.append(&frames(&["d"])).await.unwrap();
         let fenced = first.append(&frames(&["lost"])).await;
         assert!(matches!(fenced, Err(Error::Fenced { .. })), "{fenced:?}");
         let too_late = Journal::succeed(&store, "the third", &lookout).await.unwrap();
         assert!(too_late.is_none());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn who_has_claimed_the_journal_may_append_before_reading_it() {
+    on_every_backend(async |store| {
+        let mut first = open(&store, "the first").await;
+        first.append(&frames(&["a"])).await.unwrap();
+        let (mut second, past) = Journal::claim(&store, "the second").await.unwrap();
+        let mut lookout = Lookout::open(&store).await.unwrap();
+        second.append(&frames(&[""])).await.unwrap();
+        assert!(lookout.look().await.unwrap(), "somebody is there");
+        let fenced = first.append(&frames(&["lost"])).await;
+        assert!(matches!(fenced, Err(Error::Fenced { .. })), "{fenced:?}");
+        assert_eq!(past.read().await.unwrap().events, frames(&["a"]));
+        second.append(&frames(&["b"])).await.unwrap();
+        assert_eq!(contents(&store, "the third").await, "ab");
     })
     .await;
 }

@@ -10,7 +10,7 @@ use vico::protocol::Refusal;
 
 use crate::core::{Brain, Command};
 use crate::error::Error;
-use crate::scribe::Written;
+use crate::scribe::Told;
 
 /// Where an answer goes. Nobody may be left to hear it.
 pub(crate) type Answer<T> = oneshot::Sender<Result<T, Refusal>>;
@@ -63,7 +63,7 @@ pub(crate) enum Ended {
 /// Everything that can happen to the actor.
 pub(crate) enum Input {
     Message(Message),
-    Written(Result<Written, Error>),
+    Told(Result<Told, Error>),
     Ended(Ended),
     /// Grants that nobody was left to take.
     Undelivered(Vec<Grant>),

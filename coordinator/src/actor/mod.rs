@@ -32,7 +32,7 @@ use crate::config::Parts;
 use crate::core::{Brain, Command, Event, Refusal};
 use crate::error::Error;
 use crate::logbook::LogBook;
-use crate::scribe::{Group, Written};
+use crate::scribe::{Group, Told};
 
 /// How often expiry and back-offs are looked at.
 const TICK: Duration = Duration::from_millis(250);
@@ -45,7 +45,7 @@ const FAREWELL: Duration = Duration::from_secs(10);
 pub(crate) struct Channels {
     pub(crate) inbox: mpsc::Receiver<Message>,
     pub(crate) groups: mpsc::Sender<Group>,
-    pub(crate) answers: mpsc::Receiver<Result<Written, Error>>,
+    pub(crate) answers: mpsc::Receiver<Result<Told, Error>>,
     /// Grows with everything that people may want to see.
     pub(crate) changes: watch::Sender<u64>,
 }
@@ -55,7 +55,7 @@ pub(crate) struct Actor {
     parts: Parts,
     logs: Arc<LogBook>,
     inbox: mpsc::Receiver<Message>,
-    answers: mpsc::Receiver<Result<Written, Error>>,
+    answers: mpsc::Receiver<Result<Told, Error>>,
     changes: watch::Sender<u64>,
     outbox: Outbox,
     /// Sends to itself what a closed ear makes of a grant.
@@ -130,7 +130,7 @@ impl Actor {
         tokio::select! {
             biased;
             () = self.stop.cancelled() => Input::Stop,
-            Some(answer) = self.answers.recv() => Input::Written(answer),
+            Some(told) = self.answers.recv() => Input::Told(told),
             Some(Ok(ended)) = self.tasks.join_next() => Input::Ended(ended),
             Some(grants) = self.undelivered.1.recv() => Input::Undelivered(grants),
             _ = self.tick.tick() => Input::Tick,
@@ -141,8 +141,8 @@ impl Actor {
     fn handle(&mut self, input: Input) -> Result<(), Error> {
         match input {
             Input::Message(message) => self.receive(message),
-            Input::Written(written) => {
-                self.outbox.written(&written?);
+            Input::Told(told) => {
+                self.outbox.hear(told?);
                 self.announce();
             }
             Input::Ended(ended) => self.end(ended),
@@ -229,7 +229,7 @@ impl Actor {
             while !self.outbox.is_empty() {
                 self.outbox.flush(&self.brain.state)?;
                 match self.answers.recv().await {
-                    Some(answer) => self.outbox.written(&answer?),
+                    Some(told) => self.outbox.hear(told?),
                     None => {
                         return Err(Error::Task {
                             task: "journal writer",

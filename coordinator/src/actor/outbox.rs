@@ -12,7 +12,7 @@ use crate::core::{Event, State};
 use crate::error::Error;
 #[cfg(test)]
 use crate::sabotage::{self, Sabotage};
-use crate::scribe::{Group, Written};
+use crate::scribe::{Group, Told};
 
 pub(crate) struct Outbox {
     groups: mpsc::Sender<Group>,
@@ -21,7 +21,10 @@ pub(crate) struct Outbox {
     waiting: Vec<Reply>,
     /// Answers that tell of the group being written.
     in_flight: Option<Vec<Reply>>,
+    /// The next group should bring a snapshot.
     wants_snapshot: bool,
+    /// A snapshot should be written even if there is no next group.
+    snapshot_due: bool,
 }
 
 impl Outbox {
@@ -33,6 +36,7 @@ impl Outbox {
             waiting: Vec::new(),
             in_flight: None,
             wants_snapshot: false,
+            snapshot_due: false,
         }
     }
 
@@ -63,23 +67,10 @@ impl Outbox {
 
     /// Begins to write what there is, unless a write is under way. `state` has all of it applied.
     pub(crate) fn flush(&mut self, state: &State) -> Result<(), Error> {
-        if self.in_flight.is_some() || self.unwritten.is_empty() {
+        if self.in_flight.is_some() || (self.unwritten.is_empty() && !self.snapshot_due) {
             return Ok(());
         }
-        let events = std::mem::take(&mut self.unwritten);
-        let snapshot = if std::mem::take(&mut self.wants_snapshot) {
-            Some(
-                encode_snapshot(&state.snapshot())
-                    .map_err(Error::unwritable)?
-                    .into(),
-            )
-        } else {
-            None
-        };
-        let group = Group {
-            frame: Bytes::from(encode_events(&events).map_err(Error::unwritable)?),
-            snapshot,
-        };
+        let group = self.group(state).map_err(Error::unwritable)?;
         let full = |_| Error::Task {
             task: "journal writer",
         };
@@ -88,11 +79,33 @@ impl Outbox {
         Ok(())
     }
 
-    /// The group under way is durable: its answers go out.
-    pub(crate) fn written(&mut self, written: &Written) {
-        self.wants_snapshot = written.wants_snapshot;
-        for reply in self.in_flight.take().unwrap_or_default() {
-            reply();
+    /// All that is unwritten, encoded.
+    fn group(&mut self, state: &State) -> Result<Group, postcard::Error> {
+        let events = std::mem::take(&mut self.unwritten);
+        let frame = if events.is_empty() {
+            Bytes::new()
+        } else {
+            encode_events(&events)?.into()
+        };
+        let snapshot = if self.wants_snapshot || self.snapshot_due {
+            Some(encode_snapshot(&state.snapshot())?.into())
+        } else {
+            None
+        };
+        (self.wants_snapshot, self.snapshot_due) = (false, false);
+        Ok(Group { frame, snapshot })
+    }
+
+    /// Takes in what the scribe tells: once a group is durable, its answers go out.
+    pub(crate) fn hear(&mut self, told: Told) {
+        match told {
+            Told::Written { wants_snapshot } => {
+                self.wants_snapshot = wants_snapshot;
+                for reply in self.in_flight.take().unwrap_or_default() {
+                    reply();
+                }
+            }
+            Told::SnapshotDue => self.snapshot_due = true,
         }
     }
 }

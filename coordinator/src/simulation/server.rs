@@ -14,7 +14,8 @@ use super::town::Town;
 use super::weather::RoughWeather;
 use crate::config::Parts;
 use crate::error::Error;
-use crate::office::Office;
+use crate::metrics::Meters;
+use crate::office::{Office, Opening};
 use crate::standby;
 
 /// Keeps a coordinator there, and sometimes two.
@@ -59,14 +60,20 @@ async fn take_over(town: &Town, parts: Parts, name: &str, chance: &mut Chance) -
     let waits = chance.happens(0.4);
     loop {
         let promised;
+        let opening = Opening {
+            parts: parts.clone(),
+            writer: name,
+            lease_ttl: LEASE_TTL,
+            meters: Meters::default(),
+        };
         let office = if waits {
             town.tell(format!("{name} stands by"));
             let lookout = standby::until_silence(&parts.store).await;
             promised = town.truth.promised();
-            Office::succeed(parts.clone(), name, LEASE_TTL, &lookout).await?
+            Office::succeed(opening, &lookout).await?
         } else {
             promised = town.truth.promised();
-            Some(Office::open(parts.clone(), name, LEASE_TTL).await?)
+            Some(Office::open(opening).await?)
         };
         if let Some(office) = office {
             town.truth.check_memory(&office.brain.state, &promised);

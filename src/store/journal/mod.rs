@@ -5,6 +5,8 @@
 //! higher epoch there and steps down. That is all the fencing there is: no clock, no lock, no second kind of conditional write.
 //! Claims are never deleted, so this holds however long the older one has slept.
 //!
+//! Whoever has claimed the journal may append to it before it has read it, and so shows that it is there.
+//!
 //! Frames are opaque bytes with length and CRC32C. A torn tail is cut and reported. Snapshots bound what must be read at the
 //! next start; two are kept, and the segments since the older one.
 
@@ -14,11 +16,13 @@ mod recover;
 mod segment;
 mod snapshot;
 
+use std::sync::{Arc, OnceLock};
+
 use bytes::Bytes;
 
 use claim::Claim;
 pub use lookout::Lookout;
-pub use recover::Recovered;
+pub use recover::{Past, Recovered};
 use segment::{Header, Writer};
 
 use super::objects::Objects;
@@ -39,7 +43,10 @@ pub struct Journal {
     next: u64,
     /// The segment of an append that did not succeed: it may be there or not.
     unsure: Option<Bytes>,
+    /// Since the claim or the last snapshot.
     tail: Tail,
+    /// Before the claim, once that has been read.
+    before: Arc<OnceLock<Tail>>,
 }
 
 /// What the next start would have to read.
@@ -57,37 +64,43 @@ impl Journal {
     ///
     /// `writer` must be unique to this start of this process (host, process id and time, say); whoever is fenced is shown it.
     pub async fn open(store: &Store, writer: &str) -> Result<(Self, Recovered), Error> {
+        let (journal, past) = Self::claim(store, writer).await?;
+        Ok((journal, past.read().await?))
+    }
+
+    /// As [`Journal::open`], but what it holds is read later: that can take longer than anybody watching would wait for a sign.
+    pub async fn claim(store: &Store, writer: &str) -> Result<(Self, Past), Error> {
         let objects = store.objects.clone();
         let writer = Writer::new(writer);
         let claim = claim::take(&objects, &writer).await?;
-        Self::read(objects, writer, claim).await
+        Ok(Self::claimed(objects, writer, claim))
     }
 
-    /// The same, but only if nothing was appended since `lookout` looked last; `None` if something was.
+    /// As [`Journal::claim`], but only if nothing was appended since `lookout` looked last; `None` if something was.
     pub async fn succeed(
         store: &Store,
         writer: &str,
         lookout: &Lookout,
-    ) -> Result<Option<(Self, Recovered)>, Error> {
+    ) -> Result<Option<(Self, Past)>, Error> {
         let objects = store.objects.clone();
         let writer = Writer::new(writer);
-        match claim::take_at(&objects, &writer, lookout.next()).await? {
-            Some(claim) => Self::read(objects, writer, claim).await.map(Some),
-            None => Ok(None),
-        }
+        let claim = claim::take_at(&objects, &writer, lookout.next()).await?;
+        Ok(claim.map(|claim| Self::claimed(objects, writer, claim)))
     }
 
-    async fn read(objects: Objects, writer: Writer, claim: Claim) -> Result<(Self, Recovered), Error> {
-        let (recovered, tail) = recover::read(&objects, claim.number).await?;
+    fn claimed(objects: Objects, writer: Writer, claim: Claim) -> (Self, Past) {
+        let before = Arc::default();
+        let past = Past::new(objects.clone(), claim.number, Arc::clone(&before));
         let journal = Self {
             objects,
             writer,
             epoch: claim.epoch,
             next: claim.number + 1,
             unsure: None,
-            tail,
+            tail: Tail::default(),
+            before,
         };
-        Ok((journal, recovered))
+        (journal, past)
     }
 
     /// The number of this coordinator's reign; every later one's is higher.
@@ -123,7 +136,10 @@ impl Journal {
 
     /// Whether a snapshot would now shorten the next start.
     pub fn wants_snapshot(&self) -> bool {
-        self.tail.bytes > TAIL_BYTES.max(self.tail.snapshot_bytes) || self.tail.segments >= TAIL_SEGMENTS
+        let before = self.before.get().copied().unwrap_or_default();
+        let last = self.tail.snapshot_bytes.max(before.snapshot_bytes);
+        self.tail.bytes + before.bytes > TAIL_BYTES.max(last)
+            || self.tail.segments + before.segments >= TAIL_SEGMENTS
     }
 
     /// Keeps `state`, which must be what all frames appended so far amount to, and deletes what it makes superfluous.
@@ -142,6 +158,7 @@ impl Journal {
             snapshot_bytes: size,
             ..Tail::default()
         };
+        self.before = Arc::default();
         // What could not be deleted is deleted after the next snapshot.
         if let Err(error) = snapshot::trim(&self.objects).await {
             tracing::warn!(

@@ -1,5 +1,7 @@
 //! Reading the journal at a start: the latest sound snapshot, then every frame after it.
 
+use std::sync::{Arc, OnceLock};
+
 use bytes::Bytes;
 use futures::stream::{self, StreamExt, TryStreamExt};
 
@@ -24,8 +26,30 @@ pub struct Recovered {
     pub repairs: Vec<String>,
 }
 
-/// Reads everything before the claim `end`. Nobody can append there any more.
-pub(super) async fn read(objects: &Objects, end: u64) -> Result<(Recovered, Tail), Error> {
+/// What a journal held when it was claimed. Nobody can append there any more.
+#[derive(Debug)]
+pub struct Past {
+    objects: Objects,
+    /// The claim's number.
+    end: u64,
+    /// How much it was, for the journal.
+    tail: Arc<OnceLock<Tail>>,
+}
+
+impl Past {
+    pub(super) fn new(objects: Objects, end: u64, tail: Arc<OnceLock<Tail>>) -> Self {
+        Self { objects, end, tail }
+    }
+
+    /// Reads all of it.
+    pub async fn read(self) -> Result<Recovered, Error> {
+        let (recovered, tail) = read(&self.objects, self.end).await?;
+        _ = self.tail.set(tail);
+        Ok(recovered)
+    }
+}
+
+async fn read(objects: &Objects, end: u64) -> Result<(Recovered, Tail), Error> {
     let mut gone = String::new();
     for _ in 0..ATTEMPTS {
         match read_once(objects, end).await {

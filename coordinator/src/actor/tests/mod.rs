@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests say what they expect")]
 
 mod clock;
+mod journal;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -18,7 +19,8 @@ use vico::traces::Traces;
 use crate::config::Parts;
 use crate::core::{Command, NewSweep};
 use crate::handle::Handle;
-use crate::office::Office;
+use crate::metrics::Meters;
+use crate::office::{Office, Opening};
 use crate::rehearsal::staged;
 
 const TTL: Duration = Duration::from_secs(30);
@@ -58,6 +60,15 @@ fn parts(store: Store, clock: &Arc<SetClock>) -> Parts {
         clock,
         store,
         traces: Traces::default(),
+    }
+}
+
+fn opening(store: Store, clock: &Arc<SetClock>) -> Opening<'static> {
+    Opening {
+        parts: parts(store, clock),
+        writer: "test",
+        lease_ttl: TTL,
+        meters: Meters::default(),
     }
 }
 
@@ -106,7 +117,7 @@ struct Place {
 impl Place {
     async fn open(store: Store) -> Self {
         let clock = SetClock::new();
-        let office = Office::open(parts(store, &clock), "test", TTL).await.unwrap();
+        let office = Office::open(opening(store, &clock)).await.unwrap();
         let stop = CancellationToken::new();
         let staff = office.start(stop.clone());
         let handle = staff.handle.clone();

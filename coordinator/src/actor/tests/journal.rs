@@ -1,0 +1,95 @@
+//! What a coordinator writes while nothing happens, and before it can do anything else.
+
+use std::sync::atomic::AtomicBool;
+
+use tokio::time::{sleep, timeout};
+use vico::store::{self, Fate, FateOutcome, Journal, SharedMemory, Weather};
+
+use super::*;
+use crate::error::Error;
+use crate::{recovery, standby};
+
+/// A process that reads the journal's first segment slowly once it has claimed the journal.
+#[derive(Debug)]
+struct Reads {
+    take: Duration,
+    has_claimed: AtomicBool,
+}
+
+impl Weather for Reads {
+    fn next(&self, key: &str, is_write: bool) -> Fate {
+        let has_claimed = self.has_claimed.fetch_or(is_write, Ordering::SeqCst);
+        let is_slow = has_claimed && !is_write && key.ends_with("/00000000000000000001.seg");
+        Fate {
+            after: if is_slow { self.take } else { Duration::ZERO },
+            outcome: FateOutcome::Done,
+        }
+    }
+}
+
+fn reader(memory: &SharedMemory, take: Duration) -> Store {
+    let has_claimed = AtomicBool::new(false);
+    memory.under(Arc::new(Reads { take, has_claimed }))
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_journal_of_an_idle_coordinator_does_not_grow_for_ever() {
+    let store = Store::in_memory();
+    let place = Place::open(store.clone()).await;
+    place.grant().await;
+    // More than two snapshots' worth of segments without events.
+    sleep(Duration::from_hours(7)).await;
+    drop(place);
+    let (_, recovered) = Journal::open(&store, "judge").await.unwrap();
+    assert!(recovered.snapshot.is_some());
+    assert!(recovered.events.len() < 1000, "{} frames", recovered.events.len());
+    let state = recovery::fold(&recovered).unwrap();
+    assert!(state.sweep(&sweep().id).is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_still_reads_the_journal_is_not_taken_for_gone() {
+    let memory = SharedMemory::default();
+    let swift = reader(&memory, Duration::ZERO);
+    let first = Place::open(swift.clone()).await;
+    first.grant().await;
+    drop(first);
+    sleep(Duration::from_secs(1)).await;
+
+    let slow = reader(&memory, Duration::from_mins(1));
+    let second = tokio::spawn(Place::open(slow));
+    sleep(Duration::from_secs(1)).await;
+    let silence = timeout(Duration::from_mins(3), standby::until_silence(&swift)).await;
+    assert!(silence.is_err(), "nothing was heard of it");
+    let second = second.await.unwrap();
+    let id = sweep().id;
+    let knows = second
+        .handle
+        .look(move |brain, _| brain.state.sweep(&id).is_some());
+    assert!(knows.await.unwrap());
+    drop(second);
+    let silence = timeout(Duration::from_mins(1), standby::until_silence(&swift)).await;
+    assert!(silence.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_overtaken_while_it_reads_ends_at_once() {
+    let memory = SharedMemory::default();
+    let swift = reader(&memory, Duration::ZERO);
+    drop(Place::open(swift.clone()).await);
+    sleep(Duration::from_secs(1)).await;
+
+    let slow = reader(&memory, Duration::from_mins(1));
+    let reading = tokio::spawn(async move {
+        let opened = Office::open(opening(slow, &SetClock::new())).await;
+        opened.map(drop)
+    });
+    sleep(Duration::from_secs(1)).await;
+    let _newer = Place::open(swift).await;
+    let ended = timeout(Duration::from_secs(10), reading).await.unwrap();
+    let ended = ended.unwrap();
+    assert!(
+        matches!(ended, Err(Error::Store(store::Error::Fenced { .. }))),
+        "{ended:?}"
+    );
+}
