@@ -16,7 +16,7 @@ use crate::handle::Handle;
 use crate::logbook::LogBook;
 use crate::metrics::Meters;
 use crate::recovery;
-use crate::scribe::{Group, Scribe, Told};
+use crate::scribe::{self, Group, Scribe, Told};
 
 /// Messages in wait for the actor; more make their senders wait.
 const INBOX: usize = 4096;
@@ -147,11 +147,7 @@ impl Desk {
             match self.answers.recv().await {
                 Some(Ok(_)) => {}
                 Some(Err(error)) => return error,
-                None => {
-                    return Error::Task {
-                        task: "journal writer",
-                    };
-                }
+                None => return scribe::lost(),
             }
         }
     }

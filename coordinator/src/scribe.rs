@@ -39,6 +39,13 @@ pub(crate) enum Told {
     SnapshotDue,
 }
 
+/// The scribe is gone and did not say why.
+pub(crate) fn lost() -> Error {
+    Error::Task {
+        task: "journal writer",
+    }
+}
+
 /// Writes group after group. An outage is waited out; only a successor or a broken journal ends it.
 pub(crate) struct Scribe {
     journal: Journal,

@@ -10,6 +10,7 @@ use vico::report::FailedJob;
 
 use super::Actor;
 use super::message::Ended;
+use super::tasks::survived;
 use crate::core::event::Next;
 use crate::core::state::Job;
 use crate::core::{Command, Event};
@@ -74,7 +75,7 @@ impl Actor {
             let finished = self.finished(&sweep);
             let failures = self.failures(&sweep);
             self.tasks.spawn(async move {
-                let outcome = publish::publish(&store, &sweep, failures).await;
+                let outcome = survived(publish::publish(&store, &sweep, failures)).await;
                 Ended::Publish {
                     sweep,
                     finished,
@@ -116,10 +117,10 @@ impl Actor {
         &mut self,
         sweep: SweepId,
         finished: Option<Timestamp>,
-        outcome: Result<(), publish::Error>,
+        outcome: Option<Result<(), publish::Error>>,
     ) {
         match outcome {
-            Ok(()) => {
+            Some(Ok(())) => {
                 self.publishing.remove(&sweep);
                 // It may have been retried meanwhile; then what was written is out of date.
                 if self.finished(&sweep) == finished {
@@ -127,14 +128,22 @@ impl Actor {
                     _ = self.execute(&Command::Published(sweep));
                 }
             }
-            Err(error) => {
+            Some(Err(error)) => {
                 let error = &error as &dyn std::error::Error;
                 tracing::error!(%sweep, error, "results could not be published; trying again");
-                let again = Instant::now() + PUBLISH_AGAIN;
-                self.publishing.insert(sweep, Publishing::Failed { again });
+                self.publish_later(sweep);
+            }
+            None => {
+                tracing::error!(%sweep, "the writing of results panicked; trying again");
+                self.publish_later(sweep);
             }
         }
         self.announce();
+    }
+
+    fn publish_later(&mut self, sweep: SweepId) {
+        let again = Instant::now() + PUBLISH_AGAIN;
+        self.publishing.insert(sweep, Publishing::Failed { again });
     }
 
     fn close_logs<'a>(&self, ended: impl IntoIterator<Item = &'a Job>) {

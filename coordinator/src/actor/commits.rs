@@ -5,6 +5,7 @@ use vico::job::{Completion, Outputs, Receipt};
 use vico::protocol::{Refusal, RefusalKind};
 
 use super::message::Ended;
+use super::tasks::survived;
 use super::{Actor, Answer};
 use crate::commit;
 use crate::core::Command;
@@ -34,9 +35,10 @@ impl Actor {
         self.brain.floor.begin_commit(lease);
         let store = self.parts.store.clone();
         self.tasks.spawn(async move {
-            let outcome = commit::commit(&store, outputs, receipt)
-                .await
-                .map_err(Refusal::from);
+            let outcome = match survived(commit::commit(&store, outputs, receipt)).await {
+                Some(outcome) => outcome.map_err(Refusal::from),
+                None => Err(broken_down(job)),
+            };
             Ended::Commit {
                 job,
                 lease,
@@ -98,6 +100,12 @@ impl Actor {
         let state = &self.brain.state;
         state.job(job).map(|job| state.label(job))
     }
+}
+
+fn broken_down(job: JobKey) -> Refusal {
+    tracing::error!(%job, "the commit of a job panicked");
+    let message = format!("the commit of job {job} broke down, as the coordinator's log tells");
+    Refusal::new(RefusalKind::Internal, message)
 }
 
 /// Whether the job is done under just this lease.

@@ -1,6 +1,7 @@
 //! What reaches the actor.
 
 use tokio::sync::oneshot;
+use tokio::task::JoinError;
 use vico::clock::Timestamp;
 use vico::ids::{JobKey, LeaseId, SweepId, WorkerId};
 use vico::job::{
@@ -56,7 +57,8 @@ pub(crate) enum Ended {
     Publish {
         sweep: SweepId,
         finished: Option<Timestamp>,
-        outcome: Result<(), crate::publish::Error>,
+        /// `None` if that panicked.
+        outcome: Option<Result<(), crate::publish::Error>>,
     },
 }
 
@@ -64,7 +66,7 @@ pub(crate) enum Ended {
 pub(crate) enum Input {
     Message(Message),
     Told(Result<Told, Error>),
-    Ended(Ended),
+    Ended(Result<Ended, JoinError>),
     /// Grants that nobody was left to take.
     Undelivered(Vec<Grant>),
     Tick,

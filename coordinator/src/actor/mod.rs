@@ -5,6 +5,7 @@ mod chores;
 mod commits;
 mod message;
 mod outbox;
+mod tasks;
 #[cfg(test)]
 mod tests;
 mod users;
@@ -32,7 +33,7 @@ use crate::config::Parts;
 use crate::core::{Brain, Command, Event, Refusal};
 use crate::error::Error;
 use crate::logbook::LogBook;
-use crate::scribe::{Group, Told};
+use crate::scribe::{self, Group, Told};
 
 /// How often expiry and back-offs are looked at.
 const TICK: Duration = Duration::from_millis(250);
@@ -130,8 +131,8 @@ impl Actor {
         tokio::select! {
             biased;
             () = self.stop.cancelled() => Input::Stop,
-            Some(told) = self.answers.recv() => Input::Told(told),
-            Some(Ok(ended)) = self.tasks.join_next() => Input::Ended(ended),
+            told = self.answers.recv() => Input::Told(told.unwrap_or_else(|| Err(scribe::lost()))),
+            Some(ended) = self.tasks.join_next() => Input::Ended(ended),
             Some(grants) = self.undelivered.1.recv() => Input::Undelivered(grants),
             _ = self.tick.tick() => Input::Tick,
             message = self.inbox.recv() => message.map_or(Input::Stop, Input::Message),
@@ -145,7 +146,9 @@ impl Actor {
                 self.outbox.hear(told?);
                 self.announce();
             }
-            Input::Ended(ended) => self.end(ended),
+            Input::Ended(ended) => self.end(ended.map_err(|_| Error::Task {
+                task: "receipts and results",
+            })?),
             Input::Undelivered(grants) => self.take_back(&grants),
             Input::Tick => self.tick(),
             Input::Stop => {}
@@ -230,11 +233,7 @@ impl Actor {
                 self.outbox.flush(&self.brain.state)?;
                 match self.answers.recv().await {
                     Some(told) => self.outbox.hear(told?),
-                    None => {
-                        return Err(Error::Task {
-                            task: "journal writer",
-                        });
-                    }
+                    None => return Err(scribe::lost()),
                 }
             }
             Ok(())

@@ -12,7 +12,7 @@ use crate::core::{Event, State};
 use crate::error::Error;
 #[cfg(test)]
 use crate::sabotage::{self, Sabotage};
-use crate::scribe::{Group, Told};
+use crate::scribe::{self, Group, Told};
 
 pub(crate) struct Outbox {
     groups: mpsc::Sender<Group>,
@@ -71,10 +71,7 @@ impl Outbox {
             return Ok(());
         }
         let group = self.group(state).map_err(Error::unwritable)?;
-        let full = |_| Error::Task {
-            task: "journal writer",
-        };
-        self.groups.try_send(group).map_err(full)?;
+        self.groups.try_send(group).map_err(|_| scribe::lost())?;
         self.in_flight = Some(std::mem::take(&mut self.waiting));
         Ok(())
     }

@@ -3,6 +3,7 @@
 
 mod clock;
 mod journal;
+mod panics;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
