@@ -10,7 +10,7 @@ use vico::traces::Traces;
 use vico_coord::{Candidate, Config, Parts, TlsFiles};
 
 use crate::cli::bucket::Bucket;
-use crate::cli::exit::Result;
+use crate::cli::exit::{Error, Result};
 use crate::cli::{output, signals};
 
 /// Takes over a bucket and serves it until told to stop; whoever served it before steps down
@@ -86,7 +86,6 @@ impl Serve {
     pub(super) async fn execute(mut self) -> Result {
         use vico::traces::{Otlp, Service};
 
-        use crate::cli::exit::Error;
         let Some(endpoint) = self.traces.take() else {
             return self.serve(Traces::default()).await;
         };
@@ -137,7 +136,7 @@ impl Serve {
         let serving = serve(candidate, self.standby, &place, stop.clone());
         tokio::select! {
             ended = serving => Ok(ended?),
-            () = hand_on(stop) => Ok(()),
+            () = hand_on(stop) => Err(Error::Interrupted("whatever was answered is kept")),
         }
     }
 }
@@ -148,22 +147,27 @@ async fn serve(
     place: &str,
     stop: CancellationToken,
 ) -> std::result::Result<(), vico_coord::Error> {
-    let coordinator = if standby {
-        output::note(format_args!("standing by to serve {place}"));
-        tokio::select! {
-            coordinator = candidate.stand_by() => coordinator?,
-            () = stop.cancelled() => return Ok(()),
+    let taken_over = async {
+        if standby {
+            output::note(format_args!("standing by to serve {place}"));
+            candidate.stand_by().await
+        } else {
+            candidate.take_over().await
         }
-    } else {
-        candidate.take_over().await?
+    };
+    let coordinator = tokio::select! {
+        coordinator = taken_over => coordinator?,
+        // It can be left at any point, as by a crash.
+        () = stop.cancelled() => return Ok(()),
     };
     output::note(format_args!("serving {place}"));
     coordinator.serve(stop).await
 }
 
-/// Hands on the wish to stop. It never returns: what is under way comes to its end.
+/// Hands on the wish to stop, and lets what is under way come to its end. Returns if that is wished for a second time.
 async fn hand_on(stop: CancellationToken) {
     signals::stop_asked().await;
+    output::note("stopping (once more to stop at once)");
     stop.cancel();
-    std::future::pending::<()>().await;
+    signals::stop_asked().await;
 }

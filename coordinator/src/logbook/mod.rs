@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures::stream::{self, StreamExt};
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use vico::clock::Timestamp;
 use vico::ids::{Attempt, JobKey, WorkerId};
@@ -18,6 +20,10 @@ use lines::Lines;
 
 /// How often growing logs are written to the bucket.
 const FLUSH_EVERY: Duration = Duration::from_secs(5);
+/// Logs written at a time.
+const WRITES_IN_FLIGHT: usize = 16;
+/// How long the last write of all logs may take.
+const FAREWELL: Duration = Duration::from_secs(10);
 
 /// A job's attempt.
 pub(crate) type AttemptId = (JobKey, Attempt);
@@ -29,8 +35,9 @@ pub(crate) struct LogBook(Mutex<BTreeMap<AttemptId, Entry>>);
 #[derive(Debug, Default)]
 struct Entry {
     lines: Lines,
-    /// Lines were added since the last write.
-    dirty: bool,
+    /// How often lines were added, and how often they had been by the last write: it may be broken off at any time.
+    added: u64,
+    written: u64,
     /// The attempt has ended.
     closed: bool,
     /// What an earlier process wrote of this attempt has been taken in.
@@ -66,7 +73,7 @@ impl LogBook {
         for line in lines.iter().flat_map(|text| text.lines()) {
             entry.lines.push(at, line);
         }
-        entry.dirty = true;
+        entry.added += 1;
     }
 
     /// Notes that an attempt has ended: its log leaves memory once it is written.
@@ -126,27 +133,40 @@ impl LogBook {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Writes logs until told to stop, and once more then.
+    /// Writes logs until told to stop, and once more then, as far as the bucket takes them within a while.
     pub(crate) async fn run(&self, store: &Store, stop: CancellationToken) {
-        while !stop.is_cancelled() {
-            tokio::select! {
-                () = tokio::time::sleep(FLUSH_EVERY) => {}
-                () = stop.cancelled() => {}
-            }
-            for id in self.due() {
-                if let Err(error) = self.flush(store, id).await {
-                    tracing::warn!(
-                        error = &error as &dyn std::error::Error,
-                        "a log could not be written"
-                    );
-                }
-            }
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => {}
+            () = self.flush_again_and_again(store) => {}
         }
+        if timeout(FAREWELL, self.flush_all(store)).await.is_err() {
+            tracing::warn!("the ends of some logs were not written: the bucket does not answer");
+        }
+    }
+
+    async fn flush_again_and_again(&self, store: &Store) {
+        loop {
+            sleep(FLUSH_EVERY).await;
+            self.flush_all(store).await;
+        }
+    }
+
+    async fn flush_all(&self, store: &Store) {
+        let each = |id| async move {
+            if let Err(error) = self.flush(store, id).await {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(error, "a log could not be written");
+            }
+        };
+        stream::iter(self.due())
+            .for_each_concurrent(WRITES_IN_FLIGHT, each)
+            .await;
     }
 
     fn due(&self) -> Vec<AttemptId> {
         let book = self.book();
-        let due = book.iter().filter(|(_, entry)| entry.dirty || entry.closed);
+        let due = book.iter().filter(|(_, entry)| entry.is_dirty() || entry.closed);
         due.map(|(id, _)| *id).collect()
     }
 
@@ -156,16 +176,18 @@ impl LogBook {
             let before = store.log(id.0, id.1).await?.unwrap_or_default();
             self.join(id, &before);
         }
-        let Some(text) = self.text(id) else { return Ok(()) };
-        let written = store.put_log(id.0, id.1, &text).await;
+        let Some((text, added)) = self.text(id) else {
+            return Ok(());
+        };
+        store.put_log(id.0, id.1, &text).await?;
         let mut book = self.book();
         if let Some(entry) = book.get_mut(&id) {
-            entry.dirty |= written.is_err();
-            if entry.closed && !entry.dirty {
+            entry.written = added;
+            if entry.closed && !entry.is_dirty() {
                 book.remove(&id);
             }
         }
-        written
+        Ok(())
     }
 
     /// Takes in what an earlier process wrote of this attempt.
@@ -177,11 +199,17 @@ impl LogBook {
         }
     }
 
-    /// The text to be written; what is added from now on is for the next time.
-    fn text(&self, id: AttemptId) -> Option<String> {
-        let mut book = self.book();
-        let entry = book.get_mut(&id)?;
-        entry.dirty = false;
-        Some(entry.lines.to_string())
+    /// The text to be written, and how often lines had been added by then.
+    fn text(&self, id: AttemptId) -> Option<(String, u64)> {
+        let book = self.book();
+        let entry = book.get(&id)?;
+        Some((entry.lines.to_string(), entry.added))
+    }
+}
+
+impl Entry {
+    /// Lines were added since the last write.
+    fn is_dirty(&self) -> bool {
+        self.added > self.written
     }
 }

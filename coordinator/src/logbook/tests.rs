@@ -1,7 +1,11 @@
 //! Logs in memory, in the bucket, and from one process to the next.
 #![expect(clippy::unwrap_used, reason = "tests say what they expect")]
 
+use std::sync::Arc;
+
+use tokio::time::Instant;
 use vico::digest::Digest;
+use vico::store::{Fate, FateOutcome, SharedMemory, Weather};
 
 use super::*;
 
@@ -80,4 +84,46 @@ async fn a_reader_goes_on_where_it_was() {
         assert_eq!((ended.lines.len(), ended.seen), (0, seen));
     }
     assert_eq!(seen, 3 * (lines::KEPT_LINES as u64 + 1));
+}
+
+/// A bucket that answers every read, and writes or not.
+#[derive(Debug)]
+struct Answers {
+    writes: bool,
+}
+
+impl Weather for Answers {
+    fn next(&self, _key: &str, is_write: bool) -> Fate {
+        let answers = self.writes || !is_write;
+        Fate {
+            after: Duration::ZERO,
+            outcome: if answers {
+                FateOutcome::Done
+            } else {
+                FateOutcome::Silent
+            },
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_last_write_ends_soon_and_what_is_broken_off_is_not_taken_for_written() {
+    let (book, memory) = (LogBook::default(), SharedMemory::default());
+    let deaf = memory.under(Arc::new(Answers { writes: false }));
+    let stop = CancellationToken::new();
+    let begun = Instant::now();
+    book.append(id(), &["one".into()], Timestamp(1000));
+    let stopped = async {
+        // By then a write is under way.
+        sleep(FLUSH_EVERY * 2).await;
+        stop.cancel();
+    };
+    tokio::join!(book.run(&deaf, stop.clone()), stopped);
+    assert!(begun.elapsed() < FLUSH_EVERY * 2 + FAREWELL * 2);
+    assert_eq!(book.due(), [id()]);
+    book.close(id());
+    let store = memory.under(Arc::new(Answers { writes: true }));
+    book.flush(&store, id()).await.unwrap();
+    assert!(book.due().is_empty());
+    assert_eq!(texts(&book, &store).await, ["one"]);
 }

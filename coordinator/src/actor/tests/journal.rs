@@ -1,4 +1,4 @@
-//! What a coordinator writes while nothing happens, and before it can do anything else.
+//! What a coordinator writes while nothing happens, before it can do anything else, and when it is to stop.
 
 use std::sync::atomic::AtomicBool;
 
@@ -6,7 +6,6 @@ use tokio::time::{sleep, timeout};
 use vico::store::{self, Fate, FateOutcome, Journal, SharedMemory, Weather};
 
 use super::*;
-use crate::error::Error;
 use crate::{recovery, standby};
 
 /// A process that reads the journal's first segment slowly once it has claimed the journal.
@@ -92,4 +91,40 @@ async fn who_is_overtaken_while_it_reads_ends_at_once() {
         matches!(ended, Err(Error::Store(store::Error::Fenced { .. }))),
         "{ended:?}"
     );
+}
+
+/// A bucket that answers until it does no more.
+#[derive(Debug, Default)]
+struct Outage(AtomicBool);
+
+impl Weather for Outage {
+    fn next(&self, _key: &str, _is_write: bool) -> Fate {
+        Fate {
+            after: Duration::ZERO,
+            outcome: if self.0.load(Ordering::SeqCst) {
+                FateOutcome::Silent
+            } else {
+                FateOutcome::Done
+            },
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_to_stop_does_not_wait_for_the_bucket_for_ever() {
+    let outage = Arc::new(Outage::default());
+    let weather: Arc<dyn Weather> = outage.clone();
+    let place = Place::open(SharedMemory::default().under(weather)).await;
+    let grant = place.grant().await;
+    outage.0.store(true, Ordering::SeqCst);
+    // A log, and an event, that cannot be written.
+    place.renew(&grant).await;
+    let handle = place.handle.clone();
+    let cordoned = tokio::spawn(async move { handle.command(Command::Cordon(session().worker)).await });
+    sleep(Duration::from_secs(10)).await;
+    assert!(!cordoned.is_finished());
+    place.stop.disarm().cancel();
+    let ended = timeout(Duration::from_secs(30), place.working).await.unwrap();
+    assert!(matches!(ended, Ok(Ok(()))), "{ended:?}");
+    assert!(cordoned.await.unwrap().is_err());
 }

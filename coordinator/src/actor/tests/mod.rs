@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use vico::clock::{Clock, Timestamp};
@@ -19,6 +20,7 @@ use vico::traces::Traces;
 
 use crate::config::Parts;
 use crate::core::{Command, NewSweep};
+use crate::error::Error;
 use crate::handle::Handle;
 use crate::metrics::Meters;
 use crate::office::{Office, Opening};
@@ -112,7 +114,8 @@ fn renewal(job: JobKey, lease: LeaseId) -> Renewal {
 struct Place {
     handle: Handle,
     clock: Arc<SetClock>,
-    _stop: DropGuard,
+    stop: DropGuard,
+    working: JoinHandle<Result<(), Error>>,
 }
 
 impl Place {
@@ -122,11 +125,11 @@ impl Place {
         let stop = CancellationToken::new();
         let staff = office.start(stop.clone());
         let handle = staff.handle.clone();
-        tokio::spawn(staff.work());
         Self {
             handle,
             clock,
-            _stop: stop.drop_guard(),
+            stop: stop.drop_guard(),
+            working: tokio::spawn(staff.work()),
         }
     }
 
