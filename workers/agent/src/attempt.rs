@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use vico::job::{BlobRef, Completion, FailedAttempt, Failure};
-use vico::protocol::{ClientError, RefusalKind};
+use vico::protocol::ClientError;
 
 use crate::engine::{Ended, Watch, Work};
 use crate::failure::{internal, timeout};
@@ -16,7 +16,7 @@ use crate::lease::Lease;
 use crate::meters::Outcome;
 use crate::slots::Slot;
 use crate::worker::Worker;
-use crate::{checkpoints, prepare, upload};
+use crate::{checkpoints, prepare, refused, upload};
 
 type Outputs = BTreeMap<String, BlobRef>;
 
@@ -52,7 +52,7 @@ async fn work(worker: &Worker, lease: &Arc<Lease>, slot: &mut Slot) -> Ending {
     let prepared = tokio::select! {
         biased;
         () = lease.lost() => return Ending::Lost,
-        () = worker.leave.cancelled() => return Ending::Left,
+        () = worker.leave.asked() => return Ending::Left,
         prepared = worker.tracer.part("fetch", &lease.grant, prepare::work(worker, lease)) => prepared,
     };
     let work = match prepared {
@@ -74,7 +74,7 @@ async fn work(worker: &Worker, lease: &Arc<Lease>, slot: &mut Slot) -> Ending {
 
 /// Computes while outputs and checkpoints are uploaded as they come.
 async fn compute(worker: &Worker, lease: &Arc<Lease>, slot: &Slot, work: Work) -> Ending {
-    let (watch, watched) = Watch::new(Arc::clone(lease), worker.leave.clone(), worker.meters.clone());
+    let (watch, watched) = Watch::new(Arc::clone(lease), worker.leave.token(), worker.meters.clone());
     let (report, outputs, ()) = tokio::join!(
         worker
             .tracer
@@ -126,7 +126,7 @@ async fn complete(worker: &Worker, lease: &Lease, outputs: Outputs) -> Outcome {
             tracing::info!(outputs = completion.outputs.len(), "job done");
             done(worker, lease).await
         }
-        Err(error) if is_stale(&error) => {
+        Err(error) if is_over(worker, &error) => {
             lease.lose(&error.to_string());
             settle(worker, lease).await
         }
@@ -154,7 +154,7 @@ async fn fail(worker: &Worker, lease: &Lease, failure: Failure) -> Outcome {
     tokio::select! {
         () = lease.lost() => {}
         answer = ask => match answer {
-            Err(error) if is_stale(&error) => lease.lose(&error.to_string()),
+            Err(error) if is_over(worker, &error) => lease.lose(&error.to_string()),
             Err(error) => tracing::warn!(%error, "the coordinator does not take the failure"),
             Ok(()) => {}
         }
@@ -199,6 +199,7 @@ async fn settle(worker: &Worker, lease: &Lease) -> Outcome {
     }
 }
 
-fn is_stale(error: &ClientError) -> bool {
-    matches!(error, ClientError::Refused(refusal) if refusal.kind == RefusalKind::StaleLease)
+/// Whether nothing that is said under the lease will be heard any more.
+fn is_over(worker: &Worker, error: &ClientError) -> bool {
+    refused::is_stale(error) || worker.link.is_refused()
 }

@@ -3,7 +3,8 @@
 //! From the outside in:
 //!
 //! - [`session`]: register, take work while there are free [`slots`], leave in good order.
-//! - [`link`], [`lease`], [`renew`]: one session over any number of connections; what is held, and keeping it.
+//! - [`link`], [`lease`], [`renew`]: one session over any number of connections; what is held, and keeping it. [`leave`]:
+//!   when all this ends.
 //! - [`attempt`]: one try at a job: [`prepare`] → [`engine`] → [`upload`] and [`checkpoints`] → ask for the commit.
 //! - [`cache`], [`models`]: bytes at hand; [`worker`]: what all attempts share.
 //! - [`device`], [`picture`]: what computes; PNG files that say what they show.
@@ -23,12 +24,14 @@ pub mod device;
 pub mod engine;
 mod failure;
 pub mod lease;
+pub mod leave;
 pub mod link;
 pub mod meters;
 pub mod models;
 pub mod pages;
 pub mod picture;
 pub mod prepare;
+mod refused;
 pub mod renew;
 pub mod session;
 pub mod slots;
@@ -48,7 +51,7 @@ pub use vico_engine::memory::keep_freed as keep_freed_memory;
 /// continued elsewhere, gives its leases back and returns.
 ///
 /// # Errors
-/// The cache or bucket cannot be used, or the coordinator refuses this worker.
+/// The cache or bucket cannot be used, or the coordinator refuses this worker, at its start or later.
 pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
     let device = device::probe();
     let parts = Parts {

@@ -6,13 +6,15 @@ use tokio_util::sync::CancellationToken;
 use vico::job::{Renewal, Renewed};
 
 use crate::backoff::Backoff;
+use crate::leave::Leave;
 use crate::link::Link;
 
-/// Renews until `stop`; cancels `leave` when the coordinator wants the worker to take no more work.
+/// Renews until `stop`, or until the worker is refused for good; asks by `leave` when the coordinator wants it to take no
+/// more work.
 ///
 /// While the coordinator does not answer, jobs go on computing: whether their leases survived is known when it answers
 /// again, and until then giving up would only lose work.
-pub async fn keep_alive(link: &Link, leave: &CancellationToken, stop: &CancellationToken) {
+pub async fn keep_alive(link: &Link, leave: &Leave, stop: &CancellationToken) {
     let mut backoff = Backoff::default();
     let mut pause = link.renew_interval();
     loop {
@@ -25,6 +27,8 @@ pub async fn keep_alive(link: &Link, leave: &CancellationToken, stop: &Cancellat
             backoff = Backoff::default();
             obey(link, &renewed, leave);
             interval
+        } else if link.is_refused() {
+            return;
         } else {
             interval.min(backoff.delay())
         };
@@ -46,12 +50,12 @@ async fn renew(link: &Link, limit: Duration) -> Option<Renewed> {
     None
 }
 
-fn obey(link: &Link, renewed: &Renewed, leave: &CancellationToken) {
+fn obey(link: &Link, renewed: &Renewed, leave: &Leave) {
     for revoked in &renewed.revoked {
         link.leases().revoke(revoked.lease, &revoked.reason);
     }
-    if renewed.drain && !leave.is_cancelled() {
+    if renewed.drain && !leave.is_asked() {
         tracing::info!("the coordinator asks this worker to leave");
-        leave.cancel();
+        leave.ask();
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
@@ -16,6 +16,7 @@ use crate::backoff::Backoff;
 use crate::cache::Cache;
 use crate::engine::thread::MakeEngine;
 use crate::lease::{Lease, Leases};
+use crate::leave::Leave;
 use crate::link::Link;
 use crate::meters::Meters;
 use crate::models::Verified;
@@ -23,7 +24,7 @@ use crate::pages::Pages;
 use crate::slots::{Slot, Slots};
 use crate::tracer::Tracer;
 use crate::worker::Worker;
-use crate::{Config, attempt, renew};
+use crate::{Config, attempt, refused, renew};
 
 /// How long the coordinator may hold a request for work back.
 const POLL: Duration = Duration::from_secs(20);
@@ -42,9 +43,9 @@ pub struct Parts {
 /// Works until `stop`, or until the coordinator asks the worker to leave.
 ///
 /// # Errors
-/// The cache or bucket cannot be used, or the coordinator refuses this worker.
+/// The cache or bucket cannot be used, or the coordinator refuses this worker, at its start or later.
 pub async fn run(config: Config, parts: Parts, stop: CancellationToken) -> anyhow::Result<()> {
-    let leave = stop.child_token();
+    let leave = Leave::new(stop.child_token());
     let meters = Meters::default();
     let _pages = match config.http {
         Some(address) => Some(Pages::open(address, meters.clone()).await?),
@@ -52,34 +53,37 @@ pub async fn run(config: Config, parts: Parts, stop: CancellationToken) -> anyho
     };
     let opened = tokio::select! {
         () = stop.cancelled() => return Ok(()),
-        opened = open(&config, &parts, meters, leave.clone()) => opened?,
+        opened = open(&config, &parts, meters, leave) => opened?,
     };
     let bucket = opened.link.welcome().await.bucket;
     let tracer = Tracer::new(config.traces.clone(), bucket);
     let worker = Arc::new(Worker { tracer, ..opened });
     let slots = Slots::start(config.slots, &parts.make_engine).context("cannot start an engine thread")?;
+    work(&worker, &slots, config.grace).await;
+    match worker.leave.trouble() {
+        Some(trouble) => bail!("{trouble}"),
+        None => Ok(()),
+    }
+}
+
+/// Takes jobs until the worker must leave, and renews its leases until the last is given back.
+async fn work(worker: &Arc<Worker>, slots: &Slots, grace: Duration) {
     let done = CancellationToken::new();
     let mut renewing = JoinSet::new();
     renewing.spawn({
-        let (worker, done) = (Arc::clone(&worker), done.clone());
+        let (worker, done) = (Arc::clone(worker), done.clone());
         async move { renew::keep_alive(&worker.link, &worker.leave, &done).await }
     });
     let mut attempts = JoinSet::new();
     worker.meters.set_at_work(true);
-    take_work(&worker, &slots, &mut attempts).await;
+    take_work(worker, slots, &mut attempts).await;
     worker.meters.set_at_work(false);
-    say_goodbye(&worker, attempts, config.grace).await;
+    say_goodbye(worker, attempts, grace).await;
     done.cancel();
     renewing.join_all().await;
-    Ok(())
 }
 
-async fn open(
-    config: &Config,
-    parts: &Parts,
-    meters: Meters,
-    leave: CancellationToken,
-) -> anyhow::Result<Worker> {
+async fn open(config: &Config, parts: &Parts, meters: Meters, leave: Leave) -> anyhow::Result<Worker> {
     let cache = Cache::open(&config.cache, config.cache_size)?;
     let introduction = Introduction {
         session: Session {
@@ -92,7 +96,9 @@ async fn open(
         held: Vec::new(),
     };
     let client = LeasesClient::new(&config.coordinator)?;
-    let link = Link::open(client, introduction, Leases::default()).await?;
+    let link = Link::open(client, introduction, Leases::default(), leave.clone())
+        .await
+        .map_err(refused::at_the_door)?;
     let url = match &config.bucket {
         Some(url) => url.clone(),
         None => link.welcome().await.bucket,
@@ -126,7 +132,7 @@ async fn take_work(worker: &Arc<Worker>, slots: &Slots, attempts: &mut JoinSet<(
         // goodbye.
         let taken = tokio::select! {
             biased;
-            () = worker.leave.cancelled() => return,
+            () = worker.leave.asked() => return,
             taken = acquire(worker, slots) => taken,
         };
         match taken {
@@ -139,7 +145,7 @@ async fn take_work(worker: &Arc<Worker>, slots: &Slots, attempts: &mut JoinSet<(
             Err(error) => {
                 tracing::warn!(%error, "no work");
                 tokio::select! {
-                    () = worker.leave.cancelled() => return,
+                    () = worker.leave.asked() => return,
                     () = backoff.wait() => {}
                 }
             }

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use tokio_util::sync::CancellationToken;
 use vico::job::{BlobRef, Failure};
 use vico::store::Store;
 
 use crate::at_hand::AtHand;
 use crate::cache::Cache;
 use crate::failure::{of_cache, of_store};
+use crate::leave::Leave;
 use crate::link::Link;
 use crate::meters::Meters;
 use crate::models::Verified;
@@ -33,8 +33,8 @@ pub struct Worker {
     pub meters: Meters,
     /// How long an engine may give no sign of life.
     pub patience: Duration,
-    /// Cancelled when the worker must leave.
-    pub leave: CancellationToken,
+    /// Whether the worker must leave, and why.
+    pub leave: Leave,
 }
 
 impl Worker {

@@ -5,6 +5,7 @@
 mod methods;
 mod photos;
 mod pipeline;
+mod refusals;
 mod session;
 mod support;
 mod terminate;

@@ -12,14 +12,7 @@ use vico_worker::Config;
 use vico_worker::engine::Ended;
 
 use crate::support::bench::{Bench, TTL};
-use crate::support::engine::{Script, ScriptedEngine, adapter};
-
-fn paced(millis: u64) -> ScriptedEngine {
-    ScriptedEngine::new(Script {
-        pace: Duration::from_millis(millis),
-        ..Script::default()
-    })
-}
+use crate::support::engine::{Script, ScriptedEngine, adapter, paced};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_job_is_done_and_its_output_lies_in_the_bucket() {

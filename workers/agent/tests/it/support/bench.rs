@@ -47,6 +47,11 @@ impl Running {
     pub async fn ended(self) {
         self.task.await.unwrap().unwrap();
     }
+
+    /// Waits until the worker gives up, and answers with what words.
+    pub async fn failed(self) -> String {
+        format!("{:#}", self.task.await.unwrap().unwrap_err())
+    }
 }
 
 impl Bench {

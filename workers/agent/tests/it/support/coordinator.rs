@@ -37,6 +37,8 @@ pub struct Heard {
     pub failures: Vec<FailedAttempt>,
     pub released: Vec<LeaseId>,
     pub left: bool,
+    /// Registrations that were refused.
+    pub turned_away: usize,
 }
 
 impl Heard {
@@ -85,6 +87,10 @@ struct State {
     revoked: Vec<RevokedLease>,
     drain: bool,
     silent: bool,
+    /// Registrations are refused like this.
+    turning_away: Option<Refusal>,
+    /// Another process has the worker's name.
+    superseded: bool,
     /// Registrations, and completions, are heard and not answered.
     held: (bool, bool),
     /// A registration is being held.
@@ -166,6 +172,17 @@ impl StubCoordinator {
         self.shared.lock().silent = silent;
     }
 
+    /// Refuses registrations, or welcomes them again.
+    pub fn turn_away(&self, kind: Option<RefusalKind>) {
+        let refusal = kind.map(|kind| Refusal::new(kind, "you may not work here"));
+        self.shared.lock().turning_away = refusal;
+    }
+
+    /// Refuses whatever the worker says, as if another process had registered under its name.
+    pub fn supersede(&self) {
+        self.shared.lock().superseded = true;
+    }
+
     /// Answers no registration, or answers again.
     pub fn hold_registrations(&self, hold: bool) {
         self.shared.lock().held.0 = hold;
@@ -223,6 +240,9 @@ impl Shared {
         if state.silent {
             return Err(Status::unavailable("silent"));
         }
+        if state.superseded {
+            return Err(Refusal::new(RefusalKind::Conflict, "another has your name").into());
+        }
         if state.known.as_ref() != Some(session) {
             return Err(Refusal::new(RefusalKind::UnknownSession, "who are you").into());
         }
@@ -265,6 +285,10 @@ impl Leases for Shared {
         let mut state = self.lock();
         if state.silent {
             return Err(Status::unavailable("silent"));
+        }
+        if let Some(refusal) = state.turning_away.clone() {
+            state.heard.turned_away += 1;
+            return Err(refusal.into());
         }
         state.known = Some(worker.session.clone());
         let bad = worker

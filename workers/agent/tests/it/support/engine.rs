@@ -42,6 +42,14 @@ pub struct ScriptedEngine {
     seen: Arc<Mutex<Seen>>,
 }
 
+/// An engine whose train steps take so long.
+pub fn paced(millis: u64) -> ScriptedEngine {
+    ScriptedEngine::new(Script {
+        pace: Duration::from_millis(millis),
+        ..Script::default()
+    })
+}
+
 impl ScriptedEngine {
     pub fn new(script: Script) -> Self {
         Self {
