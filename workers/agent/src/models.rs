@@ -7,7 +7,6 @@ use std::io;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-use std::time::SystemTime;
 
 use futures::future::try_join_all;
 use futures::stream::{self, StreamExt, TryStreamExt};
@@ -16,7 +15,7 @@ use vico::job::{BlobRef, Failure, FailureClass};
 use vico::spec::{FileSource, ModelInputs, ModelSource};
 use vico::store::Folder;
 
-use crate::cache::{CachedFile, measure};
+use crate::cache::{CachedFile, Stamp, measure, stamp};
 use crate::engine::ModelFolder;
 use crate::failure::{invalid, of_cache, of_store};
 use crate::worker::Worker;
@@ -28,8 +27,6 @@ const AT_ONCE: usize = 4;
 /// gigabytes are not read again for every job.
 #[derive(Debug, Default)]
 pub struct Verified(Mutex<HashMap<PathBuf, (Stamp, Digest)>>);
-
-type Stamp = (u64, Option<SystemTime>);
 
 /// A folder with the files of `model`, which `source` says where to find.
 ///
@@ -110,11 +107,6 @@ impl Verified {
             .get(path)
             .copied()
     }
-}
-
-fn stamp(path: &Path) -> io::Result<Stamp> {
-    let facts = fs::metadata(path)?;
-    Ok((facts.len(), facts.modified().ok()))
 }
 
 /// Fetches all files into the cache and links them into a folder. The pins keep them there.

@@ -30,8 +30,8 @@ pub enum Error {
         /// The cache's limit.
         limit: u64,
     },
-    /// What was fetched is not what was asked for.
-    #[error("blob {expected} arrived as other bytes: {size} of them with digest {got}")]
+    /// What was fetched, or what lies here, is not what was asked for.
+    #[error("blob {expected} has other bytes: {size} of them with digest {got}")]
     Corrupt {
         /// The digest asked for.
         expected: Digest,

@@ -109,6 +109,15 @@ pub(super) fn discard(path: &Path) {
     }
 }
 
+/// What a file looks like without reading it: its size, and when it changed last.
+pub(crate) type Stamp = (u64, Option<SystemTime>);
+
+/// See [`Stamp`].
+pub(crate) fn stamp(path: &Path) -> std::io::Result<Stamp> {
+    let facts = fs::metadata(path)?;
+    Ok((facts.len(), facts.modified().ok()))
+}
+
 /// Digest and size of a file. Runs where blocking is allowed.
 pub(crate) async fn measure(path: &Path) -> Result<(Digest, u64), Error> {
     let path = path.to_owned();

@@ -2,13 +2,16 @@
 //!
 //! - An entry is visible under its name only when it is complete and its digest is right; what is under way lies in
 //!   `partial/` and is deleted at the next start.
-//! - What an earlier process left is compared with its digest before its first use; if it differs it is fetched again.
+//! - What an earlier process left is compared with its digest before its first use, and what looks other than when it was
+//!   compared is compared again; if it differs it is fetched again.
+//! - A file that turns out to be damaged or gone while it is read is forgotten, so that the next who wants it fetches it.
 //! - The least recently used entry gives way, but never one that is being read.
 //! - Of several that want the same blob at the same time, one fetches and the others wait for it.
 
 mod error;
 mod folder;
 mod index;
+mod room;
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -20,8 +23,9 @@ use vico::job::BlobRef;
 
 pub use error::Error;
 use folder::Folder;
-pub(crate) use folder::measure;
-use index::Index;
+pub(crate) use folder::{Stamp, measure, stamp};
+use index::{Birth, Index};
+use room::Room;
 
 /// The cache; clones share it.
 #[derive(Clone, Debug)]
@@ -41,6 +45,7 @@ struct Inner {
 pub struct CachedFile {
     cache: Cache,
     digest: Digest,
+    birth: Birth,
     path: PathBuf,
 }
 
@@ -53,8 +58,17 @@ impl CachedFile {
     /// All the bytes, compared with the digest once more.
     ///
     /// # Errors
-    /// The file cannot be read or has changed on disk.
+    /// The file cannot be read or has changed on disk; then the cache has forgotten it.
     pub async fn read(&self) -> Result<Vec<u8>, Error> {
+        let read = self.read_as_it_is().await;
+        if let Err(error) = &read {
+            tracing::warn!(%error, "cache entry is damaged, forgetting it");
+            self.cache.forget(&self.digest, self.birth);
+        }
+        read
+    }
+
+    async fn read_as_it_is(&self) -> Result<Vec<u8>, Error> {
         let bytes = tokio::fs::read(&self.path)
             .await
             .map_err(Error::io("read", &self.path))?;
@@ -69,7 +83,7 @@ impl CachedFile {
 
 impl Drop for CachedFile {
     fn drop(&mut self) {
-        self.cache.index().unpin(&self.digest);
+        self.cache.index().unpin(&self.digest, self.birth);
     }
 }
 
@@ -114,37 +128,41 @@ impl Cache {
     {
         let turn = self.turn(blob.digest);
         let _mine = turn.lock().await;
-        if let Some(hit) = self.hit(blob).await? {
+        if let Some(hit) = self.hit(blob).await {
             return Ok(hit);
         }
         let room = self.reserve(blob)?;
-        fetch(room.partial.clone()).await.map_err(|source| Error::Fetch {
-            digest: blob.digest,
-            source: source.into(),
-        })?;
+        fetch(room.partial().to_owned())
+            .await
+            .map_err(|source| Error::Fetch {
+                digest: blob.digest,
+                source: source.into(),
+            })?;
         room.fill(blob).await
     }
 
     /// The entry, if it is there and right.
-    async fn hit(&self, blob: &BlobRef) -> Result<Option<CachedFile>, Error> {
-        let Some(verified) = self.index().pin(&blob.digest) else {
-            return Ok(None);
-        };
-        let file = self.pinned(blob.digest);
-        if verified {
-            return Ok(Some(file));
+    async fn hit(&self, blob: &BlobRef) -> Option<CachedFile> {
+        let entry = self.index().pin(&blob.digest)?;
+        let file = self.pinned(blob.digest, entry.birth);
+        match check(&file, entry.checked).await {
+            Ok(stamp) => {
+                self.index().set_checked(&blob.digest, entry.birth, stamp);
+                Some(file)
+            }
+            Err(error) => {
+                tracing::warn!(%error, "cache entry is damaged, fetching it again");
+                self.forget(&blob.digest, entry.birth);
+                None
+            }
         }
-        match folder::measure(&file.path).await {
-            Ok((digest, _)) if digest == blob.digest => {
-                self.index().set_verified(&blob.digest);
-                Ok(Some(file))
-            }
-            found => {
-                tracing::warn!(blob = %blob.digest, ?found, "cache entry is damaged, fetching it again");
-                self.index().remove(&blob.digest);
-                self.0.folder.delete(&blob.digest);
-                Ok(None)
-            }
+    }
+
+    /// Forgets a damaged entry. Its file goes while the index is locked: nobody can have fetched the next one by then.
+    fn forget(&self, digest: &Digest, birth: Birth) {
+        let mut index = self.index();
+        if index.forget(digest, birth) {
+            self.0.folder.delete(digest);
         }
     }
 
@@ -157,18 +175,15 @@ impl Cache {
         for digest in evicted {
             self.0.folder.delete(&digest);
         }
-        Ok(Room {
-            cache: self.clone(),
-            size: blob.size,
-            partial: self.0.folder.partial(&blob.digest),
-            filled: false,
-        })
+        let partial = self.0.folder.partial(&blob.digest);
+        Ok(Room::new(self.clone(), blob.size, partial))
     }
 
-    fn pinned(&self, digest: Digest) -> CachedFile {
+    fn pinned(&self, digest: Digest, birth: Birth) -> CachedFile {
         CachedFile {
             cache: self.clone(),
             digest,
+            birth,
             path: self.0.folder.path(&digest),
         }
     }
@@ -190,36 +205,18 @@ impl Cache {
     }
 }
 
-/// Room set aside for a blob that is on its way; given back, with the partial file, unless it arrives.
-struct Room {
-    cache: Cache,
-    size: u64,
-    partial: PathBuf,
-    filled: bool,
-}
-
-impl Room {
-    /// Checks what arrived and makes it an entry.
-    async fn fill(mut self, blob: &BlobRef) -> Result<CachedFile, Error> {
-        let (got, size) = folder::measure(&self.partial).await?;
-        if got != blob.digest || size != blob.size {
-            let expected = blob.digest;
-            return Err(Error::Corrupt { expected, got, size });
-        }
-        self.cache.0.folder.accept(&self.partial, &blob.digest)?;
-        self.cache.index().commit(blob.digest, blob.size);
-        self.filled = true;
-        Ok(self.cache.pinned(blob.digest))
+/// Looks whether a file is what it should be, and reads it only if it does not look as it did when that was `checked`.
+async fn check(file: &CachedFile, checked: Option<Stamp>) -> Result<Stamp, Error> {
+    let stamp = stamp(&file.path).map_err(Error::io("read", &file.path))?;
+    if checked == Some(stamp) {
+        return Ok(stamp);
     }
-}
-
-impl Drop for Room {
-    fn drop(&mut self) {
-        if !self.filled {
-            self.cache.index().cancel(self.size);
-            folder::discard(&self.partial);
-        }
+    let (got, size) = measure(&file.path).await?;
+    if got == file.digest {
+        return Ok(stamp);
     }
+    let expected = file.digest;
+    Err(Error::Corrupt { expected, got, size })
 }
 
 /// The data behind these locks is valid between any two statements, so a panic elsewhere does not spoil it.

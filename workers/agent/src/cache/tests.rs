@@ -117,6 +117,50 @@ async fn an_entry_damaged_between_two_processes_is_fetched_again() {
     );
 }
 
+/// Where the bytes of `source`, which the cache fetches for that, lie.
+async fn fetched(cache: &Cache, source: &Source) -> PathBuf {
+    let want = blob(&source.bytes);
+    let file = cache.file(&want, |to| source.write(to)).await.unwrap();
+    file.path().to_owned()
+}
+
+#[tokio::test]
+async fn an_entry_that_is_gone_or_cut_short_since_its_last_use_is_fetched_again() {
+    let (_dir, cache) = open(100);
+    let source = Source::of(b"cat");
+    let path = fetched(&cache, &source).await;
+    std::fs::remove_file(&path).unwrap();
+    fetched(&cache, &source).await;
+    std::fs::write(&path, b"ca").unwrap();
+    let file = cache.file(&blob(b"cat"), |to| source.write(to)).await.unwrap();
+    assert_eq!(
+        (file.read().await.unwrap().as_slice(), source.asked()),
+        (&b"cat"[..], 3)
+    );
+}
+
+/// It looks as it did when it was checked: only who reads it can tell.
+#[tokio::test]
+async fn damage_that_is_found_by_reading_is_not_found_twice() {
+    let (_dir, cache) = open(3);
+    let source = Source::of(b"cat");
+    let path = fetched(&cache, &source).await;
+    let changed = std::fs::metadata(&path).unwrap().modified().unwrap();
+    std::fs::write(&path, b"rat").unwrap();
+    let damaged = std::fs::File::options().write(true).open(&path).unwrap();
+    damaged.set_modified(changed).unwrap();
+    let file = cache.file(&blob(b"cat"), |to| source.write(to)).await.unwrap();
+    let error = file.read().await.unwrap_err();
+    assert!(matches!(error, Error::Corrupt { .. }), "{error}");
+    let again = cache.file(&blob(b"cat"), |to| source.write(to)).await.unwrap();
+    drop(file);
+    assert_eq!(
+        (again.read().await.unwrap().as_slice(), source.asked()),
+        (&b"cat"[..], 2)
+    );
+    assert!(again.path().exists());
+}
+
 #[tokio::test]
 async fn a_restart_keeps_entries_and_sweeps_partial_files() {
     let (dir, cache) = open(100);
