@@ -85,6 +85,10 @@ async fn compute(worker: &Worker, lease: &Arc<Lease>, slot: &Slot, work: Work) -
         checkpoints::store(worker, lease, watched.checkpoints),
     );
     worker.at_hand.set_loaded(slot.number, report.loaded);
+    if report.past_help && worker.on_gpu {
+        let trouble = "engines fail one after the other: the GPU may work again in a new process, start the worker anew";
+        worker.leave.drive_out(trouble.to_owned());
+    }
     match (report.ended, outputs) {
         (Err(failure), _) | (Ok(_), Err(failure)) => Ending::Failed(failure),
         (Ok(Ended::Finished), Ok(outputs)) => Ending::Made(outputs),

@@ -51,7 +51,7 @@ pub use vico_engine::memory::keep_freed as keep_freed_memory;
 /// continued elsewhere, gives its leases back and returns.
 ///
 /// # Errors
-/// The cache or bucket cannot be used, or the coordinator refuses this worker, at its start or later.
+/// The cache or bucket cannot be used; the coordinator refuses this worker, at its start or later; or the GPU works no more.
 pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
     let device = device::probe();
     let parts = Parts {

@@ -43,7 +43,7 @@ pub struct Parts {
 /// Works until `stop`, or until the coordinator asks the worker to leave.
 ///
 /// # Errors
-/// The cache or bucket cannot be used, or the coordinator refuses this worker, at its start or later.
+/// The cache or bucket cannot be used; the coordinator refuses this worker, at its start or later; or the GPU works no more.
 pub async fn run(config: Config, parts: Parts, stop: CancellationToken) -> anyhow::Result<()> {
     let leave = Leave::new(stop.child_token());
     let meters = Meters::default();
@@ -113,6 +113,7 @@ async fn open(config: &Config, parts: &Parts, meters: Meters, leave: Leave) -> a
         tracer: Tracer::default(),
         meters,
         patience: config.patience,
+        on_gpu: parts.device.vram > 0,
         leave,
     })
 }

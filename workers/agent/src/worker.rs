@@ -33,6 +33,8 @@ pub struct Worker {
     pub meters: Meters,
     /// How long an engine may give no sign of life.
     pub patience: Duration,
+    /// Whether it computes on a GPU.
+    pub on_gpu: bool,
     /// Whether the worker must leave, and why.
     pub leave: Leave,
 }

@@ -1,5 +1,5 @@
-//! The OS thread that owns an engine. Computing blocks, so it never happens on the runtime; and an engine that panicked
-//! is thrown away whole, because nothing is known of its state.
+//! The OS thread that owns an engine. Computing blocks, so it never happens on the runtime; and an engine that panicked or
+//! failed for reasons of its own is thrown away whole, because nothing is known of its state.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -8,7 +8,8 @@ use std::thread;
 
 use tokio::sync::{mpsc, oneshot};
 use vico::digest::Digest;
-use vico::job::Failure;
+use vico::ids::JobKey;
+use vico::job::{Failure, FailureClass};
 
 use super::{Ended, Engine, Watch, Work};
 use crate::failure::internal;
@@ -27,6 +28,9 @@ pub struct Report {
     pub ended: Result<Ended, Failure>,
     /// Models that are loaded now.
     pub loaded: Vec<Digest>,
+    /// Whether another engine of this process is likely to fail as well, whatever the job. A GPU's driver does not recover
+    /// from some errors before the process has ended.
+    pub past_help: bool,
 }
 
 #[derive(Debug)]
@@ -60,6 +64,7 @@ impl EngineThread {
         let gone = || Report {
             ended: Err(internal("the engine thread is gone".to_owned())),
             loaded: Vec::new(),
+            past_help: true,
         };
         if self.0.send(order).await.is_err() {
             return gone();
@@ -82,26 +87,75 @@ fn join_pool(helpers: usize) -> Option<rayon::ThreadPool> {
 }
 
 fn serve(mut orders: mpsc::Receiver<Order>, make: &MakeEngine) {
-    let mut engine: Option<Box<dyn Engine>> = None;
+    let mut place = Place {
+        make,
+        engine: None,
+        failed: None,
+    };
     while let Some(Order {
         work,
         mut watch,
         reply,
     }) = orders.blocking_recv()
     {
-        let attempt = AssertUnwindSafe(|| execute(&mut engine, make, work, &mut watch));
-        let ended = catch_unwind(attempt).unwrap_or_else(|panic| {
-            engine = None;
+        let job = work.job;
+        let ended = place.execute(work, &mut watch);
+        // The last sender of outputs and checkpoints goes before the reply, so that who awaits both sees the end of both.
+        drop(watch);
+        let past_help = place.judge(job, &ended);
+        let loaded = place.engine.as_ref().map(|engine| engine.loaded());
+        // Nobody waits for the report of an attempt that was given up.
+        let _ = reply.send(Report {
+            ended,
+            loaded: loaded.unwrap_or_default(),
+            past_help,
+        });
+    }
+}
+
+/// Where one engine after the other is used up.
+struct Place<'a> {
+    make: &'a MakeEngine,
+    engine: Option<Box<dyn Engine>>,
+    /// The job on which the last engine broke, if none has finished a job since.
+    failed: Option<JobKey>,
+}
+
+impl Place<'_> {
+    fn execute(&mut self, work: Work, watch: &mut Watch) -> Result<Ended, Failure> {
+        let attempt = AssertUnwindSafe(|| execute(&mut self.engine, self.make, work, watch));
+        catch_unwind(attempt).unwrap_or_else(|panic| {
             Err(internal(format!(
                 "the engine panicked: {}",
                 message(panic.as_ref())
             )))
-        });
-        // The last sender of outputs and checkpoints goes before the reply, so that who awaits both sees the end of both.
-        drop(watch);
-        let loaded = engine.as_ref().map(|engine| engine.loaded()).unwrap_or_default();
-        // Nobody waits for the report of an attempt that was given up.
-        let _ = reply.send(Report { ended, loaded });
+        })
+    }
+
+    /// Throws an engine away that failed for reasons of its own, and says whether the next is likely to fail as well: if two
+    /// in a row failed on different jobs, or the second could not even be made. One job may be to blame itself, and must
+    /// not drive out every worker that tries it.
+    fn judge(&mut self, job: JobKey, ended: &Result<Ended, Failure>) -> bool {
+        match ended {
+            Ok(Ended::Finished) => self.failed = None,
+            Err(failure) if failure.class == FailureClass::Internal => {
+                let was_made = self.discard();
+                let before = self.failed.replace(job);
+                return before.is_some_and(|before| before != job || !was_made);
+            }
+            Ok(Ended::Stopped) | Err(_) => {}
+        }
+        false
+    }
+
+    /// Says whether there was an engine. Whatever is wrong with it may show once more while it goes.
+    fn discard(&mut self) -> bool {
+        let engine = self.engine.take();
+        let was_made = engine.is_some();
+        if catch_unwind(AssertUnwindSafe(|| drop(engine))).is_err() {
+            tracing::warn!("an engine panicked while it was thrown away");
+        }
+        was_made
     }
 }
 

@@ -1,6 +1,5 @@
 //! A worker against a coordinator over gRPC and a bucket in a folder; the engine follows a script.
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -12,7 +11,7 @@ use vico_worker::Config;
 use vico_worker::engine::Ended;
 
 use crate::support::bench::{Bench, TTL};
-use crate::support::engine::{Script, ScriptedEngine, adapter, paced};
+use crate::support::engine::{ScriptedEngine, adapter, paced};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_job_is_done_and_its_output_lies_in_the_bucket() {
@@ -357,85 +356,6 @@ async fn after_a_restart_of_the_coordinator_good_leases_go_on_and_others_stop() 
         bench.coordinator.heard().released.is_empty(),
         "a lost lease is not ours to give back"
     );
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_panic_is_a_failure_of_the_attempt_and_the_engine_is_made_anew() {
-    let bench = Bench::new().await;
-    let engine = ScriptedEngine::new(Script {
-        panic_at: Some(3),
-        ..Script::default()
-    });
-    let worker = bench.start("w1", &engine.maker());
-    let job = bench.train_job(5, 0).await;
-    bench.coordinator.grant(job, Stage::Train);
-    let heard = bench
-        .coordinator
-        .wait_until(|heard| heard.failure(job).is_some())
-        .await;
-    let failure = heard.failure(job).unwrap();
-    assert_eq!(failure.class, FailureClass::Internal);
-    assert_eq!(failure.message, "the engine panicked: scripted panic");
-    bench.coordinator.grant(job, Stage::Train);
-    bench
-        .coordinator
-        .wait_until(|heard| heard.outputs(job).is_some())
-        .await;
-    assert_eq!(engine.seen().made, 2);
-    worker.stop().await;
-}
-
-/// Renewals go on while an engine hangs, so that nobody else would notice.
-#[tokio::test(flavor = "multi_thread")]
-async fn an_engine_that_hangs_is_given_up_and_another_takes_its_place() {
-    let bench = Bench::new().await;
-    let engine = ScriptedEngine::new(Script {
-        hang_at: Some(2),
-        ..Script::default()
-    });
-    let config = Config {
-        patience: Duration::from_millis(500),
-        ..bench.config("w1")
-    };
-    let worker = Bench::start_as(config, &engine.maker());
-    let job = bench.train_job(3, 0).await;
-    bench.coordinator.grant(job, Stage::Train);
-    let heard = bench
-        .coordinator
-        .wait_until(|heard| heard.failure(job).is_some())
-        .await;
-    assert_eq!(heard.failure(job).unwrap().class, FailureClass::Timeout);
-    bench.coordinator.grant(job, Stage::Train);
-    bench
-        .coordinator
-        .wait_until(|heard| heard.outputs(job).is_some())
-        .await;
-    assert_eq!(engine.seen().made, 2);
-    worker.stop().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn memory_halvings_reach_the_engine() {
-    let bench = Bench::new().await;
-    let engine = ScriptedEngine::new(Script {
-        out_of_memory_at: Some(2),
-        ..Script::default()
-    });
-    let worker = bench.start("w1", &engine.maker());
-    let job = bench.train_job(3, 0).await;
-    bench.coordinator.grant(job, Stage::Train);
-    let heard = bench
-        .coordinator
-        .wait_until(|heard| heard.failure(job).is_some())
-        .await;
-    assert_eq!(heard.failure(job).unwrap().class, FailureClass::OutOfMemory);
-    bench.coordinator.grant_after(job, Stage::Train, 1);
-    bench
-        .coordinator
-        .wait_until(|heard| heard.outputs(job).is_some())
-        .await;
-    assert_eq!(engine.seen().memory_halvings, [0, 1]);
-    worker.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

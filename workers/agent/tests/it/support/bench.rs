@@ -87,10 +87,14 @@ impl Bench {
     }
 
     pub fn start_as(config: Config, make_engine: &MakeEngine) -> Running {
-        let device = DeviceFacts {
+        let cpu = DeviceFacts {
             name: "cpu".to_owned(),
             ..DeviceFacts::default()
         };
+        Self::start_on(cpu, config, make_engine)
+    }
+
+    pub fn start_on(device: DeviceFacts, config: Config, make_engine: &MakeEngine) -> Running {
         let parts = Parts {
             device,
             make_engine: Arc::clone(make_engine),

@@ -34,6 +34,8 @@ pub struct Script {
     pub hang_at: Option<u64>,
     /// The train step at which it runs out of memory, while nothing is halved.
     pub out_of_memory_at: Option<u64>,
+    /// So many engines, from the first, fail at their first train step, whatever the job.
+    pub broken: usize,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -101,17 +103,22 @@ impl ScriptedEngine {
 
     fn step(&self, step: u64, work: &Work) -> Result<(), Failure> {
         std::thread::sleep(self.script.pace);
-        let first_time = {
+        let made = {
             let mut seen = self.seen.lock().unwrap();
             seen.steps.push(step);
-            seen.made == 1
+            seen.made
         };
+        let first_time = made == 1;
         assert!(
             !(first_time && self.script.panic_at == Some(step)),
             "scripted panic"
         );
         if first_time && self.script.hang_at == Some(step) {
             std::thread::sleep(Duration::from_secs(3));
+        }
+        if made <= self.script.broken {
+            let (class, message) = (FailureClass::Internal, "scripted".to_owned());
+            return Err(Failure { class, message });
         }
         if work.memory_halvings == 0 && self.script.out_of_memory_at == Some(step) {
             let (class, message) = (FailureClass::OutOfMemory, "scripted".to_owned());
