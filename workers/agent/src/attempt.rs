@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio_util::sync::CancellationToken;
 use vico::job::{BlobRef, Completion, FailedAttempt, Failure};
 use vico::protocol::ClientError;
 
@@ -60,9 +61,11 @@ async fn work(worker: &Worker, lease: &Arc<Lease>, slot: &mut Slot) -> Ending {
         Err(failure) => return Ending::Failed(failure),
     };
     lease.sign();
+    let computed = CancellationToken::new();
     let ending = tokio::select! {
-        ending = compute(worker, lease, slot, work) => Some(ending),
-        () = silence(lease, worker.patience) => None,
+        biased;
+        ending = compute(worker, lease, slot, work, &computed) => Some(ending),
+        () = silence(lease, worker.patience, &computed) => None,
     };
     ending.unwrap_or_else(|| {
         // Whatever becomes of the attempt, the slot must not keep an engine that hangs.
@@ -72,16 +75,26 @@ async fn work(worker: &Worker, lease: &Arc<Lease>, slot: &mut Slot) -> Ending {
     })
 }
 
-/// Computes while outputs and checkpoints are uploaded as they come.
-async fn compute(worker: &Worker, lease: &Arc<Lease>, slot: &Slot, work: Work) -> Ending {
+/// Computes while outputs and checkpoints are uploaded as they come; says when it has `computed` and only uploads are left.
+async fn compute(
+    worker: &Worker,
+    lease: &Arc<Lease>,
+    slot: &Slot,
+    work: Work,
+    computed: &CancellationToken,
+) -> Ending {
     let (watch, watched) = Watch::new(Arc::clone(lease), worker.leave.token(), worker.meters.clone());
+    let tracer = &worker.tracer;
+    let engine = async {
+        let execute = slot.engine.execute(work, watch);
+        let report = tracer.part("compute", &lease.grant, execute).await;
+        computed.cancel();
+        report
+    };
+    let outputs = upload::outputs(worker, lease, watched.outputs);
     let (report, outputs, ()) = tokio::join!(
-        worker
-            .tracer
-            .part("compute", &lease.grant, slot.engine.execute(work, watch)),
-        worker
-            .tracer
-            .part("store", &lease.grant, upload::outputs(worker, watched.outputs)),
+        engine,
+        tracer.part("store", &lease.grant, outputs),
         checkpoints::store(worker, lease, watched.checkpoints),
     );
     worker.at_hand.set_loaded(slot.number, report.loaded);
@@ -96,14 +109,19 @@ async fn compute(worker: &Worker, lease: &Arc<Lease>, slot: &Slot, work: Work) -
     }
 }
 
-/// Resolves when the engine has given no sign of life for so long.
-async fn silence(lease: &Lease, patience: Duration) {
-    loop {
-        let Some(left) = patience.checked_sub(lease.silent_for()) else {
-            return;
-        };
-        // Never exactly over: a little more than what is left.
-        tokio::time::sleep(left + Duration::from_millis(1)).await;
+/// Resolves when the engine has given no sign of life for so long; never once it has `computed`, since the store has a
+/// patience of its own.
+async fn silence(lease: &Lease, patience: Duration, computed: &CancellationToken) {
+    let hangs = async {
+        while let Some(left) = patience.checked_sub(lease.silent_for()) {
+            // Never exactly over: a little more than what is left.
+            tokio::time::sleep(left + Duration::from_millis(1)).await;
+        }
+    };
+    tokio::select! {
+        biased;
+        () = computed.cancelled() => std::future::pending().await,
+        () = hangs => {}
     }
 }
 

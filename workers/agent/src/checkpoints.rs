@@ -15,7 +15,11 @@ pub async fn store(worker: &Worker, lease: &Lease, mut made: mpsc::Receiver<Chec
     while let Some(checkpoint) = made.recv().await {
         let done = checkpoint.steps_done;
         match store_one(worker, lease, checkpoint).await {
-            Ok(()) => lease.log(format!("checkpoint stored after train step {done}")),
+            Ok(()) => {
+                // The engine may have been waiting to hand over the next, and could not say that it is alive.
+                lease.sign();
+                lease.log(format!("checkpoint stored after train step {done}"));
+            }
             Err(failure) => {
                 tracing::warn!(
                     train_step = done,

@@ -84,6 +84,25 @@ async fn an_engine_that_hangs_is_given_up_and_another_takes_its_place() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_engine_that_is_done_does_not_hang_however_long_storing_takes() {
+    let bench = Bench::new().await;
+    let engine = ScriptedEngine::new(Script {
+        storing: Duration::from_secs(1),
+        ..Script::default()
+    });
+    let config = Config {
+        patience: Duration::from_millis(300),
+        ..bench.config("w1")
+    };
+    let worker = Bench::start_as(config, &engine.maker());
+    let job = bench.train_job(2, 1).await;
+    done_after(&bench, job, 0).await;
+    assert!(bench.coordinator.heard().failures.is_empty());
+    assert_eq!(engine.seen().made, 1);
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn memory_halvings_reach_the_engine() {
     let bench = Bench::new().await;
     let engine = ScriptedEngine::new(Script {

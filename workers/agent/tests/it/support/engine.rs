@@ -36,6 +36,8 @@ pub struct Script {
     pub out_of_memory_at: Option<u64>,
     /// So many engines, from the first, fail at their first train step, whatever the job.
     pub broken: usize,
+    /// How long it takes to store a checkpoint.
+    pub storing: Duration,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -87,7 +89,11 @@ impl ScriptedEngine {
             let due = train.checkpoint_every > 0 && step.is_multiple_of(u64::from(train.checkpoint_every));
             let interrupt = watch.interrupt();
             if interrupt == Some(Interrupt::Leave) || (due && watch.takes_checkpoint()) {
-                let encode = Box::new(move || Ok(step.to_le_bytes().to_vec()));
+                let storing = self.script.storing;
+                let encode = Box::new(move || {
+                    std::thread::sleep(storing);
+                    Ok(step.to_le_bytes().to_vec())
+                });
                 watch.checkpoint(Checkpoint {
                     steps_done: step,
                     encode,
