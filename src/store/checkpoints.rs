@@ -93,12 +93,24 @@ impl Store {
         Ok(bytes)
     }
 
-    /// Deletes a job's checkpoints but for the furthest `keep`.
-    pub async fn trim_checkpoints(&self, job: JobKey, keep: usize) -> Result<(), Error> {
-        let all = self.checkpoints(job).await?;
-        let old = all.len().saturating_sub(keep);
-        for checkpoint in &all[..old] {
+    /// Deletes what nobody needs once `latest` is stored. Of checkpoints under its lease and earlier ones, the furthest `keep`
+    /// stay, but none that is further than itself: an attempt that comes after those and is not as far could not continue
+    /// from them, because they are damaged or do not fit. Those of later leases are left to their attempts.
+    pub async fn trim_checkpoints(&self, latest: &Checkpoint, keep: usize) -> Result<(), Error> {
+        let mut ours = self.checkpoints(latest.job).await?;
+        ours.retain(|checkpoint| checkpoint.lease <= latest.lease);
+        let sound = ours.partition_point(|checkpoint| checkpoint.step <= latest.step);
+        let old = sound.saturating_sub(keep);
+        for checkpoint in ours[..old].iter().chain(&ours[sound..]) {
             self.objects.delete(&key(checkpoint)).await?;
+        }
+        Ok(())
+    }
+
+    /// Deletes all checkpoints of a job.
+    pub async fn delete_checkpoints(&self, job: JobKey) -> Result<(), Error> {
+        for checkpoint in self.checkpoints(job).await? {
+            self.objects.delete(&key(&checkpoint)).await?;
         }
         Ok(())
     }

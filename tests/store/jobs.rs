@@ -195,11 +195,38 @@ async fn the_furthest_checkpoint_is_the_latest() {
             (latest.step, latest.lease, state),
             (200, LeaseId(12), Bytes::from("200 under 12"))
         );
-        store.trim_checkpoints(job, 2).await.unwrap();
+        store.trim_checkpoints(&latest, 2).await.unwrap();
         let left = store.checkpoints(job).await.unwrap();
         assert_eq!(left.iter().map(|c| c.lease.0).collect::<Vec<_>>(), [1, 12]);
-        store.trim_checkpoints(job, 0).await.unwrap();
+        store.delete_checkpoints(job).await.unwrap();
         assert!(store.checkpoints(job).await.unwrap().is_empty());
+    })
+    .await;
+}
+
+/// An attempt that could not continue from what earlier ones left keeps its own, and lets later ones have theirs.
+#[tokio::test]
+async fn checkpoints_that_were_left_behind_give_way_to_a_new_beginning() {
+    on_every_backend(async |store| {
+        let job = job("train");
+        let put = async |step: u64, lease: u64| {
+            let state = Bytes::from(format!("{step} under {lease}"));
+            let stored = store.put_checkpoint(job, step, LeaseId(lease), state).await;
+            stored.unwrap()
+        };
+        for (step, lease) in [(900, 1), (950, 2), (1000, 2), (40, 9)] {
+            put(step, lease).await;
+        }
+        let mut left = Vec::new();
+        for step in [10, 20, 30] {
+            let latest = put(step, 5).await;
+            store.trim_checkpoints(&latest, 2).await.unwrap();
+            let all = store.checkpoints(job).await.unwrap();
+            left.push(all.iter().map(|c| (c.step, c.lease.0)).collect::<Vec<_>>());
+        }
+        assert_eq!(left[0], [(10, 5), (40, 9)]);
+        assert_eq!(left[1], [(10, 5), (20, 5), (40, 9)]);
+        assert_eq!(left[2], [(20, 5), (30, 5), (40, 9)]);
     })
     .await;
 }

@@ -3,11 +3,15 @@
 use tokio::sync::mpsc;
 use vico::ids::JobKey;
 use vico::job::Failure;
+use vico::store::Checkpoint as Stored;
 
 use crate::engine::{Checkpoint, NamedBytes};
 use crate::failure::{internal, of_store};
 use crate::lease::Lease;
 use crate::worker::Worker;
+
+/// Checkpoints kept while a job runs: the latest, and one more in case it is damaged.
+const KEPT: usize = 2;
 
 /// Stores every checkpoint that comes, until the engine lets go of its end. One that cannot be stored costs the train
 /// steps behind it if the worker is lost, and nothing otherwise, so training goes on.
@@ -15,40 +19,35 @@ pub async fn store(worker: &Worker, lease: &Lease, mut made: mpsc::Receiver<Chec
     while let Some(checkpoint) = made.recv().await {
         let done = checkpoint.steps_done;
         match store_one(worker, lease, checkpoint).await {
-            Ok(()) => {
+            Ok(stored) => {
                 // The engine may have been waiting to hand over the next, and could not say that it is alive.
                 lease.sign();
                 lease.log(format!("checkpoint stored after train step {done}"));
+                trim(worker, &stored).await;
             }
             Err(failure) => {
-                tracing::warn!(
-                    train_step = done,
-                    reason = failure.message,
-                    "checkpoint not stored"
-                );
-                lease.log(format!(
-                    "checkpoint after train step {done} not stored: {}",
-                    failure.message
-                ));
+                let reason = failure.message;
+                tracing::warn!(train_step = done, reason, "checkpoint not stored");
+                lease.log(format!("checkpoint after train step {done} not stored: {reason}"));
             }
         }
     }
 }
 
-/// Checkpoints kept while a job runs: the latest, and one more in case it is damaged.
-const KEPT: usize = 2;
-
-async fn store_one(worker: &Worker, lease: &Lease, checkpoint: Checkpoint) -> Result<(), Failure> {
+async fn store_one(worker: &Worker, lease: &Lease, checkpoint: Checkpoint) -> Result<Stored, Failure> {
     let Checkpoint { steps_done, encode } = checkpoint;
     let encoded = tokio::task::spawn_blocking(encode).await;
     let bytes = encoded.map_err(|stopped| internal(format!("writing a checkpoint: {stopped}")))??;
     let (job, number) = (lease.grant.job, lease.grant.lease);
-    worker
-        .store
-        .put_checkpoint(job, steps_done, number, bytes.into())
-        .await
-        .map_err(of_store)?;
-    worker.store.trim_checkpoints(job, KEPT).await.map_err(of_store)
+    let stored = worker.store.put_checkpoint(job, steps_done, number, bytes.into());
+    stored.await.map_err(of_store)
+}
+
+/// Deletes what `latest` makes superfluous. What stays costs room, and is tried again with the next.
+async fn trim(worker: &Worker, latest: &Stored) {
+    if let Err(error) = worker.store.trim_checkpoints(latest, KEPT).await {
+        tracing::warn!(%error, "earlier checkpoints not deleted");
+    }
 }
 
 /// The latest checkpoint that any earlier attempt has stored.
@@ -68,7 +67,7 @@ pub async fn latest(worker: &Worker, job: JobKey) -> Result<Option<NamedBytes>, 
 
 /// Deletes the checkpoints of a job that is done. What stays costs room and nothing else.
 pub async fn clear(worker: &Worker, job: JobKey) {
-    if let Err(error) = worker.store.trim_checkpoints(job, 0).await {
+    if let Err(error) = worker.store.delete_checkpoints(job).await {
         tracing::warn!(%error, "checkpoints not deleted");
     }
 }

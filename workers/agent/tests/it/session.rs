@@ -139,6 +139,36 @@ async fn checkpoints_come_at_their_interval_and_only_the_latest_are_kept() {
     worker.stop().await;
 }
 
+/// The furthest checkpoints are of no use, and would be in the way of those that are.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_training_that_starts_over_keeps_its_own_checkpoints() {
+    let bench = Bench::new().await;
+    let engine = paced(5);
+    let worker = bench.start("w1", &engine.maker());
+    let job = bench.train_job(100_000, 10).await;
+    for step in [60_000, 70_000] {
+        let state = b"of another version".as_slice().into();
+        let left_behind = bench.store.put_checkpoint(job, step, LeaseId(0), state);
+        left_behind.await.unwrap();
+    }
+    let lease = bench.coordinator.grant(job, Stage::Train);
+    bench
+        .coordinator
+        .wait_until(|heard| {
+            let log = heard.log(job);
+            let stored = log.iter().filter(|line| line.starts_with("checkpoint stored"));
+            stored.count() > 1
+        })
+        .await;
+    assert_eq!(engine.seen().steps[0], 1);
+    let left = bench.store.checkpoints(job).await.unwrap();
+    assert!(
+        !left.is_empty() && left.iter().all(|checkpoint| checkpoint.lease == lease),
+        "{left:?}"
+    );
+    worker.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_coordinator_can_ask_a_worker_to_leave() {
     let bench = Bench::new().await;

@@ -78,10 +78,11 @@ impl ScriptedEngine {
         let model = std::fs::read(train.base.path.join("weights")).unwrap();
         self.seen.lock().unwrap().models.push(model);
         let of = u64::from(train.inputs.method.steps());
-        let resumed = train
-            .resume
-            .as_ref()
-            .map(|file| u64::from_le_bytes(file.bytes[..8].try_into().unwrap()));
+        // It starts over if it cannot read the state.
+        let resumed = train.resume.as_ref().and_then(|file| {
+            let state = file.bytes.as_slice().try_into().ok()?;
+            Some(u64::from_le_bytes(state))
+        });
         for step in resumed.unwrap_or(0) + 1..=of {
             self.step(step, work)?;
             watch.progress(step, of, format!("loss {step}"));
