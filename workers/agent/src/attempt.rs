@@ -13,6 +13,7 @@ use vico::protocol::ClientError;
 
 use crate::engine::{Ended, Watch, Work};
 use crate::failure::{internal, timeout};
+use crate::held::Held;
 use crate::lease::Lease;
 use crate::meters::Outcome;
 use crate::slots::Slot;
@@ -36,17 +37,15 @@ enum Ending {
 
 /// Does the job under `lease` on the engine of `slot`, and tells the coordinator how it went.
 pub async fn run(worker: &Worker, lease: Arc<Lease>, slot: &mut Slot) {
-    worker.meters.attempt_begins();
+    let mut held = Held::of(&worker.meters, worker.link.leases(), &lease);
     let ending = work(worker, &lease, slot).await;
     let ending = if lease.is_lost() { Ending::Lost } else { ending };
-    let outcome = match ending {
+    held.outcome = match ending {
         Ending::Made(outputs) => complete(worker, &lease, outputs).await,
         Ending::Failed(failure) => fail(worker, &lease, failure).await,
         Ending::Left => release(worker, &lease).await,
         Ending::Lost => settle(worker, &lease).await,
     };
-    worker.meters.attempt_ended(outcome);
-    worker.link.leases().forget(lease.grant.lease);
 }
 
 async fn work(worker: &Worker, lease: &Arc<Lease>, slot: &mut Slot) -> Ending {

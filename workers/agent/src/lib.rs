@@ -10,9 +10,9 @@
 //! - [`device`], [`picture`]: what computes; PNG files that say what they show.
 //! - [`meters`], [`pages`]: what is counted, and where probes and scrapers find it. [`tracer`]: how long parts of attempts took.
 //!
-//! Invariants: every message about a job carries its lease; a lost lease stops the engine within one train step or
-//! denoise step and says nothing any more; blobs are in the bucket before a completion names them; the engine runs on
-//! its own thread and nothing there can hold up a renewal.
+//! Invariants: every message about a job carries its lease; once a lease is lost, nothing more is said under it, and the
+//! engine stops as soon as it asks (see [`engine::Watch::interrupt`]); blobs are in the bucket before a completion names
+//! them; the engine runs on its own thread and nothing there can hold up a renewal.
 
 pub mod at_hand;
 pub mod attempt;
@@ -23,6 +23,7 @@ pub mod config;
 pub mod device;
 pub mod engine;
 mod failure;
+mod held;
 pub mod lease;
 pub mod leave;
 pub mod link;

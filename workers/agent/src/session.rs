@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 use vico::job::{Acquire, DeviceFacts, Grant, Introduction, Session};
@@ -151,7 +151,9 @@ async fn take_work(worker: &Arc<Worker>, slots: &Slots, attempts: &mut JoinSet<(
                 }
             }
         }
-        while attempts.try_join_next().is_some() {}
+        while let Some(ended) = attempts.try_join_next() {
+            note_a_panic(ended);
+        }
     }
 }
 
@@ -189,20 +191,28 @@ fn start(worker: &Arc<Worker>, grant: Grant, mut slot: Slot, attempts: &mut Join
     attempts.spawn(doing.instrument(span));
 }
 
+/// An attempt that panicked says nothing to the coordinator: its lease, which nobody renews any more, runs out.
+fn note_a_panic(ended: Result<(), JoinError>) {
+    if let Err(error) = ended {
+        tracing::error!(%error, "an attempt broke off");
+    }
+}
+
 /// Waits for the attempts to save what they have, then gives back whatever is still held.
 async fn say_goodbye(worker: &Worker, mut attempts: JoinSet<()>, grace: Duration) {
-    let saved = async { while attempts.join_next().await.is_some() {} };
-    if tokio::time::timeout(grace, saved).await.is_err() {
+    let saved = async {
+        while let Some(ended) = attempts.join_next().await {
+            note_a_panic(ended);
+        }
+    };
+    let late = tokio::time::timeout(grace, saved).await.is_err();
+    // Before those that are late are broken off, which forgets their leases.
+    let held = worker.link.leases().held();
+    if late {
         tracing::warn!(?grace, "leaving with unfinished attempts");
         attempts.shutdown().await;
     }
-    let held: Vec<_> = worker
-        .link
-        .leases()
-        .held()
-        .into_iter()
-        .map(|held| held.lease)
-        .collect();
+    let held = held.into_iter().map(|held| held.lease).collect();
     let goodbye = worker.link.release(held, true);
     match tokio::time::timeout(GOODBYE, goodbye).await {
         Ok(Ok(())) => tracing::info!("left"),

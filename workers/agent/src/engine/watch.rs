@@ -105,7 +105,9 @@ impl Watch {
         self.lease.log(line);
     }
 
-    /// Whether to stop; asked after every train step, denoise step and image. To ask is a sign of life.
+    /// Whether to stop. To ask is a sign of life. It is asked after every train step and denoise step, and before each prompt
+    /// that is scored. Nobody asks while a model is loaded, while pictures are encoded before the first train step or decoded
+    /// after the last denoise step, or while the images of one prompt are scored: the engine stops that much later.
     pub fn interrupt(&self) -> Option<Interrupt> {
         self.lease.sign();
         if self.lease.is_lost() || self.outputs.is_closed() {
