@@ -82,6 +82,11 @@ impl Probed for Behind {
 fn text_of(meters: &Meters, readings: &[Reading]) -> Result<String, Unwritable> {
     let mut registry = Registry::with_prefix("vico_worker");
     meters.register(&mut registry);
+    registry.register(
+        "gpu_in_use",
+        "1 for the GPU that jobs are computed on",
+        of_gpus(readings, |gpu| Some(gpu.in_use.into())),
+    );
     show(&mut registry, readings, ("gpu_memory_used", Unit::Bytes), |gpu| {
         gpu.memory_used
     });
@@ -108,20 +113,27 @@ fn text_of(meters: &Meters, readings: &[Reading]) -> Result<String, Unwritable> 
     Ok(out)
 }
 
+type OfGpus = Family<[(&'static str, String); 2], Gauge>;
+
 /// One value of every GPU that tells it.
-fn show(
-    registry: &mut Registry,
-    readings: &[Reading],
-    (name, unit): (&str, Unit),
-    value: impl Fn(&Reading) -> Option<u64>,
-) {
-    let family = Family::<[(&str, String); 2], Gauge>::default();
+fn of_gpus(readings: &[Reading], value: impl Fn(&Reading) -> Option<u64>) -> OfGpus {
+    let family = OfGpus::default();
     for gpu in readings {
         if let Some(value) = value(gpu) {
             let labels = [("gpu", gpu.index.to_string()), ("name", gpu.name.clone())];
             family.get_or_create(&labels).set(value as i64);
         }
     }
+    family
+}
+
+fn show(
+    registry: &mut Registry,
+    readings: &[Reading],
+    (name, unit): (&str, Unit),
+    value: impl Fn(&Reading) -> Option<u64>,
+) {
+    let family = of_gpus(readings, value);
     registry.register_with_unit(name, "As the GPU's driver has it", unit, family);
 }
 
@@ -147,6 +159,7 @@ mod tests {
         let gpu = Reading {
             index: 0,
             name: "NVIDIA H100".to_owned(),
+            in_use: true,
             memory_used: Some(1 << 30),
             memory_total: Some(80 << 30),
             utilisation: Some(97),
@@ -160,6 +173,7 @@ mod tests {
             "vico_worker_images_total{stage=\"sample\"} 1",
             "vico_worker_train_step_seconds_count 2",
             "vico_worker_train_step_seconds_bucket{le=\"0.25\"} 1",
+            "vico_worker_gpu_in_use{gpu=\"0\",name=\"NVIDIA H100\"} 1",
             "vico_worker_gpu_memory_used_bytes{gpu=\"0\",name=\"NVIDIA H100\"} 1073741824",
             "vico_worker_gpu_utilisation_percent{gpu=\"0\",name=\"NVIDIA H100\"} 97",
         ] {

@@ -1,15 +1,16 @@
 //! What this machine computes on. The only place that asks NVML. [`sensors`]: how its GPUs are.
 
+mod identity;
 pub mod sensors;
 
-use nvml_wrapper::Nvml;
 use nvml_wrapper::error::NvmlError;
+use nvml_wrapper::{Device, Nvml};
 use vico::job::DeviceFacts;
 
 /// Where the engine computes, and what to tell the coordinator of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ComputeDevice {
-    /// The GPU's number; `None` for the CPU.
+    /// CUDA's number of the GPU; `None` for the CPU.
     pub gpu: Option<u32>,
     /// As reported.
     pub facts: DeviceFacts,
@@ -27,7 +28,7 @@ impl ComputeDevice {
     }
 }
 
-/// The first GPU where this build can use one and there is one, else the CPU; says in the log why.
+/// CUDA's first GPU where this build can use one and there is one, else the CPU; says in the log why.
 pub fn probe() -> ComputeDevice {
     match first_gpu() {
         Ok(facts) if cfg!(feature = "cuda") => {
@@ -46,21 +47,36 @@ pub fn probe() -> ComputeDevice {
             );
             ComputeDevice::cpu()
         }
+        Err(reason) if cfg!(feature = "cuda") => {
+            tracing::warn!(
+                reason = format!("{reason:#}"),
+                "computing on the CPU: no GPU answers"
+            );
+            ComputeDevice::cpu()
+        }
         Err(reason) => {
-            tracing::info!(%reason, "computing on the CPU: no GPU driver answers");
+            tracing::info!(reason = format!("{reason:#}"), "computing on the CPU");
             ComputeDevice::cpu()
         }
     }
 }
 
-fn first_gpu() -> Result<DeviceFacts, NvmlError> {
+fn first_gpu() -> anyhow::Result<DeviceFacts> {
     let nvml = Nvml::init()?;
-    let gpu = nvml.device_by_index(0)?;
-    let compute = gpu.cuda_compute_capability()?;
+    let gpu = identity::first(&nvml)?;
+    let compute = told(&gpu, Device::cuda_compute_capability)?;
     Ok(DeviceFacts {
-        name: gpu.name()?,
-        vram: gpu.memory_info()?.total,
+        name: told(&gpu, Device::name)?,
+        vram: told(&gpu, Device::memory_info)?.total,
         driver: nvml.sys_driver_version()?,
         compute: format!("{}.{}", compute.major, compute.minor),
+    })
+}
+
+/// What a GPU tells of itself. What a part of one does not tell, the whole does.
+fn told<'n, T>(gpu: &Device<'n>, ask: impl Fn(&Device<'n>) -> Result<T, NvmlError>) -> Result<T, NvmlError> {
+    ask(gpu).or_else(|error| match gpu.mig_parent_device() {
+        Ok(whole) => ask(&whole),
+        Err(_) => Err(error),
     })
 }

@@ -4,16 +4,26 @@ use nvml_wrapper::Nvml;
 use nvml_wrapper::enum_wrappers::device::TemperatureSensor;
 use nvml_wrapper::error::NvmlError;
 
+use super::identity;
+
 /// The GPUs' driver, where there is one.
-pub struct Sensors(Option<Nvml>);
+pub struct Sensors(Option<Driver>);
+
+struct Driver {
+    nvml: Nvml,
+    /// The name of the GPU that this process computes on.
+    in_use: Option<String>,
+}
 
 /// One GPU at one moment. What a GPU does not tell is absent: parts of a divided one have no load of their own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reading {
-    /// Its number.
+    /// The driver's number of it, which need not be CUDA's.
     pub index: u32,
     /// As the driver calls it.
     pub name: String,
+    /// Whether this process computes on it.
+    pub in_use: bool,
     /// Bytes, of all processes together.
     pub memory_used: Option<u64>,
     /// Bytes.
@@ -27,30 +37,40 @@ pub struct Reading {
 impl Sensors {
     /// Whatever answers; nothing does on a machine without a GPU.
     pub fn open() -> Self {
-        let nvml = Nvml::init();
-        if let Err(reason) = &nvml {
-            tracing::debug!(%reason, "no GPU is watched");
+        match Nvml::init() {
+            Ok(nvml) => {
+                let in_use = identity::in_use(&nvml);
+                Self(Some(Driver { nvml, in_use }))
+            }
+            Err(reason) => {
+                tracing::debug!(%reason, "no GPU is watched");
+                Self(None)
+            }
         }
-        Self(nvml.ok())
     }
 
-    /// Every GPU that this process sees.
+    /// Every GPU that the driver shows this process, whichever it computes on.
     pub fn read(&self) -> Vec<Reading> {
-        let Some(nvml) = &self.0 else { return Vec::new() };
-        let count = nvml.device_count().unwrap_or(0);
-        (0..count).filter_map(|index| reading(nvml, index).ok()).collect()
+        let Some(driver) = &self.0 else { return Vec::new() };
+        let count = driver.nvml.device_count().unwrap_or(0);
+        (0..count)
+            .filter_map(|index| driver.reading(index).ok())
+            .collect()
     }
 }
 
-fn reading(nvml: &Nvml, index: u32) -> Result<Reading, NvmlError> {
-    let gpu = nvml.device_by_index(index)?;
-    let memory = gpu.memory_info().ok();
-    Ok(Reading {
-        index,
-        name: gpu.name()?,
-        memory_used: memory.as_ref().map(|memory| memory.used),
-        memory_total: memory.as_ref().map(|memory| memory.total),
-        utilisation: gpu.utilization_rates().ok().map(|rates| rates.gpu.into()),
-        temperature: gpu.temperature(TemperatureSensor::Gpu).ok().map(Into::into),
-    })
+impl Driver {
+    fn reading(&self, index: u32) -> Result<Reading, NvmlError> {
+        let gpu = self.nvml.device_by_index(index)?;
+        let memory = gpu.memory_info().ok();
+        Ok(Reading {
+            index,
+            name: gpu.name()?,
+            in_use: self.in_use.is_some() && self.in_use == gpu.uuid().ok(),
+            memory_used: memory.as_ref().map(|memory| memory.used),
+            memory_total: memory.as_ref().map(|memory| memory.total),
+            utilisation: gpu.utilization_rates().ok().map(|rates| rates.gpu.into()),
+            temperature: gpu.temperature(TemperatureSensor::Gpu).ok().map(Into::into),
+        })
+    }
 }

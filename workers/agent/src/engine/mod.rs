@@ -2,9 +2,10 @@
 //! come out through a [`Watch`].
 //!
 //! - [`thread`]: the OS thread that owns an engine. - [`watch`]: how a running job is seen and stopped.
-//! - [`candle`]: the real engine, over `vico_engine`.
+//! - [`candle`]: the real engine, over `vico_engine`. - [`cuda`]: which GPU that computes on.
 
 pub mod candle;
+pub mod cuda;
 pub mod thread;
 pub mod watch;
 
