@@ -156,7 +156,8 @@ impl<'a> Additions<'a> {
     }
 }
 
-/// A as peft starts it, `kaiming_uniform(a = √5)`: uniform in ±1/√in; B zero, so that nothing is added at first.
+/// As diffusers' `train_dreambooth_lora.py` starts them, peft's `init_lora_weights="gaussian"`: A normal with deviation 1 / rank;
+/// B zero, so that nothing is added at first.
 fn initial(base: &BaseModel, spec: &LoraSpec, module: &str) -> crate::Result<[(String, Tensor); 2]> {
     let (outputs, inputs) = base.unet_tensors()[&format!("{module}.weight")].dims2()?;
     let key = NoiseKey {
@@ -165,10 +166,9 @@ fn initial(base: &BaseModel, spec: &LoraSpec, module: &str) -> crate::Result<[(S
         prompt: name(module, "A"),
         image: 0,
     };
-    let limit = 1.0 / (inputs as f64).sqrt();
-    let down = key
-        .stream(Purpose::InitialWeights, 0)
-        .uniform(limit, (spec.rank, inputs), base.device())?;
+    let mut stream = key.stream(Purpose::InitialWeights, 0);
+    let normal = stream.normal((spec.rank, inputs), base.device())?;
+    let down = (normal * (1.0 / spec.rank as f64))?;
     let up = Tensor::zeros((outputs, spec.rank), DType::F32, base.device())?;
     Ok([(name(module, "A"), down), (name(module, "B"), up)])
 }

@@ -4,6 +4,7 @@
 
 mod adapters;
 mod augmentation;
+mod low_rank;
 mod precision;
 mod rig;
 mod training;
