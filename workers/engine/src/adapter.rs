@@ -11,6 +11,9 @@ use crate::tensor_file::{Content, Error};
 #[derive(Clone, Debug)]
 pub struct Adapter(Content);
 
+/// What the names of U-Net tensors start with.
+pub(crate) const UNET: &str = "unet.";
+
 pub(crate) const METHOD: &str = "vico.method";
 pub(crate) const PLACEHOLDER: &str = "vico.placeholder";
 pub(crate) const INITIALIZER: &str = "vico.initializer";

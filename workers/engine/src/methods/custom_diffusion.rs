@@ -11,15 +11,13 @@ use super::recipe::Recipe;
 use super::samples::{Encode, Samples};
 use super::training::{Parameter, ParameterGroup, TrainingState, Watch};
 use super::words::{LearnedWord, embedding_name, one_token};
-use crate::adapter::Adapter;
+use crate::adapter::{Adapter, UNET};
 use crate::base_model::BaseModel;
 use crate::image::Rgb8;
 use crate::models::unet::{UNet, UNetConfig};
 
 /// The name of the method in adapters.
 pub const METHOD: &str = "custom_diffusion";
-/// What the names of U-Net tensors start with in adapters.
-pub(crate) const UNET: &str = "unet.";
 
 /// How it looks at class images: `image_transforms` of diffusers `train_custom_diffusion.py` with `--hflip`.
 pub const CLASS_AUGMENTATION: Augmentation = Augmentation::Crop { mirror: true };

@@ -8,13 +8,12 @@ use std::collections::BTreeMap;
 use candle_core::Tensor;
 
 use super::augment::Augmentation;
-use super::custom_diffusion::UNET;
 use super::learner::{Learner, Training, variables};
 use super::prior::Prior;
 use super::recipe::Recipe;
 use super::samples::{Encode, Samples};
 use super::training::{Parameter, ParameterGroup, TrainingState, Watch};
-use crate::adapter::Adapter;
+use crate::adapter::{Adapter, UNET};
 use crate::base_model::BaseModel;
 use crate::image::Rgb8;
 use crate::methods::sampling::encode_prompt;

@@ -4,13 +4,12 @@ use std::collections::BTreeMap;
 
 use candle_core::{DType, Tensor};
 
-use super::custom_diffusion::UNET;
 use super::dreambooth::train_on_prompt;
 use super::learner::{Learner, variables};
 use super::prior::Prior;
 use super::recipe::Recipe;
 use super::training::{Parameter, ParameterGroup, TrainingState, Watch};
-use crate::adapter::Adapter;
+use crate::adapter::{Adapter, UNET};
 use crate::base_model::BaseModel;
 use crate::diffusion::{NoiseKey, Purpose};
 use crate::image::Rgb8;

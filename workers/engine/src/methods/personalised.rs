@@ -5,12 +5,11 @@ use std::collections::BTreeMap;
 
 use candle_core::{DType, Tensor};
 
-use super::custom_diffusion::{self, UNET};
 use super::dreambooth::{self, TEXT};
 use super::sampling::{Denoise, Plain, SampleSpec, SampleWatch, encode_prompt};
 use super::words::{LearnedWord, embedding_name};
-use super::{Error, lora, textual_inversion};
-use crate::adapter::Adapter;
+use super::{Error, custom_diffusion, lora, textual_inversion};
+use crate::adapter::{Adapter, UNET};
 use crate::base_model::BaseModel;
 use crate::diffusion::Ddim;
 use crate::image::Rgb8;

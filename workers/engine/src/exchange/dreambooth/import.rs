@@ -6,11 +6,11 @@ use std::path::Path;
 use candle_core::{DType, Device, Tensor};
 
 use super::{Network, TEXT_FOLDER, UNET_FOLDER, tensors};
+use crate::adapter::UNET;
 use crate::base_model::BaseModel;
 use crate::exchange::draft::{Draft, Facts, Imported};
 use crate::exchange::foreign::kept;
 use crate::exchange::{Error, Method};
-use crate::methods::custom_diffusion::UNET;
 
 /// The adapter of the model in the folder `trained`, as its difference to the one in `base`. A text encoder without any
 /// difference is left out.

@@ -16,9 +16,8 @@ use std::path::Path;
 use candle_core::{Device, Tensor};
 
 use super::{Error, Method};
-use crate::adapter::Adapter;
+use crate::adapter::{Adapter, UNET};
 use crate::base_model::BaseModel;
-use crate::methods::custom_diffusion::UNET;
 use crate::methods::dreambooth::{PRECISION, TEXT};
 use crate::methods::personalised::{fitting, sum};
 use crate::tensor_file;

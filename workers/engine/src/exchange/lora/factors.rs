@@ -4,9 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use candle_core::Tensor;
 
-use crate::adapter::Adapter;
+use crate::adapter::{Adapter, UNET};
 use crate::exchange::{Error, Method};
-use crate::methods::custom_diffusion::UNET;
 use crate::methods::lora::ALPHA;
 
 /// The two factors of an addition: here and in peft, in the diffusers of 2023, in sd-scripts.

@@ -23,8 +23,7 @@ use super::draft::Draft;
 use super::foreign::{Foreign, listed, only};
 use super::textual_inversion::safetensors;
 use super::{Error, File, Method};
-use crate::adapter::Adapter;
-use crate::methods::custom_diffusion::UNET;
+use crate::adapter::{Adapter, UNET};
 use crate::methods::lora::{ALPHA, RANK, TARGETS};
 use crate::models::unet::sd_v1_names;
 
