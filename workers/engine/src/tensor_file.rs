@@ -105,6 +105,8 @@ impl Content {
             .iter()
             .map(|(name, tensor)| (name.as_str(), tensor.dims()));
         let mut bytes = header(&self.metadata, shapes)?;
+        // Once for all: a whole model's state would be moved again and again as it grows.
+        bytes.reserve_exact(4 * self.tensors.values().map(Tensor::elem_count).sum::<usize>());
         for (name, tensor) in &self.tensors {
             append_values(name, tensor, &mut bytes)?;
         }
@@ -193,7 +195,6 @@ fn append_values(name: &str, tensor: &Tensor, bytes: &mut Vec<u8>) -> Result<(),
             got: format!("{:?}", tensor.dtype()),
         });
     }
-    bytes.reserve(4 * tensor.elem_count());
     for value in tensor.flatten_all()?.to_vec1::<f32>()? {
         bytes.extend(value.to_le_bytes());
     }
