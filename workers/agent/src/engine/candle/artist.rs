@@ -6,6 +6,7 @@ use vico_engine::adapter::Adapter;
 use vico_engine::base_model::BaseModel;
 use vico_engine::image::Rgb8;
 use vico_engine::methods::sampling::{SampleSpec, SampleWatch};
+use vico_engine::methods::vico::learned::Learned;
 use vico_engine::methods::{self, Personalised};
 
 use super::{failure, pictures};
@@ -16,7 +17,7 @@ pub(super) enum Artist<'a> {
     /// ViCo, which looks at a photo while it draws.
     Vico {
         base: &'a BaseModel,
-        adapter: Adapter,
+        learned: Learned,
         settings: &'a VicoSettings,
         references: Vec<Rgb8>,
     },
@@ -30,7 +31,7 @@ impl<'a> Artist<'a> {
             MethodSpec::BaseModel(_) => Ok(Self::Personalised(Box::new(Personalised::base(base)))),
             MethodSpec::Vico(settings) => Ok(Self::Vico {
                 base,
-                adapter: adapter(base, work)?,
+                learned: Learned::from_adapter(base, &adapter(base, work)?).map_err(unread)?,
                 settings,
                 references: pictures(&work.references)?,
             }),
@@ -39,7 +40,7 @@ impl<'a> Artist<'a> {
             | MethodSpec::CustomDiffusion(_)
             | MethodSpec::Lora(_) => Personalised::open(base, &adapter(base, work)?)
                 .map(|personalised| Self::Personalised(Box::new(personalised)))
-                .map_err(|error| failure("reading the adapter", error)),
+                .map_err(unread),
         }
     }
 
@@ -53,12 +54,12 @@ impl<'a> Artist<'a> {
         let drawn = match self {
             Self::Vico {
                 base,
-                adapter,
+                learned,
                 settings,
                 references,
             } => {
                 let reference = reference(settings, references, number)?;
-                methods::vico::sample(base, adapter, reference, spec, watch)
+                learned.sample(base, reference, spec, watch)
             }
             Self::Personalised(personalised) => personalised.sample(spec, watch),
         };
@@ -76,8 +77,11 @@ fn adapter(base: &BaseModel, work: &SampleWork) -> Result<Adapter, Failure> {
         class: FailureClass::InvalidInput,
         message: format!("the job names no training for {}", work.inputs.method.name()),
     })?;
-    Adapter::from_bytes(&file.bytes, base.device())
-        .map_err(|error| failure("reading the adapter", error.into()))
+    Adapter::from_bytes(&file.bytes, base.device()).map_err(|error| unread(error.into()))
+}
+
+fn unread(error: vico_engine::Error) -> Failure {
+    failure("reading the adapter", error)
 }
 
 /// The photo that ViCo looks at for a prompt.

@@ -11,16 +11,11 @@ use crate::image::resample::{Filter, resize};
 use crate::image::{Rgb8, to_unit_range};
 use crate::methods::sampling::{Denoise, NoisePredictor, Prediction, SampleSpec, SampleWatch, encode_prompt};
 
-/// Makes the images of one prompt, one per noise key in `spec`.
-///
-/// The reference is squashed with the bilinear filter as the official script does, and enters as the mean of its VAE
-/// posterior: the official code draws a new posterior sample per group of images, which would tie the reference branch to
-/// one seed. The reference branch runs once per denoise step, for the unconditional and the conditional text together,
-/// and is shared by all images; nothing of it outlives the step, so it costs no memory.
+/// Makes the images of one prompt with an adapter, which is read for it: whoever has several prompts reads it once and calls
+/// [`Learned::sample`].
 ///
 /// # Errors
-/// The adapter does not fit, the prompt holds the placeholder twice, a tensor operation fails, an image is not finite or
-/// entirely black, or `watch` says stop.
+/// The adapter does not fit, or as there.
 pub fn sample(
     base: &BaseModel,
     adapter: &Adapter,
@@ -28,17 +23,38 @@ pub fn sample(
     spec: &SampleSpec,
     watch: &mut dyn SampleWatch,
 ) -> crate::Result<Vec<Rgb8>> {
-    let learned = Learned::from_adapter(base, adapter)?;
-    let ddim = Ddim::new(&base.schedule, spec.steps, spec.eta)?;
-    let squashed = resize(reference, spec.size, spec.size, Filter::Bilinear);
-    let reference = reference_latents(base, &squashed)?; // (1, 4, h, w)
-    let mut predictor = TwoBranches::new(base, &learned, spec, &reference)?;
-    let denoise = Denoise {
-        ddim: &ddim,
-        guidance: spec.guidance,
-        batch: spec.batch,
-    };
-    spec.run(base, &denoise, &mut predictor, watch)
+    Learned::from_adapter(base, adapter)?.sample(base, reference, spec, watch)
+}
+
+impl Learned {
+    /// Makes the images of one prompt, one per noise key in `spec`.
+    ///
+    /// The reference is squashed with the bilinear filter as the official script does, and enters as the mean of its VAE
+    /// posterior: the official code draws a new posterior sample per group of images, which would tie the reference branch to
+    /// one seed. The reference branch runs once per denoise step, for the unconditional and the conditional text together,
+    /// and is shared by all images; nothing of it outlives the step, so it costs no memory.
+    ///
+    /// # Errors
+    /// The prompt holds the placeholder twice, a tensor operation fails, an image is not finite or entirely black, or `watch`
+    /// says stop.
+    pub fn sample(
+        &self,
+        base: &BaseModel,
+        reference: &Rgb8,
+        spec: &SampleSpec,
+        watch: &mut dyn SampleWatch,
+    ) -> crate::Result<Vec<Rgb8>> {
+        let ddim = Ddim::new(&base.schedule, spec.steps, spec.eta)?;
+        let squashed = resize(reference, spec.size, spec.size, Filter::Bilinear);
+        let reference = reference_latents(base, &squashed)?; // (1, 4, h, w)
+        let mut predictor = TwoBranches::new(base, self, spec, &reference)?;
+        let denoise = Denoise {
+            ddim: &ddim,
+            guidance: spec.guidance,
+            batch: spec.batch,
+        };
+        spec.run(base, &denoise, &mut predictor, watch)
+    }
 }
 
 /// What the reference branch sees of a square picture: the mean of its VAE posterior, scaled, (1, 4, h, w).
