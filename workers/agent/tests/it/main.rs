@@ -3,6 +3,7 @@
 #![expect(unreachable_pub, reason = "modules of a test binary")]
 
 mod engines;
+mod engine;
 mod methods;
 mod photos;
 mod pipeline;

@@ -28,6 +28,10 @@ pub(super) fn draw(
     let batch = batch(memory);
     let untouched = Personalised::base(base);
     for first in (0..inputs.count).step_by(batch as usize) {
+        // Not after the last batch: then the job is done, whoever wants it to end.
+        if first > 0 && watch.interrupt().is_some() {
+            return Ok(Ended::Stopped);
+        }
         let numbers = first..inputs.count.min(first + batch);
         let mut looker_on = LookerOn {
             watch,
@@ -42,9 +46,6 @@ pub(super) fn draw(
         for (number, image) in numbers.zip(&images) {
             let file = encode(image, (job, number), inputs)?;
             watch.output(output_names::class_image(number as usize), file);
-        }
-        if watch.interrupt().is_some() {
-            return Ok(Ended::Stopped);
         }
     }
     watch.log(format!("{} class images of `{}`", inputs.count, inputs.prompt));
