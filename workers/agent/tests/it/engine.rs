@@ -6,28 +6,29 @@ use tokio_util::sync::CancellationToken;
 use vico::digest::Digest;
 use vico::ids::{Attempt, JobKey, LeaseId};
 use vico::job::{Grant, Stage, output_names};
-use vico::spec::{ClassImagesInputs, algorithm};
+use vico::spec::{ClassImagesInputs, MethodName, MethodSpec, TrainInputs, algorithm};
 use vico_worker::device::ComputeDevice;
 use vico_worker::engine::candle::CandleEngine;
-use vico_worker::engine::watch::Watched;
-use vico_worker::engine::{ClassImagesWork, Ended, Engine as _, ModelFolder, StageWork, Watch, Work};
+use vico_worker::engine::watch::{Output, Watched};
+use vico_worker::engine::{
+    ClassImagesWork, Ended, Engine as _, ModelFolder, NamedBytes, StageWork, TrainWork, Watch, Work,
+};
 use vico_worker::lease::Lease;
 use vico_worker::meters::Meters;
 
 use crate::pipeline::SIZE;
+use crate::support::bench::{concept, settings};
 use crate::support::tiny;
 
-/// How a job ended, and what it left.
+/// How a job ended, and where what it left can be had.
 struct Done {
     ended: Ended,
     watched: Watched,
 }
 
 impl Done {
-    fn outputs(&mut self) -> Vec<String> {
-        std::iter::from_fn(|| self.watched.outputs.try_recv().ok())
-            .map(|output| output.name)
-            .collect()
+    fn outputs(&mut self) -> Vec<Output> {
+        std::iter::from_fn(|| self.watched.outputs.try_recv().ok()).collect()
     }
 }
 
@@ -95,6 +96,63 @@ fn a_worker_that_leaves_stops_before_the_next_class_image_and_not_after_the_last
     for (count, ended) in [(1, Ended::Finished), (2, Ended::Stopped)] {
         let mut done = execute(class_images(count), &lease, true);
         assert_eq!(done.ended, ended, "{count}");
-        assert_eq!(done.outputs(), [output_names::class_image(0)], "{count}");
+        let names: Vec<String> = done.outputs().into_iter().map(|output| output.name).collect();
+        assert_eq!(names, [output_names::class_image(0)], "{count}");
+    }
+}
+
+/// Three train steps with a checkpoint after the first.
+fn training(seed: u64, resume: Option<&[u8]>) -> StageWork {
+    let base = base();
+    let inputs = TrainInputs {
+        algorithm: algorithm::train(MethodName::Vico),
+        base: base.model.clone(),
+        concept: concept(Vec::new()),
+        method: MethodSpec::Vico(settings(3, 1)),
+        class_images: None,
+        size: SIZE,
+        seed,
+    };
+    let resume = resume.map(|bytes| NamedBytes {
+        name: "latest".to_owned(),
+        bytes: bytes.to_vec(),
+    });
+    StageWork::Train(TrainWork {
+        inputs,
+        base,
+        references: tiny::photo_files(),
+        class_images: Vec::new(),
+        resume,
+        checkpoint_every: 1,
+    })
+}
+
+/// A checkpoint of no use would fail every attempt at its job, were it not passed over.
+#[test]
+fn a_checkpoint_that_does_not_fit_costs_its_train_steps_and_not_the_job() {
+    let adapter = |stage, said: &str| {
+        let lease = lease(Stage::Train);
+        let mut done = execute(stage, &lease, false);
+        assert_eq!(done.ended, Ended::Finished);
+        let log = lease.take_log().join("\n");
+        assert!(log.contains(said), "{said}: {log}");
+        let checkpoint = done.watched.checkpoints.try_recv().unwrap();
+        (done.outputs().remove(0).bytes, (checkpoint.encode)().unwrap())
+    };
+    let (_, of_another) = adapter(training(6, None), "train step 1/3");
+    let (whole, own) = adapter(training(7, None), "train step 1/3");
+    for (resume, said) in [
+        (own.as_slice(), "continuing after train step 1 from latest"),
+        (
+            of_another.as_slice(),
+            "starting over without the checkpoint latest: the training state does not fit",
+        ),
+        (
+            b"not a state".as_slice(),
+            "starting over without the checkpoint latest: not a valid",
+        ),
+    ] {
+        let (continued, _) = adapter(training(7, Some(resume)), said);
+        assert!(continued == whole, "{said}");
     }
 }

@@ -20,25 +20,29 @@ use vico_engine::models::unet::Checkpointing;
 
 use super::Memory;
 
-/// What a training is given, once: the state to continue from goes into it.
+/// What a training is given besides the state to continue from.
 pub(super) struct Lesson<'a> {
     pub inputs: &'a TrainInputs,
     pub memory: Memory,
     pub references: &'a [Rgb8],
     pub class_images: &'a [Rgb8],
-    pub resume: Option<TrainingState>,
 }
 
 impl Lesson<'_> {
     /// Trains, whatever the method is.
-    pub(super) fn learn(mut self, base: &BaseModel, watch: &mut dyn Watch) -> vico_engine::Result<Adapter> {
+    pub(super) fn learn(
+        &self,
+        base: &BaseModel,
+        resume: Option<TrainingState>,
+        watch: &mut dyn Watch,
+    ) -> vico_engine::Result<Adapter> {
         let class_prompt = self.class_prompt();
         let prior = self.inputs.method.prior().map(|prior| Prior {
             images: self.class_images,
             prompt: &class_prompt,
             weight: prior.weight,
         });
-        let (references, resume) = (self.references, self.resume.take());
+        let references = self.references;
         let pictures = (references, prior);
         match &self.inputs.method {
             MethodSpec::Vico(settings) => {

@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use vico::job::{Failure, output_names};
+use vico_engine::Error;
+use vico_engine::adapter::Adapter;
 use vico_engine::base_model::BaseModel;
-use vico_engine::methods::Next;
 use vico_engine::methods::training::{self, TrainReport, TrainingState};
+use vico_engine::methods::{self, Next};
 
 use super::lesson::Lesson;
 use super::{Memory, failure, photos, pictures};
@@ -19,54 +21,60 @@ pub(super) fn train(
 ) -> Result<Ended, Failure> {
     let references = photos(&work.references, watch)?;
     let class_images = pictures(&work.class_images)?;
-    // The file goes as soon as it is read: a whole model's has gigabytes, and a training takes hours.
-    let resume = work.resume.and_then(|file| resume(&file, watch));
+    let lesson = Lesson {
+        inputs: &work.inputs,
+        memory,
+        references: &references,
+        class_images: &class_images,
+    };
     let mut looker_on = LookerOn {
         watch,
         checkpoint_every: work.checkpoint_every as usize,
         stopped: false,
         failed: None,
     };
-    let lesson = Lesson {
-        inputs: &work.inputs,
-        memory,
-        references: &references,
-        class_images: &class_images,
-        resume,
-    };
-    let adapter = lesson.learn(base, &mut looker_on);
-    let (stopped, failed) = (looker_on.stopped, looker_on.failed);
+    let adapter = learn(&lesson, base, work.resume, &mut looker_on);
     let adapter = adapter.map_err(|error| failure("training", error))?;
-    if let Some(failed) = failed {
+    if let Some(failed) = looker_on.failed {
         return Err(failed);
     }
-    if stopped {
+    if looker_on.stopped {
         return Ok(Ended::Stopped);
     }
     let adapter = adapter.with("vico.base", &work.inputs.base.identity.to_string());
     let bytes = adapter
         .to_bytes()
         .map_err(|error| failure("writing the adapter", error.into()))?;
-    watch.output(output_names::ADAPTER.to_owned(), bytes);
+    looker_on.watch.output(output_names::ADAPTER.to_owned(), bytes);
     Ok(Ended::Finished)
 }
 
-/// The state to continue from. One that cannot be read costs the train steps behind it, not the job.
-fn resume(file: &NamedBytes, watch: &Watch) -> Option<TrainingState> {
-    let state = TrainingState::from_bytes(&file.bytes).and_then(|state| Ok((state.steps_done()?, state)));
-    match state {
+/// Trains on from the state in `file`. One that cannot be read, or that belongs to another training, costs the train steps
+/// behind it, not the job: every later attempt would meet it again.
+fn learn(
+    lesson: &Lesson<'_>,
+    base: &BaseModel,
+    file: Option<NamedBytes>,
+    looker_on: &mut LookerOn<'_>,
+) -> vico_engine::Result<Adapter> {
+    let Some(NamedBytes { name, bytes }) = file else {
+        return lesson.learn(base, None, looker_on);
+    };
+    let state = TrainingState::from_bytes(&bytes).and_then(|state| Ok((state.steps_done()?, state)));
+    // As soon as they are read: a whole model's are gigabytes, and a training takes hours.
+    drop(bytes);
+    let why = match state {
         Ok((done, state)) => {
-            watch.log(format!("continuing after train step {done} from {}", file.name));
-            Some(state)
+            looker_on.log(format!("continuing after train step {done} from {name}"));
+            match lesson.learn(base, Some(state), looker_on) {
+                Err(Error::Method(misfit @ methods::Error::ForeignState { .. })) => misfit.to_string(),
+                learned => return learned,
+            }
         }
-        Err(error) => {
-            watch.log(format!(
-                "starting over: the checkpoint {} cannot be read: {error}",
-                file.name
-            ));
-            None
-        }
-    }
+        Err(unreadable) => unreadable.to_string(),
+    };
+    looker_on.log(format!("starting over without the checkpoint {name}: {why}"));
+    lesson.learn(base, None, looker_on)
 }
 
 /// Reports, saves and stops on the worker's behalf.
@@ -102,6 +110,10 @@ impl training::Watch for LookerOn<'_> {
 }
 
 impl LookerOn<'_> {
+    fn log(&self, line: String) {
+        self.watch.log(line);
+    }
+
     fn report(&self, report: &TrainReport) {
         let (step, of, loss) = (report.step, report.of, report.loss);
         self.watch

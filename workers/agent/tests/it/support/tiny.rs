@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use vico::spec::{ImageInput, ModelInputs, ModelSource};
+use vico_worker::engine::NamedBytes;
 
 use super::bench::{Bench, model};
 
@@ -86,12 +87,20 @@ fn waves(shapes: &BTreeMap<String, Vec<usize>>) -> Vec<u8> {
     file
 }
 
-/// Three photos in the bucket.
-pub async fn photos(bench: &Bench) -> Vec<ImageInput> {
-    let mut images = Vec::new();
-    for number in 0..3 {
+/// Three photos.
+pub fn photo_files() -> Vec<NamedBytes> {
+    let read = |number| {
         let name = format!("{number}.png");
         let bytes = std::fs::read(fixtures().join("metrics/photos").join(&name)).unwrap();
+        NamedBytes { name, bytes }
+    };
+    (0..3).map(read).collect()
+}
+
+/// The same in the bucket.
+pub async fn photos(bench: &Bench) -> Vec<ImageInput> {
+    let mut images = Vec::new();
+    for NamedBytes { name, bytes } in photo_files() {
         let digest = bench.store.put_blob(bytes.into()).await.unwrap().digest;
         images.push(ImageInput { name, digest });
     }

@@ -61,7 +61,10 @@ impl TrainingState {
     /// # Errors
     /// The state belongs to another training, or its tensors do not fit.
     pub(super) fn restore(mut self, optimiser: &mut AdamW, training: &str) -> crate::Result<()> {
-        self.0.expect(TRAINING, training)?;
+        let made_by = self.0.text(TRAINING)?;
+        if made_by != training {
+            return Err(foreign(&format!("`{TRAINING}`"), &training, &made_by).into());
+        }
         let expected = 3 * optimiser.parameters().count();
         if self.0.tensors.len() != expected {
             return Err(foreign("number of tensors", &expected, &self.0.tensors.len()).into());
