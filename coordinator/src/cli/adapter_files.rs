@@ -32,10 +32,10 @@ pub(super) struct BaseFolder {
 }
 
 impl BaseFolder {
-    /// Reads every file of the model once.
-    pub(super) async fn open(path: &Path) -> Result<Self> {
+    /// Reads every file of the model once: of this variant of them, which is another model than the plain ones.
+    pub(super) async fn open(path: &Path, variant: Option<&str>) -> Result<Self> {
         let folder = Folder::open(&path.to_string_lossy()).await?;
-        let source = folder.model(ModelRole::Base, None).await?;
+        let source = folder.model(ModelRole::Base, variant).await?;
         let identity = source
             .identity()
             .map_err(|error| Error::Unexpected(error.into()))?;

@@ -83,7 +83,7 @@ impl Export {
 
     /// That the adapter fits the base model. A renamed word need not be a token of it: the other program adds it.
     async fn check(&self, adapter: &Departing, base: &Path) -> Result {
-        let folder = BaseFolder::open(base).await?;
+        let folder = BaseFolder::open(base, adapter.variant()).await?;
         if self.placeholder.is_none() {
             let hint = "name the base model it was trained on; nothing was written";
             let remark = adapter.check(folder.of_engine()).map_err(Error::refused(hint))?;

@@ -54,8 +54,10 @@ struct Imported<'a> {
 impl Import {
     pub(super) async fn execute(self, out: Output) -> Result {
         adapter_files::must_be_new(&self.out)?;
+        let model = self.files.iter().find(|path| path.is_dir());
+        let variant = model.and_then(|folder| exchange::variant_of_model(folder));
         let base = match &self.base {
-            Some(path) => Some(BaseFolder::open(path).await?),
+            Some(path) => Some(BaseFolder::open(path, variant.as_deref()).await?),
             None => None,
         };
         let brought = self.read(base.as_ref())?;

@@ -14,6 +14,9 @@ pub struct Adapter(Content);
 /// What the names of U-Net tensors start with.
 pub(crate) const UNET: &str = "unet.";
 
+/// Which files of the base model it was trained on, as in `*.fp16.safetensors`; absent for the plain ones.
+pub const VARIANT: &str = "vico.variant";
+
 pub(crate) const METHOD: &str = "vico.method";
 pub(crate) const PLACEHOLDER: &str = "vico.placeholder";
 pub(crate) const INITIALIZER: &str = "vico.initializer";
@@ -49,6 +52,11 @@ impl Adapter {
     /// The word in prompts that stands for the concept.
     pub fn placeholder(&self) -> &str {
         self.fact(PLACEHOLDER)
+    }
+
+    /// The variant of the base model's files that it was trained on; `None` for the plain ones.
+    pub fn variant(&self) -> Option<&str> {
+        self.0.metadata.get(VARIANT).map(String::as_str)
     }
 
     /// Every fact in the header, `format` and `vico.*` included.
@@ -93,10 +101,30 @@ impl Adapter {
             content.text(key)?;
         }
         content.number(STEPS)?;
+        variant_in(&content.metadata)?;
         Ok(Self(content))
     }
 
     fn fact(&self, key: &str) -> &str {
         self.0.metadata.get(key).map_or("", String::as_str)
     }
+}
+
+/// The variant in a header.
+///
+/// # Errors
+/// It is none: it becomes a part of file names, and must not lead them into another folder.
+pub(crate) fn variant_in(header: &BTreeMap<String, String>) -> Result<Option<&str>, Error> {
+    let Some(variant) = header.get(VARIANT) else {
+        return Ok(None);
+    };
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    if !variant.is_empty() && variant.chars().all(is_plain) {
+        return Ok(Some(variant.as_str()));
+    }
+    Err(Error::BadValue {
+        key: VARIANT.to_owned(),
+        got: variant.clone(),
+        expected: "letters, digits, `.`, `_` and `-`".to_owned(),
+    })
 }

@@ -9,6 +9,7 @@ use vico::job::{Grant, Stage, output_names};
 use vico::spec::{ClassImagesInputs, MethodName, MethodSpec, TrainInputs, algorithm};
 use vico_worker::device::ComputeDevice;
 use vico_worker::engine::candle::CandleEngine;
+use vico_worker::engine::candle::exchange::{Base, Departing};
 use vico_worker::engine::watch::{Output, Watched};
 use vico_worker::engine::{
     ClassImagesWork, Ended, Engine as _, ModelFolder, NamedBytes, StageWork, TrainWork, Watch, Work,
@@ -102,7 +103,7 @@ fn a_worker_that_leaves_stops_before_the_next_class_image_and_not_after_the_last
 }
 
 /// Three train steps with a checkpoint after the first.
-fn training(seed: u64, resume: Option<&[u8]>) -> StageWork {
+fn training(seed: u64, resume: Option<&[u8]>) -> TrainWork {
     let base = base();
     let inputs = TrainInputs {
         algorithm: algorithm::train(MethodName::Vico),
@@ -117,22 +118,22 @@ fn training(seed: u64, resume: Option<&[u8]>) -> StageWork {
         name: "latest".to_owned(),
         bytes: bytes.to_vec(),
     });
-    StageWork::Train(TrainWork {
+    TrainWork {
         inputs,
         base,
         references: tiny::photo_files(),
         class_images: Vec::new(),
         resume,
         checkpoint_every: 1,
-    })
+    }
 }
 
 /// A checkpoint of no use would fail every attempt at its job, were it not passed over.
 #[test]
 fn a_checkpoint_that_does_not_fit_costs_its_train_steps_and_not_the_job() {
-    let adapter = |stage, said: &str| {
+    let adapter = |work, said: &str| {
         let lease = lease(Stage::Train);
-        let mut done = execute(stage, &lease, false);
+        let mut done = execute(StageWork::Train(work), &lease, false);
         assert_eq!(done.ended, Ended::Finished);
         let log = lease.take_log().join("\n");
         assert!(log.contains(said), "{said}: {log}");
@@ -155,4 +156,32 @@ fn a_checkpoint_that_does_not_fit_costs_its_train_steps_and_not_the_job() {
         let (continued, _) = adapter(training(7, Some(resume)), said);
         assert!(continued == whole, "{said}");
     }
+}
+
+/// The variant's files are another model than the plain ones, and nobody has to remember which it was.
+#[test]
+fn an_adapter_says_which_variant_it_was_trained_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut model, _) = tiny::base_of_variant(folder.path(), "fp16");
+    model.variant = Some("fp16".to_owned());
+    let identity = model.identity;
+    let mut work = training(7, None);
+    work.inputs.base = model.clone();
+    work.base = ModelFolder {
+        model,
+        path: folder.path().into(),
+        pins: Vec::new(),
+    };
+    let mut done = execute(StageWork::Train(work), &lease(Stage::Train), false);
+    let file = NamedBytes {
+        name: "adapter".to_owned(),
+        bytes: done.outputs().remove(0).bytes,
+    };
+    let adapter = Departing::read(&file).unwrap();
+    assert_eq!(adapter.variant(), Some("fp16"));
+    let base = Base {
+        path: folder.path(),
+        identity,
+    };
+    assert_eq!(adapter.check(base).unwrap(), None);
 }

@@ -5,7 +5,7 @@ use std::fs;
 
 use candle_core::{DType, Device, Tensor};
 use tempfile::TempDir;
-use vico_engine::adapter::Adapter;
+use vico_engine::adapter::{Adapter, VARIANT};
 use vico_engine::base_model::BaseModel;
 use vico_engine::exchange::{Facts, Method, dreambooth};
 use vico_engine::methods::Personalised;
@@ -107,6 +107,57 @@ fn an_untouched_text_encoder_is_left_out_both_ways() {
         .adapter;
     assert!(bits(&back).keys().all(|name| name.starts_with("unet.")));
     Personalised::open(base(), &back).unwrap();
+}
+
+/// The tiny model with its weights as the variant `fp16`, and other weights of the VAE under the plain name.
+fn of_variant() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for part in ["unet", "vae", "text_encoder", "tokenizer", "scheduler"] {
+        fs::create_dir(folder.path().join(part)).unwrap();
+        for file in fs::read_dir(tiny().join(part)).unwrap() {
+            let file = file.unwrap();
+            let name = file.file_name().into_string().unwrap();
+            let name = name.replace(".safetensors", ".fp16.safetensors");
+            fs::copy(file.path(), folder.path().join(part).join(name)).unwrap();
+        }
+    }
+    let other = folder.path().join("vae/diffusion_pytorch_model.safetensors");
+    fs::write(other, "another precision").unwrap();
+    folder
+}
+
+/// Whoever loads the folder need not know what it was made of.
+#[test]
+fn a_model_trained_on_a_variant_has_plain_names_and_comes_back() {
+    let base = of_variant();
+    let adapter = adapter(Method::Dreambooth).with(VARIANT, "fp16");
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("model");
+    dreambooth::export(&adapter, base.path(), &out).unwrap();
+    BaseModel::load(&out, None, &Device::Cpu).unwrap();
+    let vae = "vae/diffusion_pytorch_model.safetensors";
+    assert_eq!(
+        fs::read(out.join(vae)).unwrap(),
+        fs::read(tiny().join(vae)).unwrap()
+    );
+    let left =
+        ["unet", "vae", "text_encoder"].map(|network| fs::read_dir(out.join(network)).unwrap().count());
+    assert_eq!(left, [2, 2, 2], "the weights and their config.json");
+
+    assert_eq!(dreambooth::variant(&out).as_deref(), Some("fp16"));
+    let back = dreambooth::import(&out, base.path(), &Facts::default()).unwrap();
+    assert_eq!(back.adapter.metadata(), adapter.metadata());
+    let without = Adapter::new("dreambooth", "", "", 400, adapter.tensors().clone());
+    let elsewhere = folder.path().join("elsewhere");
+    let refused = dreambooth::export(&without, base.path(), &elsewhere).unwrap_err();
+    assert!(refused.to_string().contains("no weights here"), "{refused}");
+}
+
+#[test]
+fn a_variant_cannot_lead_out_of_the_folder() {
+    let astray = adapter(Method::Lora).with(VARIANT, "../../fp16");
+    let refused = Adapter::from_bytes(&astray.to_bytes().unwrap(), &Device::Cpu).unwrap_err();
+    assert!(refused.to_string().contains("`vico.variant`"), "{refused}");
 }
 
 #[test]

@@ -20,7 +20,7 @@ use crate::failure::invalid;
 pub use vico_engine::exchange::{Facts, Format, Method};
 
 /// The adapter's fact that names the base model it was trained on.
-const BASE: &str = "vico.base";
+pub(super) const BASE: &str = "vico.base";
 
 /// A base model's folder on this machine.
 #[derive(Clone, Copy, Debug)]
@@ -67,6 +67,11 @@ impl Departing {
         self.method
     }
 
+    /// The variant of the base model's files that it was trained on; `None` for the plain ones.
+    pub fn variant(&self) -> Option<&str> {
+        self.adapter.variant()
+    }
+
     /// The same adapter under another word.
     ///
     /// # Errors
@@ -77,7 +82,8 @@ impl Departing {
         Ok(Self { adapter, ..self })
     }
 
-    /// Checks that it belongs to `base` and fits it. A remark where it says that it was trained on another model, which fits.
+    /// Checks that it belongs to `base`, whose identity is of the [`Self::variant`] of its files, and fits it. A remark where it says
+    /// that it was trained on another model, which fits.
     ///
     /// # Errors
     /// Its tensors do not fit, or it is the difference to another model.
@@ -161,6 +167,11 @@ pub fn import_folder(trained: &Path, facts: &Facts, base: Base<'_>) -> Result<Br
     brought(imported.map_err(|error| failure("importing", error))?, Some(base))
 }
 
+/// The variant of the base model's files that the whole trained model in a folder says it was trained on.
+pub fn variant_of_model(trained: &Path) -> Option<String> {
+    exchange::dreambooth::variant(trained)
+}
+
 fn brought(imported: exchange::Imported, base: Option<Base<'_>>) -> Result<Brought, Failure> {
     let exchange::Imported { mut adapter, remarks } = imported;
     if let (Some(base), None) = (base, adapter.metadata().get(BASE)) {
@@ -177,7 +188,7 @@ fn brought(imported: exchange::Imported, base: Option<Base<'_>>) -> Result<Broug
 /// Checks that an adapter's tensors are those that its method needs on the base model at `base`.
 fn fits(adapter: &Adapter, base: &Path) -> Result<(), Failure> {
     let wrong = |error| failure(&format!("checking the adapter against {}", base.display()), error);
-    let base = BaseModel::load(base, None, &Device::Cpu).map_err(wrong)?;
+    let base = BaseModel::load(base, adapter.variant(), &Device::Cpu).map_err(wrong)?;
     let opened = match adapter.method() {
         vico_engine::methods::vico::METHOD => Learned::from_adapter(&base, adapter).map(drop),
         _ => Personalised::open(&base, adapter).map(drop),

@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use vico::job::{Failure, output_names};
+use vico::spec::ModelInputs;
 use vico_engine::Error;
-use vico_engine::adapter::Adapter;
+use vico_engine::adapter::{Adapter, VARIANT};
 use vico_engine::base_model::BaseModel;
 use vico_engine::methods::training::{self, TrainReport, TrainingState};
 use vico_engine::methods::{self, Next};
 
+use super::exchange::BASE;
 use super::lesson::Lesson;
 use super::{Memory, failure, photos, pictures};
 use crate::engine::{Checkpoint, Ended, Interrupt, NamedBytes, TrainWork, Watch};
@@ -41,12 +43,20 @@ pub(super) fn train(
     if looker_on.stopped {
         return Ok(Ended::Stopped);
     }
-    let adapter = adapter.with("vico.base", &work.inputs.base.identity.to_string());
-    let bytes = adapter
+    let bytes = trained_on(&work.inputs.base, adapter)
         .to_bytes()
         .map_err(|error| failure("writing the adapter", error.into()))?;
     looker_on.watch.output(output_names::ADAPTER.to_owned(), bytes);
     Ok(Ended::Finished)
+}
+
+/// The adapter, saying which base model it belongs to.
+fn trained_on(base: &ModelInputs, adapter: Adapter) -> Adapter {
+    let adapter = adapter.with(BASE, &base.identity.to_string());
+    match &base.variant {
+        Some(variant) => adapter.with(VARIANT, variant),
+        None => adapter,
+    }
 }
 
 /// Trains on from the state in `file`. One that cannot be read, or that belongs to another training, costs the train steps

@@ -16,21 +16,34 @@ fn fixtures() -> PathBuf {
         .unwrap()
 }
 
+const BASE_FILES: [&str; 10] = [
+    "model_index.json",
+    "scheduler/scheduler_config.json",
+    "text_encoder/config.json",
+    "text_encoder/model.safetensors",
+    "tokenizer/merges.txt",
+    "tokenizer/vocab.json",
+    "unet/config.json",
+    "unet/diffusion_pytorch_model.safetensors",
+    "vae/config.json",
+    "vae/diffusion_pytorch_model.safetensors",
+];
+
 /// A Stable Diffusion small enough for a test.
 pub fn base() -> (ModelInputs, Arc<ModelSource>) {
-    let files = [
-        "model_index.json",
-        "scheduler/scheduler_config.json",
-        "text_encoder/config.json",
-        "text_encoder/model.safetensors",
-        "tokenizer/merges.txt",
-        "tokenizer/vocab.json",
-        "unet/config.json",
-        "unet/diffusion_pytorch_model.safetensors",
-        "vae/config.json",
-        "vae/diffusion_pytorch_model.safetensors",
-    ];
-    model(&fixtures().join("tiny-sd"), &files)
+    model(&fixtures().join("tiny-sd"), &BASE_FILES)
+}
+
+/// The same in `folder`, its weights as files of a variant alone.
+pub fn base_of_variant(folder: &Path, variant: &str) -> (ModelInputs, Arc<ModelSource>) {
+    let weights = format!(".{variant}.safetensors");
+    let names = BASE_FILES.map(|name| name.replace(".safetensors", &weights));
+    for (from, to) in BASE_FILES.iter().zip(&names) {
+        let to = folder.join(to);
+        std::fs::create_dir_all(to.parent().unwrap()).unwrap();
+        std::fs::copy(fixtures().join("tiny-sd").join(from), to).unwrap();
+    }
+    model(folder, &names.each_ref().map(String::as_str))
 }
 
 /// A CLIP with its vocabulary beside it, as published ones have it.

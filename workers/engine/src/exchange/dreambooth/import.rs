@@ -6,20 +6,21 @@ use std::path::Path;
 use candle_core::{DType, Device, Tensor};
 
 use super::{Network, TEXT_FOLDER, UNET_FOLDER, tensors};
-use crate::adapter::UNET;
+use crate::adapter::{UNET, VARIANT, variant_in};
 use crate::base_model::BaseModel;
 use crate::exchange::draft::{Draft, Facts, Imported};
 use crate::exchange::foreign::kept;
 use crate::exchange::{Error, Method};
 
-/// The adapter of the model in the folder `trained`, as its difference to the one in `base`. A text encoder without any
-/// difference is left out.
+/// The adapter of the model in the folder `trained`, as its difference to the one in `base`: to that [`variant`] of its files which
+/// it was trained on. A text encoder without any difference is left out.
 ///
 /// # Errors
 /// One of the models cannot be read, they are not of one shape, or `facts` tells what DreamBooth does not have.
 pub fn import(trained: &Path, base: &Path, facts: &Facts) -> crate::Result<Imported> {
-    let load = |folder| BaseModel::load(folder, None, &Device::Cpu);
-    let (base, model) = (load(base)?, load(trained)?);
+    let known = facts_of(trained);
+    let base = BaseModel::load(base, variant_in(&known)?, &Device::Cpu)?;
+    let model = BaseModel::load(trained, None, &Device::Cpu)?;
     let origin = trained.display().to_string();
     let mut rounding = Rounding::default();
     let mut all = BTreeMap::new();
@@ -47,7 +48,7 @@ pub fn import(trained: &Path, base: &Path, facts: &Facts) -> crate::Result<Impor
     }
     let draft = Draft {
         method: Method::Dreambooth,
-        facts: facts_of(&trained.join(UNET_FOLDER.folder).join(UNET_FOLDER.file)),
+        facts: known,
         origin,
         tensors: all,
         word: None,
@@ -120,7 +121,14 @@ impl Rounding {
     }
 }
 
+/// The variant of the base model's files that the model in this folder was trained on, where it was rebuilt from an adapter that
+/// says so.
+pub fn variant(trained: &Path) -> Option<String> {
+    facts_of(trained).remove(VARIANT)
+}
+
 /// What the header of the trained U-Net says of the adapter it was rebuilt from, if it was.
-fn facts_of(path: &Path) -> BTreeMap<String, String> {
-    kept(crate::weights::metadata(path).unwrap_or_default())
+fn facts_of(trained: &Path) -> BTreeMap<String, String> {
+    let path = trained.join(UNET_FOLDER.folder).join(UNET_FOLDER.file);
+    kept(crate::weights::metadata(&path).unwrap_or_default())
 }

@@ -6,7 +6,7 @@
 
 mod import;
 
-pub use import::import;
+pub use import::{import, variant};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
@@ -46,7 +46,8 @@ const TEXT_FOLDER: Network = Network {
     prefix: TEXT,
 };
 
-/// Writes the trained model to `out`, which must not exist: the folder `base` with the trained networks in place.
+/// Writes the trained model to `out`, which must not exist: the folder `base` with the trained networks in place. Trained on a
+/// variant of the base model's files, it has them under the plain names.
 ///
 /// # Errors
 /// The base model cannot be read, the adapter does not fit it, or `out` cannot be written; nothing is left there then.
@@ -68,7 +69,7 @@ pub fn export(adapter: &Adapter, base: &Path, out: &Path) -> crate::Result<()> {
 }
 
 fn rebuild(adapter: &Adapter, base: &Path, to: &Path) -> crate::Result<()> {
-    let model = BaseModel::load_in(precision(adapter)?, base, None, &Device::Cpu)?;
+    let model = BaseModel::load_in(precision(adapter)?, base, adapter.variant(), &Device::Cpu)?;
     let mut foreign: BTreeSet<&String> = adapter.tensors().keys().collect();
     let trains_text = foreign.iter().any(|name| name.starts_with(TEXT));
     let replaced = [Some(UNET_FOLDER), trains_text.then_some(TEXT_FOLDER)];
@@ -88,7 +89,7 @@ fn rebuild(adapter: &Adapter, base: &Path, to: &Path) -> crate::Result<()> {
         }
         .into());
     }
-    copy(base, to, 0, &|folder| {
+    copy(base, to, 0, adapter.variant(), &|folder| {
         replaced.iter().any(|network| base.join(network.folder) == folder)
     })?;
     replaced
@@ -135,34 +136,58 @@ fn write(adapter: &Adapter, model: &BaseModel, network: &Network, to: &Path) -> 
 }
 
 /// Copies a folder; weights beside the networks and in a folder that is `replaced` stay behind, hidden files too.
-fn copy(from: &Path, to: &Path, depth: usize, replaced: &dyn Fn(&Path) -> bool) -> Result<(), Error> {
+fn copy(
+    from: &Path,
+    to: &Path,
+    depth: usize,
+    variant: Option<&str>,
+    replaced: &dyn Fn(&Path) -> bool,
+) -> Result<(), Error> {
     fs::create_dir_all(to).map_err(io(to))?;
     let without_weights = depth == 0 || replaced(from);
     for entry in fs::read_dir(from).map_err(io(from))? {
         let path = entry.map_err(io(from))?.path();
-        let name = path
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
-        let extension = path
-            .extension()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .to_lowercase();
-        let is_weights = WEIGHTS.contains(&extension.as_str()) || name.contains(".index.");
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
         if name.starts_with('.') {
             continue;
         }
         if path.is_dir() {
             if depth < MAX_DEPTH {
-                copy(&path, &to.join(&name), depth + 1, replaced)?;
+                copy(&path, &to.join(&*name), depth + 1, variant, replaced)?;
             }
-        } else if !(without_weights && is_weights) {
-            fs::copy(&path, to.join(&name)).map_err(io(&path))?;
+            continue;
+        }
+        if without_weights && is_weights(&name) {
+            continue;
+        }
+        if let Some(name) = plain_name(from, &name, variant) {
+            fs::copy(&path, to.join(name)).map_err(io(&path))?;
         }
     }
     Ok(())
+}
+
+fn is_weights(name: &str) -> bool {
+    let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
+    WEIGHTS.contains(&extension.to_lowercase().as_str()) || name.contains(".index.")
+}
+
+/// What a file of `folder` is called in its copy. Weights of the variant have the plain name there, for who loads the model without
+/// a word about variants; what has it here is not what was trained on, and stays behind. Shards keep their names, which their
+/// index knows them by.
+fn plain_name(folder: &Path, name: &str, variant: Option<&str>) -> Option<String> {
+    let variant = variant.filter(|_| is_weights(name));
+    let (Some(variant), Some((stem, extension))) = (variant, name.rsplit_once('.')) else {
+        return Some(name.to_owned());
+    };
+    match stem.strip_suffix(&format!(".{variant}")) {
+        Some(stem) if !name.contains("-of-") => Some(format!("{stem}.{extension}")),
+        Some(_) => Some(name.to_owned()),
+        None => {
+            let of_variant = folder.join(format!("{stem}.{variant}.{extension}"));
+            (!of_variant.exists()).then(|| name.to_owned())
+        }
+    }
 }
 
 fn io(path: &Path) -> impl Fn(std::io::Error) -> Error {
