@@ -1,8 +1,11 @@
 //! The captions of a training (vico-spec §6.1): the official list of 81, in its order, of which 57 are distinct.
-//! Captions are drawn from the 81, so repeats count. Textual Inversion uses the same list.
+//! Captions are drawn from the 81, so repeats count. The list is that of the original Textual Inversion; diffusers' Textual
+//! Inversion, whose recipe is followed here, has its first 27 (vico-spec §9.1).
 
 /// How many captions there are to draw from.
 pub const COUNT: usize = STEMS.len() * PATTERNS.len();
+/// How many of them, the first ones, diffusers draws from: each once.
+pub const DIFFUSERS_COUNT: usize = PATTERNS.len();
 
 const STEMS: [&str; 3] = ["a photo of", "an illustration of", "a depiction of"];
 

@@ -55,11 +55,10 @@ pub fn train(
     let learner = Vectors::new(base, spec)?;
     let word = learner.word.clone();
     let encode = move |caption: &str| Ok(word.expand(caption, &base.tokenizer.encode(caption)?)?);
-    let captions = (0..templates::COUNT).map(|index| templates::caption(index, &spec.placeholder));
     let references = Samples::new(
         (base, &spec.recipe),
         ("reference images", references),
-        captions.collect(),
+        captions(&spec.placeholder),
         Augmentation::Squash,
         Box::new(encode),
     )?;
@@ -71,6 +70,14 @@ pub fn train(
         prior: None,
     };
     training.run(resume, watch)
+}
+
+/// What stands under any photo, as in diffusers' `textual_inversion.py`.
+fn captions(placeholder: &str) -> Vec<String> {
+    let numbers = 0..templates::DIFFUSERS_COUNT;
+    numbers
+        .map(|number| templates::caption(number, placeholder))
+        .collect()
 }
 
 /// The word in training.
@@ -155,5 +162,25 @@ impl Learner for Vectors<'_> {
             steps_done,
             tensors,
         ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn captions_are_the_27_of_diffusers() {
+        let captions = captions("*");
+        assert_eq!(captions.iter().collect::<BTreeSet<_>>().len(), 27);
+        assert_eq!(captions.len(), 27);
+        assert_eq!(
+            (captions[0].as_str(), captions[26].as_str()),
+            ("a photo of a *", "a photo of a small *")
+        );
+        let of_others = |caption: &&String| caption.contains("illustration") || caption.contains("depiction");
+        assert_eq!(captions.iter().find(of_others), None);
     }
 }
