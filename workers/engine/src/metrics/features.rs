@@ -1,25 +1,16 @@
 //! Feature vectors and their cosines.
 
-use serde::{Deserialize, Serialize};
-
 use super::Error;
 
 /// Feature vectors of one network, one row per picture or text, as the network gives them (not normalised).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "Rows")]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Features {
     width: usize,
     values: Vec<f32>,
 }
 
-#[derive(Deserialize)]
-struct Rows {
-    width: usize,
-    values: Vec<f32>,
-}
-
 /// What both networks say about the same pictures.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ImageFeatures {
     /// CLIP image features, one row per picture.
     pub clip: Features,
@@ -64,14 +55,6 @@ impl Features {
     /// Whether there is no row.
     pub fn is_empty(&self) -> bool {
         self.values.is_empty()
-    }
-}
-
-impl TryFrom<Rows> for Features {
-    type Error = Error;
-
-    fn try_from(rows: Rows) -> Result<Self, Error> {
-        Self::new(rows.width, rows.values)
     }
 }
 

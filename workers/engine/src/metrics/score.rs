@@ -1,11 +1,9 @@
 //! From features to scores: raw cosines and their means, nothing scaled, nothing clipped.
 
-use serde::{Deserialize, Serialize};
-
 use super::{Error, Features, ImageFeatures, Metric, cosines};
 
 /// The scores of one picture, or the mean over several.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Scores {
     /// Cosine with the prompt's text, by CLIP.
     pub clip_t: f64,
@@ -29,7 +27,7 @@ impl Scores {
 }
 
 /// How similar the reference images are among themselves: what a perfect method could reach.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Oracle {
     /// Mean cosine over pairs of different reference images, by CLIP.
     pub clip_i: f64,
