@@ -112,12 +112,7 @@ pub async fn class_images_job(bench: &Bench, seed: u64) -> JobKey {
 
 /// Has a job done and commits its receipt, as a coordinator would.
 pub async fn done(bench: &Bench, job: JobKey, stage: Stage) -> Receipt {
-    done_after(bench, job, stage, 0).await
-}
-
-/// As [`done`], for a job that ran out of memory before.
-async fn done_after(bench: &Bench, job: JobKey, stage: Stage, memory_halvings: u32) -> Receipt {
-    bench.coordinator.grant_after(job, stage, memory_halvings);
+    bench.coordinator.grant(job, stage);
     let ended = bench
         .coordinator
         .wait_until(|h| h.outputs(job).is_some() || h.failure(job).is_some())
@@ -228,15 +223,14 @@ async fn photos_become_an_adapter_images_and_scores() {
     assert_eq!(table.totals.len(), 9);
 }
 
-/// Another worker, or the same one after it ran out of memory: every image has its own noise.
 #[tokio::test(flavor = "multi_thread")]
-async fn class_images_do_not_depend_on_the_worker_or_its_memory() {
+async fn class_images_do_not_depend_on_the_worker() {
     let mut digests = Vec::new();
-    for memory_halvings in [0, 1] {
+    for _ in 0..2 {
         let bench = Bench::new().await;
         let worker = bench.start("w1", &real_engine());
         let job = class_images_job(&bench, 5).await;
-        let drawn = done_after(&bench, job, Stage::ClassImages, memory_halvings).await;
+        let drawn = done(&bench, job, Stage::ClassImages).await;
         worker.stop().await;
         let names: Vec<String> = drawn.outputs.keys().cloned().collect();
         assert_eq!(names, (0..3).map(output_names::class_image).collect::<Vec<_>>());

@@ -1,9 +1,12 @@
 //! Where LoRA's factors start.
 
+use std::sync::OnceLock;
+
 use vico_engine::adapter::Adapter;
+use vico_engine::methods::Recipe;
 use vico_engine::methods::lora::{self, LoraSpec};
 
-use crate::rig::{Recorder, base, lora_spec, photos, recipe};
+use crate::rig::{Method, Recorder, base, lora_spec, photos, recipe};
 
 /// The factors before the first train step: at a rate of zero a train step leaves every bit as it was.
 fn start(rank: usize) -> Adapter {
@@ -14,6 +17,23 @@ fn start(rank: usize) -> Adapter {
     };
     let references = photos(0..2);
     lora::train(base(), &spec, (&references, None), None, &mut Recorder::default()).unwrap()
+}
+
+/// The factors that [`lora_spec`]'s trainings start from.
+pub(crate) fn untrained() -> &'static Adapter {
+    static UNTRAINED: OnceLock<Adapter> = OnceLock::new();
+    UNTRAINED.get_or_init(|| start(lora_spec(recipe(1)).rank))
+}
+
+/// The factors after two train steps that only gradients moved.
+pub(crate) fn without_decay() -> Adapter {
+    let recipe = Recipe {
+        weight_decay: 0.0,
+        ..recipe(2)
+    };
+    Method::Lora
+        .train(recipe, None, &mut Recorder::default())
+        .unwrap()
 }
 
 /// All values of every layer's factor `part`.

@@ -118,3 +118,46 @@ impl SampleWatch for LookerOn<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use vico::digest::Digest;
+    use vico::spec::ModelInputs;
+
+    use super::*;
+
+    #[test]
+    fn a_gpu_draws_half_as_many_at_once_after_each_shortage_and_a_cpu_one_by_one() {
+        let batches = |on_cpu| [0, 1, 3, 4, 40].map(|halvings| batch(Memory { halvings, on_cpu }));
+        assert_eq!(batches(false), [8, 4, 1, 1, 1]);
+        assert_eq!(batches(true), [1; 5]);
+    }
+
+    /// Every image has its own noise, whichever others are in memory with it.
+    #[test]
+    fn how_many_are_drawn_at_once_changes_no_noise() {
+        let inputs = ClassImagesInputs {
+            algorithm: 1,
+            base: ModelInputs {
+                identity: Digest::of(b"model"),
+                variant: None,
+                precision: None,
+            },
+            prompt: "a photo of a barn".to_owned(),
+            count: 5,
+            steps: 2,
+            guidance: 7.5,
+            eta: 0.0,
+            size: 64,
+            seed: 5,
+        };
+        let noise = |batch: u32| -> Vec<NoiseKey> {
+            let starts = (0..inputs.count).step_by(batch as usize);
+            let batches = starts.map(|first| spec(&inputs, first..inputs.count.min(first + batch)));
+            batches.flat_map(|spec| spec.images).collect()
+        };
+        assert_eq!(noise(1), noise(2));
+        assert_eq!(noise(1), noise(8));
+        assert_eq!(noise(8).iter().collect::<std::collections::HashSet<_>>().len(), 5);
+    }
+}
