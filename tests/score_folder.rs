@@ -239,6 +239,33 @@ fn dreammatcher_folders_get_the_numbers_of_the_sweep() {
     assert!(no_photos.stderr.contains("--refs"), "{}", no_photos.stderr);
 }
 
+/// Photos stand for what another tool made of them: its files are JPEG, and a sweep's are PNG.
+#[test]
+fn signatures_say_what_the_pictures_are_kept_in() {
+    let sweep = Sweep::run();
+    let folder = sweep.folder.path();
+    let formats = |images: &Path, more: &[&str]| -> Vec<String> {
+        let scored = answer(sweep.score(images, more));
+        let signatures = scored[0]["signatures"].as_object().unwrap().values();
+        let format = |signature: &Value| {
+            let (_, format) = signature.as_str().unwrap().split_once("|img:")?;
+            Some(format.split('|').next().unwrap().to_owned())
+        };
+        let mut formats: Vec<String> = signatures.filter_map(format).collect();
+        formats.dedup();
+        formats
+    };
+    let flat = ["--layout", "flat", "--prompt", "a {}", "--class-word", "toy"];
+    assert_eq!(formats(&sweep.results, &[]), ["png"]);
+    assert_eq!(formats(&folder.join("photos"), &flat), ["jpg"]);
+    let mixed = folder.join("mixed");
+    std::fs::create_dir(&mixed).unwrap();
+    std::fs::copy(folder.join("photos/00.jpg"), mixed.join("one.png")).unwrap();
+    let png = sweep.results.join("images/textual_inversion/duck_toy/p00/s0.png");
+    std::fs::copy(png, mixed.join("other.png")).unwrap();
+    assert_eq!(formats(&mixed, &flat), ["mixed"]);
+}
+
 #[test]
 fn what_cannot_be_scored_is_said() {
     let folder = tempfile::tempdir().unwrap();

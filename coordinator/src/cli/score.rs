@@ -8,7 +8,7 @@ use vico::gallery::{References, Shown};
 use vico::score::ScoreTable;
 use vico::store::Folder;
 use vico_worker::engine::NamedBytes;
-use vico_worker::engine::candle::{EvaluatorDirs, FolderScorer, Subject};
+use vico_worker::engine::candle::{EvaluatorDirs, FileFormat, FolderScorer, Subject};
 
 use crate::cli::exit::{Error, Result};
 use crate::cli::layout::Arrangement;
@@ -115,11 +115,13 @@ impl Score {
             images.push(read(folder, &shown.images).await?);
         }
         let prior = read(folder, &run.prior).await?;
+        let files = images.iter().flatten().chain(&prior);
         let subject = Subject {
             class,
             prompts: &prompts,
             references: &references,
             prior: &prior,
+            files: FileFormat::of(files.map(|file| file.bytes.as_slice())),
         };
         let scored = scorer.score(subject, |prompt| Ok(std::mem::take(&mut images[prompt])));
         scored.map_err(Error::refused("nothing was scored"))

@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use candle_core::{Device, Tensor};
 use vico_engine::image::{Limits, Rgb8, decode};
 use vico_engine::metrics::{
-    ClipView, DinoView, Duplicates, Error, EvaluatorDirs, Evaluators, Features, ImageFeatures, Metric,
-    Protocol, Scores, Views, cosines, diversity, is_first_choice, mean_cosine, real_vs_real, score_images,
-    share_above,
+    ClipView, DinoView, Duplicates, Error, EvaluatorDirs, Evaluators, Features, FileFormat, ImageFeatures,
+    Metric, Protocol, Scores, Views, cosines, diversity, is_first_choice, mean_cosine, real_vs_real,
+    score_images, share_above,
 };
 use vico_engine::models::vit::{Vit, VitConfig};
 use vico_engine::weights::{Weights, read_config};
@@ -296,23 +296,34 @@ fn features_that_cannot_be_compared_are_errors() {
 fn every_number_has_a_signature() {
     let digest = "0123456789abcdef0123";
     assert_eq!(
-        Protocol::BenchV1.signature(Metric::DinoI, digest),
+        Protocol::BenchV1.signature(Metric::DinoI, digest, FileFormat::Png),
         "proto:bench-v1.1|m:dino@b3:0123456789ab|pre:short256c224.bicubic.pillow12.imagenet|ref:all|\
          agg:image,ref>prompt>concept|text:-|img:png"
     );
     assert_eq!(
-        Protocol::Vico2023.signature(Metric::ClipT, digest),
+        Protocol::Vico2023.signature(Metric::ClipT, digest, FileFormat::Jpeg),
         "proto:vico-2023.1|m:clip@b3:0123456789ab|pre:sq256.bicubic.pillow12.pm1+t224.noaa.clip|ref:-|\
-         agg:image>prompt>concept|text:braces|img:png"
+         agg:image>prompt>concept|text:braces|img:jpg"
     );
     let evaluators = evaluators();
-    let signatures = Protocol::ALL
-        .map(|p| [Metric::ClipT, Metric::ClipI, Metric::DinoI].map(|metric| evaluators.signature(p, metric)));
+    let signatures = Protocol::ALL.map(|protocol| {
+        let metrics = [Metric::ClipT, Metric::ClipI, Metric::DinoI];
+        metrics.map(|metric| evaluators.signature(protocol, metric, FileFormat::Png))
+    });
     let mut all: Vec<&String> = signatures.iter().flatten().collect();
     all.sort();
     all.dedup();
     // A protocol that leaves DINO out still words its signature, with `pre:-`.
     assert_eq!(all.len(), 3 * Protocol::ALL.len());
+}
+
+#[test]
+fn files_are_known_by_their_content() {
+    let png = fs::read(parity("metrics/photos/0.png")).unwrap();
+    let (png, jpeg): (&[u8], &[u8]) = (&png, &[0xff, 0xd8, 0xff, 0xe0]);
+    assert_eq!(FileFormat::of([png, png]), FileFormat::Png);
+    assert_eq!(FileFormat::of([jpeg]), FileFormat::Jpeg);
+    assert_eq!(FileFormat::of([png, jpeg, png]), FileFormat::Mixed);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use candle_core::{Device, Tensor};
 use rayon::prelude::*;
 
 use super::preprocess::{ClipView, DinoView, clip_pixels, dino_pixels};
-use super::{Features, ImageFeatures, Lpips, Metric, Protocol};
+use super::{Features, FileFormat, ImageFeatures, Lpips, Metric, Protocol};
 use crate::image::Rgb8;
 use crate::models::clip::{Clip, ClipConfig};
 use crate::models::vit::{Vit, VitConfig};
@@ -138,13 +138,17 @@ impl Evaluators {
         Ok(Features::new(self.clip.width(), rows)?)
     }
 
-    /// The signature to print beside a number of this metric, with the digest of the network that made it.
-    pub fn signature(&self, protocol: Protocol, metric: Metric) -> String {
-        let model = match metric {
+    /// The signature to print beside a number of this metric of such files, with the digest of the network that made it.
+    pub fn signature(&self, protocol: Protocol, metric: Metric, files: FileFormat) -> String {
+        protocol.signature(metric, self.digest(metric), files)
+    }
+
+    /// The digest of the network behind a metric.
+    fn digest(&self, metric: Metric) -> &str {
+        match metric {
             Metric::ClipT | Metric::ClipI => &self.clip_digest,
             Metric::DinoI => &self.dino_digest,
-        };
-        protocol.signature(metric, model)
+        }
     }
 }
 

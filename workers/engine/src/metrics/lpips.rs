@@ -4,6 +4,7 @@ use std::path::Path;
 
 use candle_core::{Device, Tensor};
 
+use super::FileFormat;
 use super::protocol::short;
 use crate::image::{Rgb8, to_unit_range};
 use crate::models::alexnet::{AlexNet, CHANNELS};
@@ -54,10 +55,10 @@ impl Lpips {
         })
     }
 
-    /// The signature to print beside [`Self::diversity`], with the digest of the weights.
-    pub fn diversity_signature(&self) -> String {
-        let model = short(&self.digest);
-        format!("m:lpips-alex@b3:{model}|pre:native|agg:pair>prompt|health:meanpair.1|img:png")
+    /// The signature to print beside [`Self::diversity`] of such files, with the digest of the weights.
+    pub fn diversity_signature(&self, files: FileFormat) -> String {
+        let (model, files) = (short(&self.digest), files.name());
+        format!("m:lpips-alex@b3:{model}|pre:native|agg:pair>prompt|health:meanpair.1|img:{files}")
     }
 
     /// What the network sees in a picture, at the picture's own size.

@@ -11,6 +11,7 @@
 
 mod evaluators;
 mod features;
+mod files;
 mod health;
 mod lpips;
 mod preprocess;
@@ -19,6 +20,7 @@ mod score;
 
 pub use evaluators::{EvaluatorDirs, Evaluators, Views};
 pub use features::{Features, ImageFeatures, cosines};
+pub use files::FileFormat;
 pub use health::{Duplicates, diversity, is_first_choice, mean_cosine, share_above};
 pub use lpips::{Appearance, Lpips};
 pub use preprocess::{ClipView, DinoView, clip_pixels, dino_pixels};

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::FileFormat;
 use super::preprocess::{ClipView, DinoView};
 
 /// A named and versioned way to score pictures. Any change to what it computes is a new version.
@@ -156,11 +157,11 @@ impl Protocol {
 
     /// What to print beside a number: protocol, model, preprocessing, references, aggregation, text, file format.
     ///
-    /// `model` is the digest of the network's weights; its first twelve characters are shown. Statistics that are
-    /// computed from many cells (counts, intervals) append their own fields.
-    pub fn signature(self, metric: Metric, model: &str) -> String {
+    /// `model` is the digest of the network's weights; its first twelve characters are shown. `files` is the format of the pictures
+    /// that are scored. Statistics that are computed from many cells (counts, intervals) append their own fields.
+    pub fn signature(self, metric: Metric, model: &str, files: FileFormat) -> String {
         let (name, revision) = (self.name(), self.revision());
-        let short = short(model);
+        let (short, files) = (short(model), files.name());
         let (network, preprocessing) = match metric {
             Metric::ClipT | Metric::ClipI => ("clip", self.clip_view().name()),
             Metric::DinoI => ("dino", self.dino_view().map_or("-", DinoView::name)),
@@ -171,7 +172,7 @@ impl Protocol {
         };
         let scale = self.scale_rule(metric);
         format!(
-            "proto:{name}.{revision}|m:{network}@b3:{short}|pre:{preprocessing}|ref:{references}|agg:{aggregation}|text:{text}{scale}|img:png"
+            "proto:{name}.{revision}|m:{network}@b3:{short}|pre:{preprocessing}|ref:{references}|agg:{aggregation}|text:{text}{scale}|img:{files}"
         )
     }
 

@@ -4,7 +4,7 @@ use candle_core::Device;
 use vico::job::Failure;
 use vico::score::ScoreTable;
 use vico_engine::image::Rgb8;
-use vico_engine::metrics::{EvaluatorDirs, Evaluators, Protocol};
+use vico_engine::metrics::{EvaluatorDirs, Evaluators, FileFormat, Protocol};
 
 use super::scoring::Scoring;
 use super::{failure, pictures, score};
@@ -27,6 +27,8 @@ pub struct Subject<'a> {
     pub references: &'a [NamedBytes],
     /// Pictures of the bare class word as files; usually none.
     pub prior: &'a [NamedBytes],
+    /// What the pictures that are scored are kept in.
+    pub files: FileFormat,
 }
 
 impl FolderScorer {
@@ -54,7 +56,8 @@ impl FolderScorer {
     ) -> Result<ScoreTable, Failure> {
         let references: Vec<Rgb8> = pictures(subject.references)?;
         let about = (subject.class, subject.prompts);
-        let scoring = Scoring::new(&self.evaluators, self.protocols.clone(), &references, about);
+        let protocols = self.protocols.clone();
+        let scoring = Scoring::new(&self.evaluators, protocols, &references, about, subject.files);
         let mut scoring = scoring.map_err(|error| failure("measuring the reference images", error))?;
         for prompt in 0..subject.prompts.len() {
             let drawn = pictures(&images(prompt)?)?;

@@ -6,8 +6,8 @@ use vico::score::{ScoreRow, ScoreTable};
 use vico::statistics::mean;
 use vico_engine::image::Rgb8;
 use vico_engine::metrics::{
-    Duplicates, ImageFeatures, Lpips, Metric, Oracle, Scores, diversity, is_first_choice, mean_cosine,
-    share_above,
+    Duplicates, FileFormat, ImageFeatures, Lpips, Metric, Oracle, Scores, diversity, is_first_choice,
+    mean_cosine, share_above,
 };
 
 /// Cosine with the closest reference, by DINO.
@@ -45,6 +45,7 @@ impl<'a> Health<'a> {
     pub(super) fn new(
         (oracle, lpips): (Option<Oracle>, Option<&'a Lpips>),
         prompts: usize,
+        files: FileFormat,
         signature: impl Fn(Metric) -> String,
     ) -> Self {
         let of = |metric, rule: &str| format!("{}|health:{rule}.1", signature(metric));
@@ -57,7 +58,7 @@ impl<'a> Health<'a> {
             (DUPLICATES, "health:samepixels.1".to_owned()),
         ]);
         if let Some(lpips) = lpips {
-            signatures.insert(DIVERSITY_LPIPS, lpips.diversity_signature());
+            signatures.insert(DIVERSITY_LPIPS, lpips.diversity_signature(files));
         }
         Self {
             lpips,

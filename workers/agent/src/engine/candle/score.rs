@@ -1,7 +1,7 @@
 //! A score job on the engine: images in, one table of every metric of every protocol out.
 
 use vico::job::{Failure, FailureClass, output_names};
-use vico_engine::metrics::{Evaluators, Protocol, UnknownProtocol};
+use vico_engine::metrics::{Evaluators, FileFormat, Protocol, UnknownProtocol};
 
 use super::scoring::Scoring;
 use super::{failure, photos, pictures};
@@ -16,6 +16,7 @@ pub(super) fn score(evaluators: &Evaluators, work: &ScoreWork, watch: &mut Watch
         protocols,
         &references,
         (&work.inputs.concept.class, &prompts.collect::<Vec<_>>()),
+        FileFormat::Png,
     )
     .map_err(|error| failure("measuring the reference images", error))?;
     let per_prompt = work.inputs.images_per_prompt as usize;

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use vico::score::{ScoreRow, ScoreTable};
 use vico_engine::image::Rgb8;
 use vico_engine::metrics::{
-    Evaluators, Features, ImageFeatures, Metric, Oracle, Protocol, References, cosines, real_vs_real,
-    score_images,
+    Evaluators, Features, FileFormat, ImageFeatures, Metric, Oracle, Protocol, References, cosines,
+    real_vs_real, score_images,
 };
 
 use super::health::Health;
@@ -17,6 +17,8 @@ use super::health::Health;
 /// What is fixed for a run, and the table so far.
 pub(super) struct Scoring<'a> {
     evaluators: &'a Evaluators,
+    /// What the images are kept in.
+    files: FileFormat,
     protocols: Vec<Measured>,
     health: Option<Health<'a>>,
     table: ScoreTable,
@@ -38,10 +40,12 @@ impl<'a> Scoring<'a> {
         protocols: Vec<Protocol>,
         references: &[Rgb8],
         (class, prompts): (&str, &[String]),
+        files: FileFormat,
     ) -> vico_engine::Result<Self> {
         let features = evaluators.images(&protocols, references)?;
         let mut scoring = Self {
             evaluators,
+            files,
             protocols: Vec::new(),
             health: None,
             table: ScoreTable::default(),
@@ -63,9 +67,10 @@ impl<'a> Scoring<'a> {
             };
             scoring.sign(&measured, oracle);
             if protocol == Protocol::BenchV1 {
-                let signature = |metric| evaluators.signature(protocol, metric);
+                let signature = |metric| evaluators.signature(protocol, metric, files);
                 let lpips = evaluators.lpips();
-                scoring.health = Some(Health::new((oracle, lpips), prompts.len(), signature));
+                let health = Health::new((oracle, lpips), prompts.len(), files, signature);
+                scoring.health = Some(health);
             }
             scoring.protocols.push(measured);
         }
@@ -76,7 +81,7 @@ impl<'a> Scoring<'a> {
     fn sign(&mut self, measured: &Measured, oracle: Option<Oracle>) {
         let protocol = measured.protocol;
         for metric in &measured.metrics {
-            let signature = self.evaluators.signature(protocol, *metric);
+            let signature = self.evaluators.signature(protocol, *metric, self.files);
             let of_oracle = oracle.and_then(|oracle| match metric {
                 Metric::ClipT => None,
                 Metric::ClipI => Some(oracle.clip_i),
