@@ -305,6 +305,13 @@ fn every_number_has_a_signature() {
         "proto:vico-2023.1|m:clip@b3:0123456789ab|pre:sq256.bicubic.pillow12.pm1+t224.noaa.clip|ref:-|\
          agg:image>prompt>concept|text:braces|img:jpg"
     );
+    // DreamBench++ looks at the first photo; how near all of them are to each other is measured over all.
+    let plus = Protocol::DreamBenchPlus;
+    let signature = plus.signature(Metric::ClipI, digest, FileFormat::Png);
+    assert!(signature.contains("|ref:first|"), "{signature}");
+    let oracle = plus.oracle_signature(Metric::ClipI, digest, FileFormat::Png);
+    let of_all = signature.replace("|ref:first|", "|ref:all|");
+    assert_eq!(oracle, format!("{of_all}|real:noself"));
     let evaluators = evaluators();
     let signatures = Protocol::ALL.map(|protocol| {
         let metrics = [Metric::ClipT, Metric::ClipI, Metric::DinoI];

@@ -143,6 +143,11 @@ impl Evaluators {
         protocol.signature(metric, self.digest(metric), files)
     }
 
+    /// The same for what [`real_vs_real`](super::real_vs_real) computes.
+    pub fn oracle_signature(&self, protocol: Protocol, metric: Metric, files: FileFormat) -> String {
+        protocol.oracle_signature(metric, self.digest(metric), files)
+    }
+
     /// The digest of the network behind a metric.
     fn digest(&self, metric: Metric) -> &str {
         match metric {

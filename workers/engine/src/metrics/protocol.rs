@@ -160,6 +160,16 @@ impl Protocol {
     /// `model` is the digest of the network's weights; its first twelve characters are shown. `files` is the format of the pictures
     /// that are scored. Statistics that are computed from many cells (counts, intervals) append their own fields.
     pub fn signature(self, metric: Metric, model: &str, files: FileFormat) -> String {
+        self.sign(metric, (model, files), self.references())
+    }
+
+    /// The same for what the reference images reach among themselves: all of them, whichever the protocol looks at.
+    pub fn oracle_signature(self, metric: Metric, model: &str, files: FileFormat) -> String {
+        let signature = self.sign(metric, (model, files), References::All);
+        format!("{signature}|real:noself")
+    }
+
+    fn sign(self, metric: Metric, (model, files): (&str, FileFormat), references: References) -> String {
         let (name, revision) = (self.name(), self.revision());
         let (short, files) = (short(model), files.name());
         let (network, preprocessing) = match metric {
@@ -168,7 +178,7 @@ impl Protocol {
         };
         let (references, aggregation, text) = match metric {
             Metric::ClipT => ("-", "image>prompt>concept", self.text_rule()),
-            Metric::ClipI | Metric::DinoI => (self.references().name(), "image,ref>prompt>concept", "-"),
+            Metric::ClipI | Metric::DinoI => (references.name(), "image,ref>prompt>concept", "-"),
         };
         let scale = self.scale_rule(metric);
         format!(

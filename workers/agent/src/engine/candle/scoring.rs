@@ -81,7 +81,6 @@ impl<'a> Scoring<'a> {
     fn sign(&mut self, measured: &Measured, oracle: Option<Oracle>) {
         let protocol = measured.protocol;
         for metric in &measured.metrics {
-            let signature = self.evaluators.signature(protocol, *metric, self.files);
             let of_oracle = oracle.and_then(|oracle| match metric {
                 Metric::ClipT => None,
                 Metric::ClipI => Some(oracle.clip_i),
@@ -92,11 +91,11 @@ impl<'a> Scoring<'a> {
                 self.table
                     .totals
                     .insert(name.clone(), protocol.scaled(*metric, cosine));
-                self.table
-                    .signatures
-                    .insert(name, format!("{signature}|real:noself"));
+                let signature = self.evaluators.oracle_signature(protocol, *metric, self.files);
+                self.table.signatures.insert(name, signature);
             }
             let name = format!("{protocol}/{}", metric.column());
+            let signature = self.evaluators.signature(protocol, *metric, self.files);
             self.table.signatures.insert(name, signature);
         }
     }
