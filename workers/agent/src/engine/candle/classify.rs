@@ -3,7 +3,7 @@
 use vico::causes::with_causes;
 use vico::job::{Failure, FailureClass};
 use vico_engine::diffusion::schedule;
-use vico_engine::{Error, exchange, methods, tensor_file, tokenizer, weights};
+use vico_engine::{Error, exchange, methods, metrics, tensor_file, tokenizer, weights};
 
 /// The failure that `error` is, met while `doing`.
 #[expect(
@@ -54,9 +54,20 @@ fn class(error: &Error) -> FailureClass {
             FailureClass::InvalidInput
         }
         Error::TensorFile(_) => FailureClass::InvalidInput,
-        Error::Metrics(_) => FailureClass::NanLoss,
+        Error::Metrics(error) => metrics_class(error),
         Error::Method(error) => method_class(error),
         Error::Exchange(error) => exchange_class(error),
+    }
+}
+
+/// A feature without a direction comes from a network that gave no numbers; the others from a caller that mixed things up.
+fn metrics_class(error: &metrics::Error) -> FailureClass {
+    use metrics::Error as E;
+    match error {
+        E::NoDirection { .. } => FailureClass::NanLoss,
+        E::NotRows { .. } | E::WidthMismatch { .. } | E::Empty(_) | E::CountMismatch { .. } => {
+            FailureClass::Internal
+        }
     }
 }
 
@@ -139,6 +150,10 @@ mod tests {
             failure("training", no_images.into()).class,
             FailureClass::InvalidInput
         );
+        let of_metrics = |error: metrics::Error| failure("scoring", error.into()).class;
+        let no_direction = metrics::Error::NoDirection { row: 0 };
+        assert_eq!(of_metrics(no_direction), FailureClass::NanLoss);
+        assert_eq!(of_metrics(metrics::Error::Empty("text")), FailureClass::Internal);
     }
 
     #[test]
