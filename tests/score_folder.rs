@@ -266,6 +266,26 @@ fn signatures_say_what_the_pictures_are_kept_in() {
     assert_eq!(formats(&mixed, &flat), ["mixed"]);
 }
 
+/// One token more than CLIP reads, once the class word is in its place.
+#[test]
+fn a_prompt_that_is_too_long_for_clip_is_refused_or_remarked() {
+    let sweep = Sweep::run();
+    let photos = sweep.folder.path().join("photos");
+    let prompt = format!("a {{}}{}", " dog".repeat(74));
+    let flat = ["--layout", "flat", "--prompt", &prompt, "--class-word", "dog"];
+    let refused = sweep.score(&photos, &flat);
+    assert_eq!(refused.code, 2, "{}", refused.stderr);
+    assert!(
+        refused.stderr.contains("bench-v1 compares with `a dog dog"),
+        "{}",
+        refused.stderr
+    );
+    let cut = ["--protocol", "customconcept101"];
+    let scored = answer(sweep.score(&photos, &[flat.as_slice(), &cut].concat()));
+    let remark = scored[0]["remarks"][0].as_str().unwrap();
+    assert!(remark.contains("only the beginning of 1 of 1 texts"), "{remark}");
+}
+
 #[test]
 fn what_cannot_be_scored_is_said() {
     let folder = tempfile::tempdir().unwrap();

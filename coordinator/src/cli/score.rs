@@ -8,7 +8,7 @@ use vico::gallery::{References, Shown};
 use vico::score::ScoreTable;
 use vico::store::Folder;
 use vico_worker::engine::NamedBytes;
-use vico_worker::engine::candle::{EvaluatorDirs, FileFormat, FolderScorer, Subject};
+use vico_worker::engine::candle::{EvaluatorDirs, FileFormat, FolderScorer, Scored, Subject};
 
 use crate::cli::exit::{Error, Result};
 use crate::cli::layout::Arrangement;
@@ -47,11 +47,13 @@ pub(super) struct Score {
 
 /// One run's scores.
 #[derive(Debug, Serialize)]
-struct Scored {
+struct RunScores {
     method: String,
     concept: String,
     #[serde(flatten)]
     table: ScoreTable,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    remarks: Vec<String>,
 }
 
 impl Score {
@@ -72,12 +74,14 @@ impl Score {
         };
         let mut scored = Vec::with_capacity(runs.len());
         for run in runs {
-            let table = self.score(&scorer, &run, (&folder, references.as_ref())).await?;
+            let measured = self.score(&scorer, &run, (&folder, references.as_ref())).await?;
+            let Scored { table, remarks } = measured;
             let Shown { method, concept, .. } = run;
-            scored.push(Scored {
+            scored.push(RunScores {
                 method,
                 concept,
                 table,
+                remarks,
             });
         }
         show(out, &scored)
@@ -88,7 +92,7 @@ impl Score {
         scorer: &FolderScorer,
         run: &Shown,
         (folder, references): (&Folder, Option<&Folder>),
-    ) -> Result<ScoreTable> {
+    ) -> Result<Scored> {
         let class = self.class_word.as_ref().or(run.class.as_ref());
         let class = match class {
             Some(class) => class.as_str(),
@@ -173,16 +177,30 @@ async fn photos(references: &Folder, concept: &str) -> Result<Vec<NamedBytes>> {
         .collect())
 }
 
-fn show(out: Output, scored: &[Scored]) -> Result {
+fn show(out: Output, scored: &[RunScores]) -> Result {
     if out.is_json() {
         return output::json(&scored);
     }
+    scored.iter().flat_map(notes).for_each(output::note);
     let header = ["METHOD", "CONCEPT", "METRIC", "MEAN", "IMAGES", "SIGNATURE"];
     output::table(&header, scored.iter().flat_map(lines))
 }
 
+/// What to know about a run's numbers, with what the run is called.
+fn notes(scored: &RunScores) -> impl Iterator<Item = String> {
+    let words = [&scored.method, &scored.concept].into_iter();
+    let name: String = words
+        .filter(|word| !word.is_empty())
+        .map(|word| format!("{word}: "))
+        .collect();
+    scored
+        .remarks
+        .iter()
+        .map(move |remark| format!("note: {name}{remark}"))
+}
+
 /// One line per column of a run's table: means over prompts of means over samples.
-fn lines(scored: &Scored) -> Vec<Vec<String>> {
+fn lines(scored: &RunScores) -> Vec<Vec<String>> {
     let signatures = scored.table.signatures.iter();
     signatures
         .map(|(name, signature)| {

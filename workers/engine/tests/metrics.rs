@@ -91,7 +91,7 @@ fn check(protocol: Protocol, set: &str, clip: &str, suffix: &str) {
     let (evaluators, golden) = (evaluators(), golden());
     let images = evaluators.images(&[protocol], &photos()).unwrap().remove(0);
     let dino = images.dino.as_ref().unwrap();
-    let texts = evaluators.texts(&prompts(protocol)).unwrap();
+    let texts = evaluators.texts(protocol, &prompts(protocol)).unwrap();
     assert_features(&images.clip, &golden[&format!("feature.{set}.{clip}")], clip);
     assert_features(dino, &golden[&format!("feature.{set}.dino")], "dino");
     assert_features(&texts, &golden[&format!("feature.{set}.text")], "text");
@@ -322,6 +322,31 @@ fn every_number_has_a_signature() {
     all.dedup();
     // A protocol that leaves DINO out still words its signature, with `pre:-`.
     assert_eq!(all.len(), 3 * Protocol::ALL.len());
+}
+
+/// A cosine with half a prompt would be nobody's number but that of Custom Diffusion's script, which asks for it.
+#[test]
+fn a_text_that_does_not_fit_is_refused_or_cut_as_the_script_does() {
+    let evaluators = evaluators();
+    let long = format!("a red{}", " dog".repeat(74));
+    let beginning = format!("a red{}", " dog".repeat(73));
+    for protocol in Protocol::ALL {
+        assert_eq!(evaluators.cut(protocol, &[&beginning]).unwrap(), 0, "{protocol}");
+        let cut = evaluators.cut(protocol, &[&long, &beginning]);
+        if protocol == Protocol::CustomConcept101 {
+            assert_eq!(cut.unwrap(), 1);
+            let features = |text: &String| evaluators.texts(protocol, &[text]).unwrap();
+            assert_eq!(features(&long), features(&beginning));
+            continue;
+        }
+        let refused = cut.unwrap_err().to_string();
+        assert!(
+            refused.starts_with(&format!("{protocol} compares with `a red dog dog")),
+            "{refused}"
+        );
+        assert!(refused.contains("76 tokens; CLIP reads at most 75"), "{refused}");
+        assert!(evaluators.texts(protocol, &[&long]).is_err());
+    }
 }
 
 #[test]

@@ -11,7 +11,7 @@ use super::{Features, FileFormat, ImageFeatures, Lpips, Metric, Protocol};
 use crate::image::Rgb8;
 use crate::models::clip::{Clip, ClipConfig};
 use crate::models::vit::{Vit, VitConfig};
-use crate::tokenizer::ClipTokenizer;
+use crate::tokenizer::{CONTEXT_LENGTH, ClipTokenizer};
 use crate::{Result, weights};
 
 /// Pictures that go through a network together on a CPU: enough rows for what is read of a matrix to be used well.
@@ -127,8 +127,35 @@ impl Evaluators {
         protocol.metrics(self.dino.patch_size())
     }
 
-    /// CLIP's features of each text, which [`Protocol::text`] has worded.
-    pub fn texts<S: AsRef<str>>(&self, texts: &[S]) -> Result<Features> {
+    /// How many of a protocol's texts, which [`Protocol::text`] has worded, CLIP reads only the beginning of.
+    ///
+    /// # Errors
+    /// There is one, and the protocol does not cut texts.
+    pub fn cut<S: AsRef<str>>(&self, protocol: Protocol, texts: &[S]) -> Result<usize> {
+        let mut cut = 0;
+        for text in texts {
+            let text = text.as_ref();
+            let is_cut = self.tokenizer.encode(text)?.truncated;
+            if is_cut && !protocol.cuts_texts() {
+                return Err(super::Error::TextTooLong {
+                    protocol,
+                    text: text.to_owned(),
+                    tokens: self.tokenizer.token_count(text)?,
+                    most: CONTEXT_LENGTH - 2,
+                }
+                .into());
+            }
+            cut += usize::from(is_cut);
+        }
+        Ok(cut)
+    }
+
+    /// CLIP's features of each of a protocol's texts.
+    ///
+    /// # Errors
+    /// As [`Self::cut`].
+    pub fn texts<S: AsRef<str>>(&self, protocol: Protocol, texts: &[S]) -> Result<Features> {
+        self.cut(protocol, texts)?;
         let mut rows = Vec::new();
         for text in texts {
             let encoded = self.tokenizer.encode(text.as_ref())?;

@@ -14,6 +14,7 @@ mod features;
 mod files;
 mod health;
 mod lpips;
+mod metric;
 mod preprocess;
 mod protocol;
 mod score;
@@ -23,11 +24,12 @@ pub use features::{Features, ImageFeatures, cosines};
 pub use files::FileFormat;
 pub use health::{Duplicates, diversity, is_first_choice, mean_cosine, share_above};
 pub use lpips::{Appearance, Lpips};
+pub use metric::Metric;
 pub use preprocess::{ClipView, DinoView, clip_pixels, dino_pixels};
-pub use protocol::{Metric, Protocol, References, UnknownProtocol};
+pub use protocol::{Protocol, References, UnknownProtocol};
 pub use score::{Oracle, Scores, real_vs_real, score_images};
 
-/// Features that cannot be compared.
+/// Features that cannot be compared, or a text that cannot be measured with.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// The values are not rows of the width claimed.
@@ -62,5 +64,19 @@ pub enum Error {
         clip: usize,
         /// Pictures with DINO features.
         dino: usize,
+    },
+    /// A text that CLIP would read only the beginning of.
+    #[error(
+        "{protocol} compares with `{text}`, which has {tokens} tokens; CLIP reads at most {most} (77 with its two ends)"
+    )]
+    TextTooLong {
+        /// The protocol, whose script refuses it.
+        protocol: Protocol,
+        /// The prompt as the protocol words it.
+        text: String,
+        /// How many tokens it has, begin and end not counted.
+        tokens: usize,
+        /// How many fit.
+        most: usize,
     },
 }

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::FileFormat;
 use super::preprocess::{ClipView, DinoView};
+use super::{FileFormat, Metric};
 
 /// A named and versioned way to score pictures. Any change to what it computes is a new version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -43,17 +43,6 @@ impl References {
             Self::First => "first",
         }
     }
-}
-
-/// What is compared with what.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Metric {
-    /// Picture with text, by CLIP.
-    ClipT,
-    /// Picture with reference images, by CLIP.
-    ClipI,
-    /// Picture with reference images, by DINO.
-    DinoI,
 }
 
 /// A protocol name that this version does not know.
@@ -155,6 +144,11 @@ impl Protocol {
         }
     }
 
+    /// Whether its script has CLIP read the beginning of a text that is too long (`truncate=True`). The others' calls fail over it.
+    pub fn cuts_texts(self) -> bool {
+        self == Self::CustomConcept101
+    }
+
     /// What to print beside a number: protocol, model, preprocessing, references, aggregation, text, file format.
     ///
     /// `model` is the digest of the network's weights; its first twelve characters are shown. `files` is the format of the pictures
@@ -215,27 +209,6 @@ impl FromStr for Protocol {
     fn from_str(name: &str) -> Result<Self, UnknownProtocol> {
         let known = Self::ALL.into_iter().find(|protocol| protocol.name() == name);
         known.ok_or_else(|| UnknownProtocol(name.to_owned()))
-    }
-}
-
-impl Metric {
-    /// The name of its column, below a protocol's.
-    pub fn column(self) -> &'static str {
-        match self {
-            Self::ClipT => "clip_t",
-            Self::ClipI => "clip_i",
-            Self::DinoI => "dino_i",
-        }
-    }
-}
-
-impl fmt::Display for Metric {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::ClipT => "CLIP-T",
-            Self::ClipI => "CLIP-I",
-            Self::DinoI => "DINO-I",
-        })
     }
 }
 

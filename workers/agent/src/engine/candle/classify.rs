@@ -65,6 +65,7 @@ fn metrics_class(error: &metrics::Error) -> FailureClass {
     use metrics::Error as E;
     match error {
         E::NoDirection { .. } => FailureClass::NanLoss,
+        E::TextTooLong { .. } => FailureClass::InvalidInput,
         E::NotRows { .. } | E::WidthMismatch { .. } | E::Empty(_) | E::CountMismatch { .. } => {
             FailureClass::Internal
         }

@@ -2,11 +2,10 @@
 
 use candle_core::Device;
 use vico::job::Failure;
-use vico::score::ScoreTable;
 use vico_engine::image::Rgb8;
 use vico_engine::metrics::{EvaluatorDirs, Evaluators, FileFormat, Protocol};
 
-use super::scoring::Scoring;
+use super::scoring::{Scored, Scoring};
 use super::{failure, pictures, score};
 use crate::engine::NamedBytes;
 
@@ -45,20 +44,21 @@ impl FolderScorer {
         })
     }
 
-    /// The table of one run; `images` gives the files of a prompt, so that only these are in memory.
+    /// The table of one run, and what to know about it; `images` gives the files of a prompt, so that only these are in memory.
     ///
     /// # Errors
-    /// A file is no picture, or `images` fails.
+    /// A protocol refuses the length of a text, a file is no picture, or `images` fails.
     pub fn score(
         &self,
         subject: Subject<'_>,
         mut images: impl FnMut(usize) -> Result<Vec<NamedBytes>, Failure>,
-    ) -> Result<ScoreTable, Failure> {
+    ) -> Result<Scored, Failure> {
         let references: Vec<Rgb8> = pictures(subject.references)?;
         let about = (subject.class, subject.prompts);
         let protocols = self.protocols.clone();
         let scoring = Scoring::new(&self.evaluators, protocols, &references, about, subject.files);
-        let mut scoring = scoring.map_err(|error| failure("measuring the reference images", error))?;
+        let mut scoring =
+            scoring.map_err(|error| failure("measuring the reference images and prompts", error))?;
         for prompt in 0..subject.prompts.len() {
             let drawn = pictures(&images(prompt)?)?;
             let scored = scoring.prompt(prompt, &drawn);

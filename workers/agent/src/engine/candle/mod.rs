@@ -30,6 +30,7 @@ use crate::device::ComputeDevice;
 use classify::{base_failure, evaluators_failure, failure};
 
 pub use folder::{FolderScorer, Subject};
+pub use scoring::Scored;
 pub use vico_engine::metrics::{EvaluatorDirs, FileFormat};
 
 /// See the module.

@@ -3,7 +3,7 @@
 use vico::job::{Failure, FailureClass, output_names};
 use vico_engine::metrics::{Evaluators, FileFormat, Protocol, UnknownProtocol};
 
-use super::scoring::Scoring;
+use super::scoring::{Scored, Scoring};
 use super::{failure, photos, pictures};
 use crate::engine::{Ended, ScoreWork, Watch};
 
@@ -18,7 +18,7 @@ pub(super) fn score(evaluators: &Evaluators, work: &ScoreWork, watch: &mut Watch
         (&work.inputs.concept.class, &prompts.collect::<Vec<_>>()),
         FileFormat::Png,
     )
-    .map_err(|error| failure("measuring the reference images", error))?;
+    .map_err(|error| failure("measuring the reference images and prompts", error))?;
     let per_prompt = work.inputs.images_per_prompt as usize;
     let of = work.images.len() as u64;
     for (prompt, files) in work.images.chunks(per_prompt.max(1)).enumerate() {
@@ -33,7 +33,11 @@ pub(super) fn score(evaluators: &Evaluators, work: &ScoreWork, watch: &mut Watch
     scoring
         .prior(&pictures(&work.prior_images)?)
         .map_err(|error| failure("scoring the images of the class word", error))?;
-    let bytes = serde_json::to_vec(&scoring.finish()).map_err(|error| Failure {
+    let Scored { table, remarks } = scoring.finish();
+    for remark in remarks {
+        watch.log(remark);
+    }
+    let bytes = serde_json::to_vec(&table).map_err(|error| Failure {
         class: FailureClass::Internal,
         message: format!("writing the scores: {error}"),
     })?;

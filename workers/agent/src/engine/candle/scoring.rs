@@ -22,6 +22,7 @@ pub(super) struct Scoring<'a> {
     protocols: Vec<Measured>,
     health: Option<Health<'a>>,
     table: ScoreTable,
+    remarks: Vec<String>,
 }
 
 /// A protocol with all that it compares pictures with.
@@ -33,15 +34,26 @@ struct Measured {
     texts: Features,
 }
 
+/// A run's table, and a sentence for everything that its numbers alone do not tell.
+#[derive(Debug)]
+pub struct Scored {
+    /// The table.
+    pub table: ScoreTable,
+    /// The sentences.
+    pub remarks: Vec<String>,
+}
+
 impl<'a> Scoring<'a> {
     /// A table for one concept: its photos, its class word and its prompts with `{}` in the concept's place.
     pub(super) fn new(
         evaluators: &'a Evaluators,
         protocols: Vec<Protocol>,
         references: &[Rgb8],
-        (class, prompts): (&str, &[String]),
+        about: (&str, &[String]),
         files: FileFormat,
     ) -> vico_engine::Result<Self> {
+        // Before anything else: a text that is refused should cost nothing.
+        let (texts, remarks) = worded(evaluators, &protocols, about)?;
         let features = evaluators.images(&protocols, references)?;
         let mut scoring = Self {
             evaluators,
@@ -49,32 +61,40 @@ impl<'a> Scoring<'a> {
             protocols: Vec::new(),
             health: None,
             table: ScoreTable::default(),
+            remarks,
         };
-        for (protocol, references) in protocols.into_iter().zip(features) {
-            let oracle = real_vs_real(&references)?;
-            let texts: Vec<String> = prompts
-                .iter()
-                .map(|prompt| protocol.text(prompt, class))
-                .collect();
-            let measured = Measured {
-                protocol,
-                metrics: evaluators.metrics(protocol),
-                references: match protocol.references() {
-                    References::All => references,
-                    References::First => references.first()?,
-                },
-                texts: evaluators.texts(&texts)?,
-            };
-            scoring.sign(&measured, oracle);
-            if protocol == Protocol::BenchV1 {
-                let signature = |metric| evaluators.signature(protocol, metric, files);
-                let lpips = evaluators.lpips();
-                let health = Health::new((oracle, lpips), prompts.len(), files, signature);
-                scoring.health = Some(health);
-            }
-            scoring.protocols.push(measured);
+        for ((protocol, references), texts) in protocols.into_iter().zip(features).zip(&texts) {
+            scoring.add(protocol, references, texts)?;
         }
         Ok(scoring)
+    }
+
+    /// Takes a protocol in, with the features of the photos as it looks at them and the prompts as it words them.
+    fn add(
+        &mut self,
+        protocol: Protocol,
+        references: ImageFeatures,
+        texts: &[String],
+    ) -> vico_engine::Result<()> {
+        let (evaluators, files) = (self.evaluators, self.files);
+        let oracle = real_vs_real(&references)?;
+        let measured = Measured {
+            protocol,
+            metrics: evaluators.metrics(protocol),
+            references: match protocol.references() {
+                References::All => references,
+                References::First => references.first()?,
+            },
+            texts: evaluators.texts(protocol, texts)?,
+        };
+        self.sign(&measured, oracle);
+        if protocol == Protocol::BenchV1 {
+            let signature = |metric| evaluators.signature(protocol, metric, files);
+            let about = (oracle, evaluators.lpips());
+            self.health = Some(Health::new(about, texts.len(), files, signature));
+        }
+        self.protocols.push(measured);
+        Ok(())
     }
 
     /// The signatures of a protocol's columns, and its oracle.
@@ -136,12 +156,37 @@ impl<'a> Scoring<'a> {
     }
 
     /// The table with what only the whole run shows.
-    pub(super) fn finish(mut self) -> ScoreTable {
+    pub(super) fn finish(mut self) -> Scored {
         if let Some(health) = self.health {
             health.finish(&mut self.table);
         }
-        self.table
+        Scored {
+            table: self.table,
+            remarks: self.remarks,
+        }
     }
+}
+
+/// The prompts as each protocol words them, and a remark where CLIP reads only the beginning of some.
+fn worded(
+    evaluators: &Evaluators,
+    protocols: &[Protocol],
+    (class, prompts): (&str, &[String]),
+) -> vico_engine::Result<(Vec<Vec<String>>, Vec<String>)> {
+    let (mut all, mut remarks) = (Vec::new(), Vec::new());
+    for protocol in protocols {
+        let texts = prompts.iter().map(|prompt| protocol.text(prompt, class));
+        let texts: Vec<String> = texts.collect();
+        let cut = evaluators.cut(*protocol, &texts)?;
+        if cut > 0 {
+            let of = texts.len();
+            remarks.push(format!(
+                "{protocol}: CLIP reads only the beginning of {cut} of {of} texts, as in the protocol's script"
+            ));
+        }
+        all.push(texts);
+    }
+    Ok((all, remarks))
 }
 
 impl Measured {

@@ -94,7 +94,13 @@ pub(crate) fn check(dir: &Path, ledger: &mut Ledger) -> Result<()> {
             ledger.note("metrics.bench_v1.clip", &note);
             images.clip = short_side::features(&clip, &inputs.clip)?;
         }
-        features(column, &images, &evaluators.texts(&texts)?, &golden, ledger)?;
+        features(
+            column,
+            &images,
+            &evaluators.texts(column.protocol, &texts)?,
+            &golden,
+            ledger,
+        )?;
     }
     other_positions(&dino, &pictures, &golden, ledger)?;
     golden.finish("metrics", ledger);
