@@ -113,12 +113,25 @@ fn diversity_is_the_mean_over_pairs() {
     let pairs = [(0, 1), (0, 2), (1, 2)];
     let distances = pairs.map(|(left, right)| lpips.distance(&look(left), &look(right)).unwrap());
     let mean = distances.iter().sum::<f64>() / 3.0;
-    let diversity = lpips.diversity(&pictures).unwrap().unwrap();
-    assert!(
-        (diversity - mean).abs() < 1e-12 && mean > 0.1,
-        "{diversity} {mean}"
-    );
-    assert_eq!(lpips.diversity(&pictures[..1]).unwrap(), None);
+    let diversity = lpips.diversity(&pictures).unwrap();
+    let wrong = (diversity.mean.unwrap() - mean).abs();
+    assert!(wrong < 1e-12 && mean > 0.1, "{diversity:?} {mean}");
+    assert_eq!(diversity.left_out, 0);
+    assert_eq!(lpips.diversity(&pictures[..1]).unwrap().mean, None);
+}
+
+/// Between two sizes there is no distance; the others' is what it was.
+#[test]
+fn pairs_of_two_sizes_are_left_out() {
+    let folder = folder(&made_up());
+    let lpips = Lpips::load(folder.path(), &Device::Cpu).unwrap();
+    let [one, two] = [0, 3].map(|number| photo(number, 77, 65));
+    let other = photo(6, 65, 77);
+    let of_two = lpips.diversity(&[one.clone(), two.clone()]).unwrap();
+    let of_three = lpips.diversity(&[one.clone(), other.clone(), two]).unwrap();
+    assert_eq!((of_three.mean, of_three.left_out), (of_two.mean, 2));
+    let of_none = lpips.diversity(&[one, other]).unwrap();
+    assert_eq!((of_none.mean, of_none.left_out), (None, 1));
 }
 
 /// The reference keeps the channel weights twice and its constants among the tensors; anything else is refused.

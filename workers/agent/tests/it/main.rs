@@ -4,6 +4,7 @@
 
 mod engines;
 mod engine;
+mod folder;
 mod methods;
 mod photos;
 mod pipeline;

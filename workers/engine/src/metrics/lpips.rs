@@ -30,6 +30,15 @@ pub struct Lpips {
 #[derive(Debug, Clone)]
 pub struct Appearance(Vec<Tensor>);
 
+/// How much some pictures differ.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Diversity {
+    /// Mean distance over the pairs of one size; `None` without any.
+    pub mean: Option<f64>,
+    /// Pairs of two sizes, between which there is no distance.
+    pub left_out: usize,
+}
+
 impl Lpips {
     /// Reads `model.safetensors`: the state of `lpips.LPIPS(net="alex")` under its own names.
     ///
@@ -94,20 +103,26 @@ impl Lpips {
         Ok(distance)
     }
 
-    /// Mean distance over pairs of different pictures: DreamBooth's DIV (arXiv 2208.12242, appendix). `None` below two.
+    /// Mean distance over pairs of different pictures: DreamBooth's DIV (arXiv 2208.12242, appendix).
     ///
     /// # Errors
-    /// As [`Self::appearance`] and [`Self::distance`].
-    pub fn diversity(&self, pictures: &[Rgb8]) -> Result<Option<f64>> {
+    /// As [`Self::appearance`].
+    pub fn diversity(&self, pictures: &[Rgb8]) -> Result<Diversity> {
         let seen = pictures.iter().map(|picture| self.appearance(picture));
         let seen = seen.collect::<Result<Vec<_>>>()?;
-        let (mut sum, mut pairs) = (0.0, 0_u32);
-        for (number, left) in seen.iter().enumerate() {
-            for right in &seen[number + 1..] {
-                sum += self.distance(left, right)?;
+        let size = |picture: usize| (pictures[picture].width(), pictures[picture].height());
+        let count = pictures.len();
+        let all = (0..count).flat_map(|left| (left + 1..count).map(move |right| (left, right)));
+        let (mut sum, mut pairs, mut left_out) = (0.0, 0_u32, 0);
+        for (left, right) in all {
+            if size(left) == size(right) {
+                sum += self.distance(&seen[left], &seen[right])?;
                 pairs += 1;
+            } else {
+                left_out += 1;
             }
         }
-        Ok((pairs > 0).then(|| sum / f64::from(pairs)))
+        let mean = (pairs > 0).then(|| sum / f64::from(pairs));
+        Ok(Diversity { mean, left_out })
     }
 }

@@ -23,7 +23,7 @@ pub use evaluators::{EvaluatorDirs, Evaluators, Views};
 pub use features::{Features, ImageFeatures, cosines};
 pub use files::FileFormat;
 pub use health::{Duplicates, diversity, is_first_choice, mean_cosine, share_above};
-pub use lpips::{Appearance, Lpips};
+pub use lpips::{Appearance, Diversity, Lpips};
 pub use metric::Metric;
 pub use preprocess::{ClipView, DinoView, clip_pixels, dino_pixels};
 pub use protocol::{Protocol, References, UnknownProtocol};

@@ -36,6 +36,8 @@ pub(super) struct Health<'a> {
     copies: Vec<f64>,
     diversities: Vec<f64>,
     diversities_lpips: Vec<f64>,
+    /// Pairs of pictures that have no LPIPS distance.
+    left_out: usize,
     duplicates: Duplicates,
     prior: Option<f64>,
 }
@@ -68,6 +70,7 @@ impl<'a> Health<'a> {
             copies: Vec::new(),
             diversities: Vec::new(),
             diversities_lpips: Vec::new(),
+            left_out: 0,
             duplicates: Duplicates::default(),
             prior: None,
         }
@@ -99,7 +102,9 @@ impl<'a> Health<'a> {
             self.diversities.extend(diversity(dino)?);
         }
         if let Some(lpips) = self.lpips {
-            self.diversities_lpips.extend(lpips.diversity(images)?);
+            let diversity = lpips.diversity(images)?;
+            self.diversities_lpips.extend(diversity.mean);
+            self.left_out += diversity.left_out;
         }
         for image in images {
             self.duplicates.add(image);
@@ -119,8 +124,8 @@ impl<'a> Health<'a> {
         Ok(())
     }
 
-    /// Adds the totals, and the signatures of what is there.
-    pub(super) fn finish(self, table: &mut ScoreTable) {
+    /// Adds the totals, and the signatures of what is there. A remark where something is not.
+    pub(super) fn finish(self, table: &mut ScoreTable) -> Option<String> {
         let above = self.oracle.and_then(|oracle| share_above(&self.copies, oracle));
         let totals = [
             (DIVERSITY, mean(&self.diversities)),
@@ -140,5 +145,9 @@ impl<'a> Health<'a> {
                 table.signatures.insert(name.to_owned(), signature);
             }
         }
+        let left_out = self.left_out;
+        (left_out > 0).then(|| {
+            format!("{DIVERSITY_LPIPS} leaves out {left_out} pairs of pictures of different sizes, which LPIPS cannot compare")
+        })
     }
 }

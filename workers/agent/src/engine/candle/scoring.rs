@@ -158,7 +158,7 @@ impl<'a> Scoring<'a> {
     /// The table with what only the whole run shows.
     pub(super) fn finish(mut self) -> Scored {
         if let Some(health) = self.health {
-            health.finish(&mut self.table);
+            self.remarks.extend(health.finish(&mut self.table));
         }
         Scored {
             table: self.table,
