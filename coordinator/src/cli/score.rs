@@ -188,15 +188,13 @@ fn show(out: Output, scored: &[RunScores]) -> Result {
 
 /// What to know about a run's numbers, with what the run is called.
 fn notes(scored: &RunScores) -> impl Iterator<Item = String> {
-    let words = [&scored.method, &scored.concept].into_iter();
-    let name: String = words
-        .filter(|word| !word.is_empty())
-        .map(|word| format!("{word}: "))
-        .collect();
-    scored
-        .remarks
-        .iter()
-        .map(move |remark| format!("note: {name}{remark}"))
+    let name = [&scored.method, &scored.concept].into_iter();
+    let name: Vec<&str> = name.map(String::as_str).filter(|word| !word.is_empty()).collect();
+    let remarks = scored.remarks.iter();
+    remarks.map(move |remark| {
+        let words: Vec<&str> = name.iter().copied().chain([remark.as_str()]).collect();
+        format!("note: {}", words.join(": "))
+    })
 }
 
 /// One line per column of a run's table: means over prompts of means over samples.

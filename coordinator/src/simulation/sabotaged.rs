@@ -4,7 +4,7 @@ use super::simulate;
 use crate::sabotage::{Sabotage, with};
 
 /// Seeds within which a planted bug must show.
-const PATIENCE: u64 = 40;
+const PATIENCE: u64 = 200;
 
 fn is_found(sabotage: Sabotage) {
     let found = with(sabotage, || {

@@ -63,12 +63,11 @@ impl Search<'_> {
         let complete = sets
             .iter()
             .find(|set| set.iter().all(|path| self.there.contains(path)));
-        match complete {
-            Some(set) => wanted.extend(set.iter().map(|path| (*path).to_owned())),
-            None => {
-                let first = sets.iter().take(1).flat_map(|set| set.iter());
-                missing.extend(first.map(|path| self.folder.problem(path, "is missing")));
-            }
+        if let Some(set) = complete {
+            wanted.extend(set.iter().map(|path| (*path).to_owned()));
+        } else {
+            let first = sets.iter().take(1).flat_map(|set| set.iter());
+            missing.extend(first.map(|path| self.folder.problem(path, "is missing")));
         }
     }
 

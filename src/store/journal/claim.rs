@@ -10,6 +10,7 @@ use super::snapshot;
 const ATTEMPTS: u32 = 1000;
 
 /// Our epoch and the number of the segment that says so.
+#[derive(Clone, Copy)]
 pub(super) struct Claim {
     pub(super) epoch: u64,
     pub(super) number: u64,

@@ -2,8 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 #![expect(unreachable_pub, reason = "modules of a test binary")]
 
-mod engines;
 mod engine;
+mod engines;
 mod folder;
 mod methods;
 mod photos;

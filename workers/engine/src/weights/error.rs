@@ -58,7 +58,7 @@ pub enum Error {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
-        reason: torch_file::Error,
+        reason: Box<torch_file::Error>,
     },
     /// `config.json` is missing a key, or holds a value this engine does not support.
     #[error("{}: {reason}", path.display())]

@@ -109,6 +109,6 @@ fn widened<T: Into<f32>>(values: Vec<T>) -> Vec<f32> {
 fn unreadable(path: &Path, reason: torch_file::Error) -> Error {
     Error::TorchFile {
         path: path.to_owned(),
-        reason,
+        reason: reason.into(),
     }
 }

@@ -78,6 +78,10 @@ impl Heard {
 }
 
 #[derive(Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "switches that tests turn one by one"
+)]
 struct State {
     heard: Heard,
     known: Option<Session>,

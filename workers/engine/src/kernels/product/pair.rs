@@ -2,10 +2,6 @@
 //!
 //! Every output element is one chain of sums over the pairs, whatever stands in the other columns: results do not depend
 //! on what is computed beside them.
-#![expect(
-    clippy::inline_always,
-    reason = "a body that is not inlined keeps its own, narrow instructions"
-)]
 
 use super::super::wide::wide;
 use super::tile::{ROWS, Tile};

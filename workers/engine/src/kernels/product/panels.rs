@@ -24,22 +24,22 @@ pub(in crate::kernels) struct Panels<W> {
 
 impl<W: Word> Panels<W> {
     /// Packs the left operand (rows, inner) in parallel.
-    pub(in crate::kernels) fn left<T: Sync>(matrix: Mat<'_, T>) -> Self
+    pub(in crate::kernels) fn left<T: Copy + Sync>(matrix: Mat<'_, T>) -> Self
     where
         W: Hold<T>,
     {
-        Self::pack(&matrix, ROWS)
+        Self::pack(matrix, ROWS)
     }
 
     /// Packs the right operand (inner, columns) in parallel.
-    pub(in crate::kernels) fn right<T: Sync>(matrix: Mat<'_, T>) -> Self
+    pub(in crate::kernels) fn right<T: Copy + Sync>(matrix: Mat<'_, T>) -> Self
     where
         W: Hold<T>,
     {
-        Self::pack(&matrix.t(), WIDTH)
+        Self::pack(matrix.t(), WIDTH)
     }
 
-    fn pack<T: Sync>(lines: &Mat<'_, T>, width: usize) -> Self
+    fn pack<T: Copy + Sync>(lines: Mat<'_, T>, width: usize) -> Self
     where
         W: Hold<T>,
     {
@@ -49,7 +49,7 @@ impl<W: Word> Panels<W> {
         let mut words = vec![W::default(); filled * depth];
         if depth > 0 {
             let panels = words.par_chunks_mut(width * depth).enumerate();
-            panels.for_each(|(panel, words)| fill(lines, panel * width, (words.len() / depth, words)));
+            panels.for_each(|(panel, words)| fill(&lines, panel * width, (words.len() / depth, words)));
         }
         Self {
             lines: lines.rows,
