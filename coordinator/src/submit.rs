@@ -5,6 +5,7 @@ mod tests;
 
 use std::collections::BTreeSet;
 
+use serde::Deserialize;
 use vico::digest::Digest;
 use vico::ids::{JobKey, SweepId};
 use vico::job::JobState;
@@ -115,8 +116,12 @@ pub(crate) async fn take_in(handle: &Handle, store: &Store, prepared: Prepared) 
     let known = handle
         .look(move |brain, _| brain.state.sweep(&id).is_some())
         .await?;
-    // Also those of a sweep that is there: where models lie and how often training is saved are no part of a job's key.
-    write_documents(store, &prepared).await.map_err(Error::from)?;
+    let written = if known {
+        renew_documents(store, &prepared).await
+    } else {
+        write_documents(store, &prepared).await
+    };
+    written.map_err(Error::from)?;
     let done = if known {
         // What it found done when it came in is history.
         Vec::new()
@@ -165,6 +170,27 @@ async fn write_documents(store: &Store, prepared: &Prepared) -> Result<(), store
         store.put_plan(sweep, &prepared.plan),
     )?;
     Ok(())
+}
+
+/// The documents of a sweep that is there: where models lie and how often training is saved are no part of a job's key, so they
+/// may say something new. What was said is in the plan, which is therefore written last.
+async fn renew_documents(store: &Store, prepared: &Prepared) -> Result<(), store::Error> {
+    let sweep = &prepared.plan.sweep;
+    let [written, resolved] = &prepared.manifest;
+    store.put_manifest(sweep, written, resolved).await?;
+    let before = store.plan::<MadeOf>(sweep).await;
+    if before.is_ok_and(|before| before.made_of == prepared.plan.made_of) {
+        return Ok(());
+    }
+    store.put_jobs(sweep, &prepared.plan.jobs).await?;
+    store.put_plan(sweep, &prepared.plan).await
+}
+
+/// As much of a plan's document as tells whether the others are still right.
+#[derive(Deserialize)]
+struct MadeOf {
+    #[serde(default)]
+    made_of: Option<Digest>,
 }
 
 fn new_sweep(plan: Plan, done: Vec<JobKey>) -> NewSweep {

@@ -10,7 +10,7 @@ use super::{Plan, PlannedJob, Resolved, Run};
 use crate::digest::Digest;
 use crate::ids::{ConceptId, InvalidId, JobKey, MethodId, SweepId};
 use crate::manifest::{Errors, Finding, Kind, Manifest, Origin, Path, Point, Settings};
-use crate::spec::{JobSpec, MethodSpec, PromptSpec, ReferencePolicy, SamplingSpec};
+use crate::spec::{JobSpec, MethodSpec, ModelSource, PromptSpec, ReferencePolicy, SamplingSpec};
 
 /// More runs than this are taken for a mistake.
 const MAX_RUNS: usize = 500_000;
@@ -68,7 +68,13 @@ pub fn expand(manifest: &Manifest, origin: &Origin, resolved: &Resolved) -> Resu
         retry: manifest.retry().clone(),
         scheduling: manifest.scheduling().clone(),
         input_bytes,
+        made_of: Some(made_of(manifest, resolved)),
     })
+}
+
+fn made_of(manifest: &Manifest, resolved: &Resolved) -> Digest {
+    let models: Vec<&Arc<ModelSource>> = resolved.models.values().collect();
+    Digest::of_json(&(manifest.show_defaults(), models)).expect("texts and plain structs have a JSON form")
 }
 
 /// Name and eight digits over the name and all keys: the same manifest over the same inputs is the same sweep.

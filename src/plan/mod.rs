@@ -20,6 +20,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use crate::digest::Digest;
 use crate::ids::{ConceptId, JobKey, MethodId, SweepId};
 use crate::job::Stage;
 use crate::spec::JobSpec;
@@ -51,6 +52,10 @@ pub struct Plan {
     pub scheduling: Scheduling,
     /// Bytes of reference images and models that the jobs read.
     pub input_bytes: u64,
+    /// Digest over the manifest with every default filled in, and where its models lie: a sweep whose plan has it again has
+    /// the same documents.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made_of: Option<Digest>,
 }
 
 impl Plan {
