@@ -3,7 +3,7 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use serde::Deserialize;
 use vico::digest::Digest;
@@ -194,6 +194,7 @@ struct MadeOf {
 }
 
 fn new_sweep(plan: Plan, done: Vec<JobKey>) -> NewSweep {
+    let mut loaded = Loaded::default();
     NewSweep {
         id: plan.sweep,
         name: plan.name,
@@ -202,17 +203,17 @@ fn new_sweep(plan: Plan, done: Vec<JobKey>) -> NewSweep {
         jobs: plan
             .jobs
             .into_iter()
-            .map(|(key, job)| new_job(key, job))
+            .map(|(key, job)| new_job(key, job, &mut loaded))
             .collect(),
         done,
     }
 }
 
-fn new_job(key: JobKey, job: PlannedJob) -> NewJob {
+fn new_job(key: JobKey, job: PlannedJob, loaded: &mut Loaded) -> NewJob {
     NewJob {
         key,
         stage: job.stage(),
-        models: models(&job.spec.inputs),
+        models: loaded.models(&job.spec.inputs),
         outputs: job.spec.inputs.outputs(),
         label: job.label,
         upstream: job.upstream,
@@ -220,16 +221,29 @@ fn new_job(key: JobKey, job: PlannedJob) -> NewJob {
     }
 }
 
-/// What a worker has at hand that has loaded the job's models as the job asks for them.
-fn models(inputs: &JobInputs) -> Vec<Digest> {
-    let models: BTreeSet<_> = match inputs {
-        JobInputs::ClassImages(inputs) => inputs.base.loaded().into(),
-        JobInputs::Train(inputs) => inputs.base.loaded().into(),
-        JobInputs::Sample(inputs) => inputs.base.loaded().into(),
-        JobInputs::Score(inputs) => {
-            let models = inputs.evaluators.models();
-            models.flat_map(ModelInputs::loaded).collect()
+/// The digests of [`ModelInputs::loaded`], made once for all jobs of a plan.
+#[derive(Default)]
+struct Loaded(HashMap<ModelInputs, [Digest; 2]>);
+
+impl Loaded {
+    /// What a worker has at hand that has loaded the job's models as the job asks for them.
+    fn models(&mut self, inputs: &JobInputs) -> Vec<Digest> {
+        let models: BTreeSet<_> = match inputs {
+            JobInputs::ClassImages(inputs) => self.of(&inputs.base).into(),
+            JobInputs::Train(inputs) => self.of(&inputs.base).into(),
+            JobInputs::Sample(inputs) => self.of(&inputs.base).into(),
+            JobInputs::Score(inputs) => {
+                let models = inputs.evaluators.models();
+                models.flat_map(|model| self.of(model)).collect()
+            }
+        };
+        models.into_iter().collect()
+    }
+
+    fn of(&mut self, model: &ModelInputs) -> [Digest; 2] {
+        match self.0.get(model) {
+            Some(known) => *known,
+            None => *self.0.entry(model.clone()).or_insert(model.loaded()),
         }
-    };
-    models.into_iter().collect()
+    }
 }

@@ -10,7 +10,7 @@ use super::{Plan, PlannedJob, Resolved, Run};
 use crate::digest::Digest;
 use crate::ids::{ConceptId, InvalidId, JobKey, MethodId, SweepId};
 use crate::manifest::{Errors, Finding, Kind, Manifest, Origin, Path, Point, Settings};
-use crate::spec::{JobSpec, MethodSpec, ModelSource, PromptSpec, ReferencePolicy, SamplingSpec};
+use crate::spec::{JobInputs, JobSpec, MethodSpec, ModelSource, PromptSpec, ReferencePolicy, SamplingSpec};
 
 /// More runs than this are taken for a mistake.
 const MAX_RUNS: usize = 500_000;
@@ -27,6 +27,7 @@ pub fn expand(manifest: &Manifest, origin: &Origin, resolved: &Resolved) -> Resu
         runs: Vec::new(),
         seen: BTreeSet::new(),
         jobs: BTreeMap::new(),
+        trained: BTreeMap::new(),
     };
     for point in manifest.points() {
         walk.point(point);
@@ -92,6 +93,8 @@ struct Walk<'a> {
     /// Runs so far: a point that differs only in what does not concern a run gives no new run.
     seen: BTreeSet<(MethodId, ConceptId, String, u64)>,
     jobs: BTreeMap<JobKey, JobSpec>,
+    /// The training that a method's last run on a concept had.
+    trained: BTreeMap<(MethodId, ConceptId), JobKey>,
 }
 
 impl Walk<'_> {
@@ -167,7 +170,8 @@ impl Walk<'_> {
             prompts,
         };
         let class_images = parts.class_images().map(|job| self.add(job));
-        let train = parts.train(class_images).map(|job| self.add(job));
+        let train = parts.train_inputs(class_images);
+        let train = train.map(|inputs| self.add_training((id, &concept.inputs.id), inputs, &parts));
         let sample = self.add(parts.sample(train));
         let score = parts.score(sample).map(|job| self.add(job));
         let (method, concept) = (id.clone(), concept.inputs.id.clone());
@@ -181,6 +185,24 @@ impl Walk<'_> {
             sample,
             score,
         });
+    }
+
+    /// Points that differ only in how they draw bring the same training again and again: it is compared, not digested anew.
+    fn add_training(
+        &mut self,
+        (method, concept): (&MethodId, &ConceptId),
+        inputs: JobInputs,
+        parts: &Parts<'_>,
+    ) -> JobKey {
+        let of = (method.clone(), concept.clone());
+        let before = self.trained.get(&of).copied();
+        let same = |key: &JobKey| self.jobs.get(key).is_some_and(|job| job.inputs == inputs);
+        if let Some(key) = before.filter(same) {
+            return key;
+        }
+        let key = self.add(parts.train(inputs));
+        self.trained.insert(of, key);
+        key
     }
 
     fn add(&mut self, (key, spec): Keyed) -> JobKey {

@@ -42,12 +42,12 @@ impl Parts<'_> {
         Some(self.keyed(inputs, self.base_source(), &self.settings.resources.class_images))
     }
 
-    /// `None` for a method that learns nothing.
-    pub(super) fn train(&self, class_images: Option<JobKey>) -> Option<Keyed> {
+    /// What training reads; `None` for a method that learns nothing.
+    pub(super) fn train_inputs(&self, class_images: Option<JobKey>) -> Option<JobInputs> {
         if !self.method.is_trained() {
             return None;
         }
-        let inputs = JobInputs::Train(TrainInputs {
+        Some(JobInputs::Train(TrainInputs {
             algorithm: algorithm::train(self.method.method()),
             base: self.models.base.clone(),
             concept: Arc::clone(self.concept),
@@ -55,8 +55,11 @@ impl Parts<'_> {
             class_images,
             size: self.settings.sampling.size,
             seed: self.settings.train_seed,
-        });
-        Some(self.keyed(inputs, self.base_source(), &self.settings.resources.train))
+        }))
+    }
+
+    pub(super) fn train(&self, inputs: JobInputs) -> Keyed {
+        self.keyed(inputs, self.base_source(), &self.settings.resources.train)
     }
 
     pub(super) fn sample(&self, train: Option<JobKey>) -> Keyed {

@@ -59,8 +59,8 @@ fn label(stage: Stage, runs: &[&Run], several_seeds: bool) -> String {
         return stage.to_string();
     };
     let is_common = |part: &&str| {
-        runs.iter()
-            .all(|run| run.point.split(',').any(|other| other == *part))
+        let mut others = runs.iter().skip(1);
+        others.all(|run| run.point.split(',').any(|other| other == *part))
     };
     let mut common: Vec<&str> = first
         .point

@@ -55,7 +55,7 @@ fn only_the_network_in_the_jobs_precision_is_all_that_it_loads() {
     };
     let bases = [None, Some(Precision::F32), Some(Precision::Bf16)].map(base);
     for asked in &bases {
-        let models = models(&drawing_with(asked.clone()));
+        let models = Loaded::default().models(&drawing_with(asked.clone()));
         assert!(models.contains(&asked.identity), "its files count");
         for kept in &bases {
             let has_all = models.iter().all(|model| kept.loaded().contains(model));
