@@ -1,8 +1,10 @@
 //! A folder as bucket and a coordinator that can be stopped, killed and started again.
 
+use std::collections::BTreeMap;
+use std::fs::DirEntry;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -144,6 +146,21 @@ impl Bench {
 
     pub(crate) async fn status(&self, sweep: &SweepId) -> SweepStatus {
         self.users().describe_sweep(sweep).await.unwrap().status
+    }
+
+    /// The pages of a sweep's jobs, and when each was written.
+    pub(crate) fn documents(&self, sweep: &SweepId) -> BTreeMap<PathBuf, SystemTime> {
+        let folder = self
+            .folder
+            .path()
+            .join("sweeps")
+            .join(sweep.as_str())
+            .join("jobs");
+        let pages = std::fs::read_dir(folder).unwrap().map(Result::unwrap);
+        let written = |page: DirEntry| (page.path(), page.metadata().unwrap().modified().unwrap());
+        let documents: BTreeMap<_, _> = pages.map(written).collect();
+        assert!(!documents.is_empty());
+        documents
     }
 
     /// Watches a sweep until the stream says that it is over.

@@ -14,4 +14,5 @@ mod metrics;
 mod pki;
 mod polling;
 mod refusals;
+mod resubmission;
 mod security;
