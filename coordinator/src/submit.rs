@@ -1,10 +1,10 @@
 //! From a manifest's text to a sweep that runs: read, resolve, plan, write the documents, take in.
 
+mod loaded;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeSet, HashMap};
-
+use loaded::Loaded;
 use serde::Deserialize;
 use vico::digest::Digest;
 use vico::ids::{JobKey, SweepId};
@@ -12,7 +12,6 @@ use vico::job::JobState;
 use vico::manifest::{self, Manifest, Origin};
 use vico::plan::{self, Plan, PlanSummary, PlannedJob, Resolved};
 use vico::protocol::{MAX_MANIFEST_BYTES, ManifestText, Refusal, RefusalKind};
-use vico::spec::{JobInputs, ModelInputs};
 use vico::store::{self, InputError, Store};
 
 use crate::core::{Command, NewJob, NewSweep};
@@ -52,6 +51,9 @@ pub(crate) enum Error {
 impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
         match error {
+            Error::Inputs(InputError::Place(error @ store::Error::Unavailable { .. })) => {
+                Self::new(RefusalKind::Unavailable, error.in_full())
+            }
             // Named by the manifest, so the user can do something about it.
             Error::Inputs(InputError::Place(error)) => Self::new(RefusalKind::Invalid, error.in_full()),
             Error::Inputs(InputError::Bucket(error)) | Error::Bucket(error) => of_bucket(error),
@@ -111,13 +113,13 @@ async fn expand(manifest: Manifest, origin: Origin, resolved: Resolved) -> Resul
 }
 
 /// Can be repeated until it succeeds.
-pub(crate) async fn take_in(handle: &Handle, store: &Store, prepared: Prepared) -> Result<bool, Refusal> {
+pub(crate) async fn take_in(handle: &Handle, store: &Store, mut prepared: Prepared) -> Result<bool, Refusal> {
     let id = prepared.plan.sweep.clone();
     let known = handle
         .look(move |brain, _| brain.state.sweep(&id).is_some())
         .await?;
     let written = if known {
-        renew_documents(store, &prepared).await
+        renew_documents(store, &mut prepared).await
     } else {
         write_documents(store, &prepared).await
     };
@@ -173,8 +175,8 @@ async fn write_documents(store: &Store, prepared: &Prepared) -> Result<(), store
 }
 
 /// The documents of a sweep that is there: where models lie and how often training is saved are no part of a job's key, so they
-/// may say something new. What was said is in the plan, which is therefore written last.
-async fn renew_documents(store: &Store, prepared: &Prepared) -> Result<(), store::Error> {
+/// may say something new. The plan vouches for the jobs beside it, and for none while they are written.
+async fn renew_documents(store: &Store, prepared: &mut Prepared) -> Result<(), store::Error> {
     let sweep = &prepared.plan.sweep;
     let [written, resolved] = &prepared.manifest;
     store.put_manifest(sweep, written, resolved).await?;
@@ -182,8 +184,11 @@ async fn renew_documents(store: &Store, prepared: &Prepared) -> Result<(), store
     if before.is_ok_and(|before| before.made_of == prepared.plan.made_of) {
         return Ok(());
     }
+    let made_of = prepared.plan.made_of.take();
+    store.put_plan(sweep, &prepared.plan).await?;
     store.put_jobs(sweep, &prepared.plan.jobs).await?;
-    store.put_plan(sweep, &prepared.plan).await
+    prepared.plan.made_of = made_of;
+    store.put_plan(&prepared.plan.sweep, &prepared.plan).await
 }
 
 /// As much of a plan's document as tells whether the others are still right.
@@ -218,32 +223,5 @@ fn new_job(key: JobKey, job: PlannedJob, loaded: &mut Loaded) -> NewJob {
         label: job.label,
         upstream: job.upstream,
         resources: job.spec.resources,
-    }
-}
-
-/// The digests of [`ModelInputs::loaded`], made once for all jobs of a plan.
-#[derive(Default)]
-struct Loaded(HashMap<ModelInputs, [Digest; 2]>);
-
-impl Loaded {
-    /// What a worker has at hand that has loaded the job's models as the job asks for them.
-    fn models(&mut self, inputs: &JobInputs) -> Vec<Digest> {
-        let models: BTreeSet<_> = match inputs {
-            JobInputs::ClassImages(inputs) => self.of(&inputs.base).into(),
-            JobInputs::Train(inputs) => self.of(&inputs.base).into(),
-            JobInputs::Sample(inputs) => self.of(&inputs.base).into(),
-            JobInputs::Score(inputs) => {
-                let models = inputs.evaluators.models();
-                models.flat_map(|model| self.of(model)).collect()
-            }
-        };
-        models.into_iter().collect()
-    }
-
-    fn of(&mut self, model: &ModelInputs) -> [Digest; 2] {
-        match self.0.get(model) {
-            Some(known) => *known,
-            None => *self.0.entry(model.clone()).or_insert(model.loaded()),
-        }
     }
 }

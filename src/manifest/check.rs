@@ -29,6 +29,7 @@ pub(crate) fn settings(raw: &RawManifest, found: &mut Vec<Finding>) -> Settings 
     }
     check_concepts::every_concept_has_prompts(&concepts, concepts_from.as_ref(), &prompt_sets, found);
     check_location(&raw.base.model, &Path::of(&["base", "model"]), found);
+    check_variant(raw.base.variant.as_deref(), found);
     Settings {
         base: BaseModel {
             model: raw.base.model.clone(),
@@ -44,6 +45,21 @@ pub(crate) fn settings(raw: &RawManifest, found: &mut Vec<Finding>) -> Settings 
         metrics: metrics(&raw.metrics, found),
         resources: resources(raw, found),
         checkpoint_every: checkpoint_every(&raw.retry, found),
+    }
+}
+
+/// A variant is a part of file names.
+fn check_variant(variant: Option<&str>, found: &mut Vec<Finding>) {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    if let Some(variant) = variant
+        && (variant.is_empty() || !variant.chars().all(is_plain))
+    {
+        let message = format!("`{variant}` cannot be a variant: letters, digits, `.`, `_` and `-` can");
+        found.push(Finding::new(
+            &Path::of(&["base", "variant"]),
+            Kind::BadValue,
+            message,
+        ));
     }
 }
 

@@ -93,15 +93,24 @@ impl Store {
         Ok(bytes)
     }
 
-    /// Deletes what nobody needs once `latest` is stored. Of checkpoints under its lease and earlier ones, the furthest `keep`
-    /// stay, but none that is further than itself: an attempt that comes after those and is not as far could not continue
-    /// from them, because they are damaged or do not fit. Those of later leases are left to their attempts.
-    pub async fn trim_checkpoints(&self, latest: &Checkpoint, keep: usize) -> Result<(), Error> {
+    /// Deletes what nobody needs once `latest` is stored. Of checkpoints under its lease and earlier ones, the furthest `keep` up
+    /// to it stay. Those that are further go if they are among `found`, which its attempt found when it began: it could not
+    /// continue from them, because they are damaged or do not fit. Others belong to an attempt that still runs, as do those of
+    /// later leases.
+    pub async fn trim_checkpoints(
+        &self,
+        latest: &Checkpoint,
+        keep: usize,
+        found: &[Checkpoint],
+    ) -> Result<(), Error> {
         let mut ours = self.checkpoints(latest.job).await?;
         ours.retain(|checkpoint| checkpoint.lease <= latest.lease);
         let sound = ours.partition_point(|checkpoint| checkpoint.step <= latest.step);
         let old = sound.saturating_sub(keep);
-        for checkpoint in ours[..old].iter().chain(&ours[sound..]) {
+        let passed_over = ours[sound..]
+            .iter()
+            .filter(|checkpoint| found.contains(checkpoint));
+        for checkpoint in ours[..old].iter().chain(passed_over) {
             self.objects.delete(&key(checkpoint)).await?;
         }
         Ok(())

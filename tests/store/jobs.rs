@@ -195,7 +195,7 @@ async fn the_furthest_checkpoint_is_the_latest() {
             (latest.step, latest.lease, state),
             (200, LeaseId(12), Bytes::from("200 under 12"))
         );
-        store.trim_checkpoints(&latest, 2).await.unwrap();
+        store.trim_checkpoints(&latest, 2, &[]).await.unwrap();
         let left = store.checkpoints(job).await.unwrap();
         assert_eq!(left.iter().map(|c| c.lease.0).collect::<Vec<_>>(), [1, 12]);
         store.delete_checkpoints(job).await.unwrap();
@@ -217,16 +217,19 @@ async fn checkpoints_that_were_left_behind_give_way_to_a_new_beginning() {
         for (step, lease) in [(900, 1), (950, 2), (1000, 2), (40, 9)] {
             put(step, lease).await;
         }
+        let found = store.checkpoints(job).await.unwrap();
+        // An attempt that still runs is as far as this.
+        put(700, 4).await;
         let mut left = Vec::new();
         for step in [10, 20, 30] {
             let latest = put(step, 5).await;
-            store.trim_checkpoints(&latest, 2).await.unwrap();
+            store.trim_checkpoints(&latest, 2, &found).await.unwrap();
             let all = store.checkpoints(job).await.unwrap();
             left.push(all.iter().map(|c| (c.step, c.lease.0)).collect::<Vec<_>>());
         }
-        assert_eq!(left[0], [(10, 5), (40, 9)]);
-        assert_eq!(left[1], [(10, 5), (20, 5), (40, 9)]);
-        assert_eq!(left[2], [(20, 5), (30, 5), (40, 9)]);
+        assert_eq!(left[0], [(10, 5), (40, 9), (700, 4)]);
+        assert_eq!(left[1], [(10, 5), (20, 5), (40, 9), (700, 4)]);
+        assert_eq!(left[2], [(20, 5), (30, 5), (40, 9), (700, 4)]);
     })
     .await;
 }

@@ -119,7 +119,7 @@ impl Score {
             images.push(read(folder, &shown.images).await?);
         }
         let prior = read(folder, &run.prior).await?;
-        let files = images.iter().flatten().chain(&prior);
+        let files = images.iter().flatten();
         let subject = Subject {
             class,
             prompts: &prompts,

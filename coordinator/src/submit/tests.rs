@@ -1,6 +1,6 @@
 //! Whose fault it is that a manifest is not taken in, and what of a plan placement goes by.
 
-use vico::spec::{ClassImagesInputs, Precision, algorithm};
+use vico::spec::{ClassImagesInputs, JobInputs, ModelInputs, Precision, algorithm};
 
 use super::*;
 
@@ -21,6 +21,11 @@ fn the_manifest_is_blamed_for_what_it_names_and_for_nothing_else() {
         ),
         "{photos}"
     );
+    let silent = Refusal::from(Error::from(InputError::Place(store::Error::Unavailable {
+        key: "s3://photos/duck".to_owned(),
+        source: "503 Slow Down".into(),
+    })));
+    assert_eq!(silent.kind, RefusalKind::Unavailable, "it may answer later");
     let copied = Refusal::from(Error::from(InputError::Bucket(refused("s3://ours/blobs"))));
     let written = Refusal::from(Error::from(refused("s3://ours/sweeps")));
     assert_eq!(

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use proptest::prelude::*;
 
 use super::super::{Kind, parse};
-use super::{SMALL, bad};
+use super::{SMALL, bad, with};
 
 fn only_kind(text: &str) -> Kind {
     bad(text).problems[0].kind
@@ -63,6 +63,18 @@ fn a_megabyte_of_nonsense_is_refused_in_time() {
         (errors.problems.len(), errors.truncated),
         (super::super::Errors::MOST, true)
     );
+}
+
+#[test]
+fn a_variant_leads_into_no_other_folder() {
+    let with_variant = |variant: &str| {
+        let base = format!("base: {{model: /models/sd, variant: \"{variant}\"}}");
+        with("base: {model: /models/sd}", &base)
+    };
+    for variant in ["", "../fp16", "fp16+ema", "fp 16"] {
+        assert_eq!(only_kind(&with_variant(variant)), Kind::BadValue, "{variant:?}");
+    }
+    assert!(parse(with_variant("fp16").as_bytes(), "manifest.yaml").is_ok());
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use tokio::sync::mpsc;
 use vico::ids::JobKey;
-use vico::job::Failure;
+use vico::job::{Failure, Stage};
 use vico::store::Checkpoint as Stored;
 
 use crate::engine::{Checkpoint, NamedBytes};
@@ -16,6 +16,7 @@ const KEPT: usize = 2;
 /// Stores every checkpoint that comes, until the engine lets go of its end. One that cannot be stored costs the train
 /// steps behind it if the worker is lost, and nothing otherwise, so training goes on.
 pub async fn store(worker: &Worker, lease: &Lease, mut made: mpsc::Receiver<Checkpoint>) {
+    let found = found(worker, lease).await;
     while let Some(checkpoint) = made.recv().await {
         let done = checkpoint.steps_done;
         match store_one(worker, lease, checkpoint).await {
@@ -23,7 +24,7 @@ pub async fn store(worker: &Worker, lease: &Lease, mut made: mpsc::Receiver<Chec
                 // The engine may have been waiting to hand over the next, and could not say that it is alive.
                 lease.sign();
                 lease.log(format!("checkpoint stored after train step {done}"));
-                trim(worker, &stored).await;
+                trim(worker, &stored, &found).await;
             }
             Err(failure) => {
                 let reason = failure.message;
@@ -32,6 +33,18 @@ pub async fn store(worker: &Worker, lease: &Lease, mut made: mpsc::Receiver<Chec
             }
         }
     }
+}
+
+/// What earlier attempts have left by the time this one begins. Unknown, it is all left where it is.
+async fn found(worker: &Worker, lease: &Lease) -> Vec<Stored> {
+    if lease.grant.stage != Stage::Train {
+        return Vec::new();
+    }
+    worker
+        .store
+        .checkpoints(lease.grant.job)
+        .await
+        .unwrap_or_default()
 }
 
 async fn store_one(worker: &Worker, lease: &Lease, checkpoint: Checkpoint) -> Result<Stored, Failure> {
@@ -44,8 +57,8 @@ async fn store_one(worker: &Worker, lease: &Lease, checkpoint: Checkpoint) -> Re
 }
 
 /// Deletes what `latest` makes superfluous. What stays costs room, and is tried again with the next.
-async fn trim(worker: &Worker, latest: &Stored) {
-    if let Err(error) = worker.store.trim_checkpoints(latest, KEPT).await {
+async fn trim(worker: &Worker, latest: &Stored, found: &[Stored]) {
+    if let Err(error) = worker.store.trim_checkpoints(latest, KEPT, found).await {
         tracing::warn!(%error, "earlier checkpoints not deleted");
     }
 }

@@ -56,3 +56,14 @@ impl Error {
         move |source| Self::Io { verb, path, source }
     }
 }
+
+impl Error {
+    /// Whether the file is not what it was. Otherwise it may be right, and could only not be looked at.
+    pub(super) fn is_damage(&self) -> bool {
+        match self {
+            Self::Corrupt { .. } => true,
+            Self::Io { source, .. } => source.kind() == std::io::ErrorKind::NotFound,
+            _ => false,
+        }
+    }
+}

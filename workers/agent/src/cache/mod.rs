@@ -58,10 +58,12 @@ impl CachedFile {
     /// All the bytes, compared with the digest once more.
     ///
     /// # Errors
-    /// The file cannot be read or has changed on disk; then the cache has forgotten it.
+    /// The file cannot be read, or it is gone or has changed on disk; then the cache has forgotten it.
     pub async fn read(&self) -> Result<Vec<u8>, Error> {
         let read = self.read_as_it_is().await;
-        if let Err(error) = &read {
+        if let Err(error) = &read
+            && error.is_damage()
+        {
             tracing::warn!(%error, "cache entry is damaged, forgetting it");
             self.cache.forget(&self.digest, self.birth);
         }
@@ -148,6 +150,10 @@ impl Cache {
         match check(&file, entry.checked).await {
             Ok(stamp) => {
                 self.index().set_checked(&blob.digest, entry.birth, stamp);
+                Some(file)
+            }
+            Err(error) if !error.is_damage() => {
+                tracing::warn!(%error, "cache entry cannot be looked at");
                 Some(file)
             }
             Err(error) => {

@@ -113,6 +113,14 @@ fn serve(mut orders: mpsc::Receiver<Order>, make: &MakeEngine) {
     }
 }
 
+/// Whether a message is one of the GPU's driver or of a library on top of it.
+fn blames_gpu(message: &str) -> bool {
+    let message = message.to_lowercase();
+    ["cuda", "cublas", "cudnn"]
+        .iter()
+        .any(|name| message.contains(name))
+}
+
 /// Where one engine after the other is used up.
 struct Place<'a> {
     make: &'a MakeEngine,
@@ -133,13 +141,16 @@ impl Place<'_> {
     }
 
     /// Throws an engine away that failed for reasons of its own, and says whether the next is likely to fail as well: if two
-    /// in a row failed on different jobs, or the second could not even be made. One job may be to blame itself, and must
-    /// not drive out every worker that tries it.
+    /// in a row failed on different jobs and blamed the GPU, or the second could not even be made. A job, or what is common to
+    /// the jobs of a sweep, may be to blame itself, and must not drive out every worker that tries it.
     fn judge(&mut self, job: JobKey, ended: &Result<Ended, Failure>) -> bool {
         match ended {
             Ok(Ended::Finished) => self.failed = None,
             Err(failure) if failure.class == FailureClass::Internal => {
                 let was_made = self.discard();
+                if was_made && !blames_gpu(&failure.message) {
+                    return false;
+                }
                 let before = self.failed.replace(job);
                 return before.is_some_and(|before| before != job || !was_made);
             }

@@ -34,7 +34,7 @@ pub struct Script {
     pub hang_at: Option<u64>,
     /// The train step at which it runs out of memory, while nothing is halved.
     pub out_of_memory_at: Option<u64>,
-    /// So many engines, from the first, fail at their first train step, whatever the job.
+    /// So many engines, from the first, fail at their first train step, whatever the job, and blame their GPU.
     pub broken: usize,
     /// How long it takes to store a checkpoint.
     pub storing: Duration,
@@ -124,7 +124,8 @@ impl ScriptedEngine {
             std::thread::sleep(Duration::from_secs(3));
         }
         if made <= self.script.broken {
-            let (class, message) = (FailureClass::Internal, "scripted".to_owned());
+            let message = "DriverError(CUDA_ERROR_ILLEGAL_ADDRESS, \"scripted\")".to_owned();
+            let class = FailureClass::Internal;
             return Err(Failure { class, message });
         }
         if work.memory_halvings == 0 && self.script.out_of_memory_at == Some(step) {

@@ -20,6 +20,7 @@ impl Word for Pair {
         widened(left, right)
     }
 
+    #[inline]
     fn of_bits(bits: f32) -> Self {
         Self(bits.to_bits())
     }

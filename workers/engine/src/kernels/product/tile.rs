@@ -41,6 +41,7 @@ impl Word for f32 {
         portable(left, right)
     }
 
+    #[inline]
     fn of_bits(bits: f32) -> Self {
         bits
     }
