@@ -37,14 +37,16 @@ impl Actor {
     /// What is less than the time between two renewals of a lease costs nobody more than one that was lost.
     pub(super) fn watch_clock(&mut self) {
         let now = self.now();
-        if let Some(before) = self.looked.replace(now) {
+        let before = self.looked.replace(now);
+        if let Some(before) = before {
             let strayed = now.since(before).max(before.since(now));
             if strayed <= (self.brain.settings.lease_ttl / 3).max(LATENESS) {
                 return;
             }
             tracing::warn!(%before, %now, "the clock jumped or this process stood still: silence of workers counts from here");
         }
-        self.brain.floor.reopen(self.brain.state.next_lease(), now);
+        let next = self.brain.state.next_lease();
+        self.brain.floor.reopen(next, (before.unwrap_or(now), now));
     }
 
     pub(super) fn tick(&mut self) {

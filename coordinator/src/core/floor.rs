@@ -79,11 +79,14 @@ impl Floor {
         }
     }
 
-    /// From `now` on everybody has a full lease life to speak up, as after a restart. `next` is the lease granted next.
-    pub(crate) fn reopen(&mut self, next: LeaseId, now: Timestamp) {
+    /// From `now` on everybody who was here at `before`, the time by the clock until then, has a full lease life to speak up,
+    /// as after a restart. Who had been silent for longer stays so. `next` is the lease granted next.
+    pub(crate) fn reopen(&mut self, next: LeaseId, (before, now): (Timestamp, Timestamp)) {
         (self.opened, self.first) = (now, next);
         for worker in self.workers.values_mut() {
-            worker.last_seen = worker.last_seen.min(now);
+            let silence = before.since(worker.last_seen);
+            let was_present = silence <= self.lease_ttl;
+            worker.last_seen = if was_present { now } else { now - silence };
         }
         for vitals in self.vitals.values_mut() {
             // It lies in the future where the clock was set back, and a pace across a jump is none.
@@ -107,7 +110,7 @@ impl Floor {
 
     /// Whether the worker spoke up within the life of a lease.
     pub(crate) fn is_present(&self, worker: &Worker, now: Timestamp) -> bool {
-        now.since(worker.last_seen.max(self.opened)) <= self.lease_ttl
+        now.since(worker.last_seen) <= self.lease_ttl
     }
 
     /// Whether a session was pushed out by a newer process of the same name.
@@ -246,9 +249,9 @@ impl Floor {
 
     /// Forgets workers that have long been silent and leases that have ended.
     pub(crate) fn tidy(&mut self, is_live: impl Fn(LeaseId) -> bool, now: Timestamp) {
-        let (patience, opened) = (self.lease_ttl * FORGOTTEN_AFTER, self.opened);
+        let patience = self.lease_ttl * FORGOTTEN_AFTER;
         self.workers
-            .retain(|_, worker| now.since(worker.last_seen.max(opened)) <= patience);
+            .retain(|_, worker| now.since(worker.last_seen) <= patience);
         self.vitals.retain(|&lease, _| is_live(lease));
     }
 }

@@ -30,7 +30,9 @@ pub(crate) enum FormatError {
         found: u32,
     },
     /// Not what was written.
-    #[error("the journal's {what} cannot be read")]
+    #[error(
+        "the journal's {what} cannot be read: they are damaged, or a newer version of the program wrote them"
+    )]
     Malformed {
         /// `events` or `snapshot`.
         what: &'static str,

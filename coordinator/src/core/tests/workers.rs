@@ -1,5 +1,6 @@
 //! Workers come, go, come back, and misbehave.
 
+use vico::clock::Timestamp;
 use vico::job::{FailureClass, JobState, Session};
 
 use super::world::{World, holding, id, introduction, key, sweep};
@@ -16,6 +17,26 @@ fn a_restarted_process_loses_what_its_predecessor_held() {
     world.join(&again);
     assert_eq!(world.state_of(granted.job), JobState::Ready);
     assert_eq!(world.brain.state.job(granted.job).unwrap().failures(), 1);
+}
+
+/// Set forth or back: who was here has time to speak up, and who was gone stays gone.
+#[test]
+fn a_clock_that_jumps_brings_nobody_back() {
+    for jump in [3600, -3600] {
+        let mut world = World::new();
+        world.wait(7200);
+        world.cpu("gone", 1);
+        world.wait(300);
+        world.cpu("here", 1);
+        let before = world.now;
+        world.now = Timestamp(before.0.saturating_add_signed(1000 * jump));
+        let next = world.brain.state.next_lease();
+        world.brain.floor.reopen(next, (before, world.now));
+        world.wait(20);
+        let floor = &world.brain.floor;
+        let present = |name: &str| floor.is_present(floor.worker(&id(name)).unwrap(), world.now);
+        assert_eq!((present("gone"), present("here")), (false, true), "{jump} s");
+    }
 }
 
 #[test]

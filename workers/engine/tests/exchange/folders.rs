@@ -123,6 +123,8 @@ fn of_variant() -> TempDir {
     }
     let other = folder.path().join("vae/diffusion_pytorch_model.safetensors");
     fs::write(other, "another precision").unwrap();
+    // Whoever loads a folder takes safetensors first, whatever they are called.
+    fs::write(folder.path().join("unet/model.safetensors"), "another precision").unwrap();
     folder
 }
 

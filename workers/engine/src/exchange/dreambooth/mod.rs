@@ -183,11 +183,23 @@ fn plain_name(folder: &Path, name: &str, variant: Option<&str>) -> Option<String
     match stem.strip_suffix(&format!(".{variant}")) {
         Some(stem) if !name.contains("-of-") => Some(format!("{stem}.{extension}")),
         Some(_) => Some(name.to_owned()),
-        None => {
-            let of_variant = folder.join(format!("{stem}.{variant}.{extension}"));
-            (!of_variant.exists()).then(|| name.to_owned())
-        }
+        None => (!has_weights_of(folder, variant)).then(|| name.to_owned()),
     }
+}
+
+fn has_weights_of(folder: &Path, variant: &str) -> bool {
+    let Ok(entries) = fs::read_dir(folder) else {
+        return false;
+    };
+    let ending = format!(".{variant}");
+    entries.flatten().any(|entry| {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        is_weights(&name)
+            && name
+                .rsplit_once('.')
+                .is_some_and(|(stem, _)| stem.ends_with(&ending))
+    })
 }
 
 fn io(path: &Path) -> impl Fn(std::io::Error) -> Error {
