@@ -71,6 +71,15 @@ impl<'a> MatMut<'a> {
     pub(super) fn packed(data: &'a mut [f32], rows: usize, cols: usize) -> Self {
         Self::strided(data, rows, cols, cols)
     }
+
+    /// # Panics
+    /// If the slice is shorter than the matrix, or rows overlap.
+    pub(super) fn check(&self) {
+        let (rows, cols, row_stride) = (self.rows, self.cols, self.row_stride);
+        let reach = span(rows, cols, row_stride, 1);
+        assert!(self.data.len() >= reach, "output too short");
+        assert!(rows <= 1 || row_stride >= cols, "output rows overlap");
+    }
 }
 
 /// What becomes of the values already in the output.
@@ -96,6 +105,7 @@ pub(super) enum Threads {
 /// # Panics
 /// If the shapes do not fit or a slice is shorter than its matrix: a mistake in a kernel, never in its input.
 pub(super) fn gemm(out: MatMut<'_>, a: Mat<'_>, b: Mat<'_>, write: Write, threads: Threads) {
+    out.check();
     let MatMut {
         data,
         rows,
@@ -103,8 +113,6 @@ pub(super) fn gemm(out: MatMut<'_>, a: Mat<'_>, b: Mat<'_>, write: Write, thread
         row_stride,
     } = out;
     assert_eq!((rows, cols, a.cols), (a.rows, b.cols, b.rows), "matrix shapes");
-    assert!(data.len() >= span(rows, cols, row_stride, 1), "output too short");
-    assert!(rows <= 1 || row_stride >= cols, "output rows overlap");
     assert!(
         a.data.len() >= a.span() && b.data.len() >= b.span(),
         "operand too short"
@@ -142,7 +150,7 @@ pub(super) fn gemm(out: MatMut<'_>, a: Mat<'_>, b: Mat<'_>, write: Write, thread
 }
 
 /// How many elements a matrix reaches over.
-pub(super) fn span(rows: usize, cols: usize, row_stride: usize, col_stride: usize) -> usize {
+fn span(rows: usize, cols: usize, row_stride: usize, col_stride: usize) -> usize {
     if rows == 0 || cols == 0 {
         return 0;
     }

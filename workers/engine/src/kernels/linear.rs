@@ -133,7 +133,7 @@ impl FrozenOp for FrozenLinear {
 }
 
 /// `dims` with its last entry replaced.
-fn with_last(dims: &[usize], last: usize) -> Vec<usize> {
+pub(super) fn with_last(dims: &[usize], last: usize) -> Vec<usize> {
     let mut dims = dims.to_vec();
     if let Some(d) = dims.last_mut() {
         *d = last;

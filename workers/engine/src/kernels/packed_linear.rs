@@ -4,6 +4,7 @@ use candle_core::{D, DType, Result, Tensor, bail};
 use rayon::prelude::*;
 
 use super::gemm::{Mat, MatMut, Write};
+use super::linear::with_last;
 use super::op::with_elements;
 use super::product::{Panels, product};
 
@@ -75,11 +76,7 @@ impl PackedLinear {
             );
             Ok(())
         })?;
-        let mut dims = x.dims().to_vec();
-        if let Some(last) = dims.last_mut() {
-            *last = outputs;
-        }
-        Tensor::from_vec(y, dims, x.device())
+        Tensor::from_vec(y, with_last(x.dims(), outputs), x.device())
     }
 }
 

@@ -20,7 +20,7 @@ use tile::Tile;
 pub(super) use tile::{LANES, ROWS, WIDTH, width};
 pub(super) use word::{Hold, Pair, Word, rounded};
 
-use super::gemm::{MatMut, Write, span};
+use super::gemm::{MatMut, Write};
 
 /// Words of the summed index at a time: with them, a panel of eight rows stays in a core's first cache.
 const DEPTH: usize = 512;
@@ -34,6 +34,7 @@ const TASKS: usize = 64;
 /// # Panics
 /// If the shapes do not fit or a slice is shorter than its matrix: a mistake in a kernel, never in its input.
 pub(super) fn product<W: Word>(left: &Panels<W>, right: &Panels<W>, out: MatMut<'_>, write: Write) {
+    out.check();
     let MatMut {
         data,
         rows,
@@ -42,8 +43,6 @@ pub(super) fn product<W: Word>(left: &Panels<W>, right: &Panels<W>, out: MatMut<
     } = out;
     assert_eq!((left.lines(), right.lines()), (rows, cols), "matrix shapes");
     assert_eq!(left.depth, right.depth, "matrix shapes");
-    assert!(data.len() >= span(rows, cols, row_stride, 1), "output too short");
-    assert!(rows <= 1 || row_stride >= cols, "output rows overlap");
     if cols == 0 {
         return;
     }
