@@ -7,6 +7,7 @@
 mod config;
 mod digest;
 mod error;
+mod finite;
 mod layout;
 mod low_rank;
 mod pickled_file;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use candle_core::{Device, Tensor, WithDType};
 
 use super::Error;
+use super::finite::finite;
 use crate::torch_file::{self, Elements, StateDict};
 
 /// What its container holds without extensions.
@@ -75,15 +76,7 @@ impl PickledFile {
         T: WithDType + Into<f32>,
     {
         for (index, value) in values.iter().enumerate() {
-            let value: f32 = (*value).into();
-            if !value.is_finite() {
-                return Err(Error::NotFinite {
-                    origin: self.origin(),
-                    tensor: name.to_owned(),
-                    value,
-                    index,
-                });
-            }
+            finite(*value, (name, index), || self.origin())?;
         }
         let shape = self.shape(name).unwrap_or_default();
         Ok(Tensor::from_vec(values, shape, device)?)

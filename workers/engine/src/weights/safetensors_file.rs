@@ -12,6 +12,7 @@ use safetensors::Dtype;
 use safetensors::tensor::{Metadata, TensorInfo};
 
 use super::Error;
+use super::finite::finite;
 
 /// A header of SD's U-Net has 90 kB; the parser needs several times the header in memory.
 const MAX_HEADER_BYTES: u64 = 16 << 20;
@@ -125,24 +126,11 @@ impl SafetensorsFile {
             file.read_exact(&mut chunk[..take]).map_err(io)?;
             let (elements, _) = chunk[..take].as_chunks::<N>();
             for bytes in elements {
-                values.push(self.finite(name, values.len(), decode(*bytes))?);
+                values.push(finite(decode(*bytes), (name, values.len()), || self.origin())?);
             }
         }
         drop(file);
         Ok(Tensor::from_vec(values, info.shape.as_slice(), device)?)
-    }
-
-    fn finite<T: Copy + Into<f32>>(&self, name: &str, index: usize, element: T) -> Result<T, Error> {
-        let value: f32 = element.into();
-        if value.is_finite() {
-            return Ok(element);
-        }
-        Err(Error::NotFinite {
-            origin: self.origin(),
-            tensor: name.to_owned(),
-            value,
-            index,
-        })
     }
 
     fn wrong_type(&self, name: &str, found: Dtype) -> Error {

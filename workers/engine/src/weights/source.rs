@@ -6,6 +6,7 @@ use std::sync::Arc;
 use candle_core::{DType, Device, Tensor};
 
 use super::Error;
+use super::finite::finite;
 use super::layout::Container;
 use super::pickled_file::PickledFile;
 use super::precision::for_operators;
@@ -77,24 +78,17 @@ impl Source {
 }
 
 fn read_memory(tensor: &Tensor, name: &str, origin: &str) -> Result<Tensor, Error> {
-    let (origin, name) = (origin.to_owned(), name.to_owned());
     if !matches!(tensor.dtype(), DType::F32 | DType::F16 | DType::BF16) {
         let found = format!("{:?}", tensor.dtype());
         return Err(Error::ElementType {
-            origin,
-            tensor: name,
+            origin: origin.to_owned(),
+            tensor: name.to_owned(),
             found,
         });
     }
     let values = tensor.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>()?;
-    if let Some(index) = values.iter().position(|value| !value.is_finite()) {
-        let value = values[index];
-        return Err(Error::NotFinite {
-            origin,
-            tensor: name,
-            value,
-            index,
-        });
+    for (index, value) in values.into_iter().enumerate() {
+        finite(value, (name, index), || origin.to_owned())?;
     }
     Ok(for_operators(tensor)?)
 }
