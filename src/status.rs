@@ -71,6 +71,13 @@ pub struct SweepStatus {
     pub notices: Vec<String>,
 }
 
+impl SweepStatus {
+    /// A count over all stages. The numbers may come from a peer, so they are not trusted to fit.
+    pub fn total(&self, count: impl Fn(&StageStatus) -> u32) -> u32 {
+        self.stages.iter().map(count).fold(0, u32::saturating_add)
+    }
+}
+
 /// A stage of a sweep in numbers of jobs.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct StageStatus {

@@ -107,11 +107,7 @@ async fn to_the_end(client: &SweepsClient, file: &ManifestFile, out: Output) -> 
     match submitted.state {
         SweepState::Succeeded => {
             display = Display::Silent;
-            let jobs = submitted
-                .stages
-                .iter()
-                .map(StageStatus::jobs)
-                .fold(0, u32::saturating_add);
+            let jobs = submitted.total(StageStatus::jobs);
             output::note(format_args!(
                 "{sweep}: nothing to do, all {jobs} jobs were already done"
             ));

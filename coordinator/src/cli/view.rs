@@ -52,16 +52,16 @@ pub(super) fn status(out: Output, status: &SweepStatus) -> Result {
 
 /// A line of [`SWEEP_HEADER`].
 pub(super) fn sweep_row(status: &SweepStatus) -> Vec<String> {
-    let sum = |count: fn(&StageStatus) -> u32| {
-        let counts = status.stages.iter().map(count);
-        counts.fold(0, u32::saturating_add)
-    };
     vec![
         status.sweep.to_string(),
         status.state.to_string(),
-        format!("{}/{}", sum(|stage| stage.succeeded), sum(StageStatus::jobs)),
-        sum(lost).to_string(),
-        sum(|stage| stage.leased).to_string(),
+        format!(
+            "{}/{}",
+            status.total(|stage| stage.succeeded),
+            status.total(StageStatus::jobs)
+        ),
+        status.total(lost).to_string(),
+        status.total(|stage| stage.leased).to_string(),
         ago(status.submitted),
         status.eta.map_or_else(String::new, rounded),
     ]

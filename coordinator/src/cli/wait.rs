@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use vico::ids::SweepId;
 use vico::protocol::{ClientError, SweepsClient};
-use vico::status::{StageStatus, SweepState, SweepStatus};
+use vico::status::{SweepState, SweepStatus};
 
 use crate::cli::exit::{Error, Result};
 use crate::cli::output::Output;
@@ -94,12 +94,7 @@ pub(crate) fn verdict(status: &SweepStatus) -> Result {
         SweepState::Cancelled => Err(Error::Cancelled(status.sweep.clone())),
         SweepState::Failed => Err(Error::JobsFailed {
             sweep: status.sweep.clone(),
-            failed: failed(status),
+            failed: status.total(|stage| stage.failed),
         }),
     }
-}
-
-fn failed(status: &SweepStatus) -> u32 {
-    let failed = status.stages.iter().map(|stage: &StageStatus| stage.failed);
-    failed.fold(0, u32::saturating_add)
 }
