@@ -1,34 +1,14 @@
-//! What time brings: expiry, forgetting, and the results of sweeps that have ended.
+//! What time brings, expiry and forgetting, and what is told of events.
 
 use std::time::Duration;
 
-use tokio::time::Instant;
-use vico::clock::Timestamp;
-use vico::ids::SweepId;
-use vico::job::JobState;
-use vico::report::FailedJob;
-
 use super::Actor;
-use super::message::Ended;
-use super::tasks::survived;
 use crate::core::event::Next;
 use crate::core::state::Job;
 use crate::core::{Command, Event};
-use crate::publish;
 
-/// Before results that could not be written are tried again.
-const PUBLISH_AGAIN: Duration = Duration::from_secs(30);
 /// A busy machine may keep this task waiting for so long, however short leases are.
 const LATENESS: Duration = Duration::from_secs(1);
-
-/// Where the writing of a sweep's results stands.
-pub(super) enum Publishing {
-    UnderWay,
-    /// It failed, and is tried again then.
-    Failed {
-        again: Instant,
-    },
-}
 
 impl Actor {
     /// Between two looks at the clock passes a tick at most, unless this process was stopped, the machine slept or somebody
@@ -62,90 +42,6 @@ impl Actor {
             .floor
             .tidy(|lease| state.leased_job(lease).is_some(), now);
         self.publish_what_is_due();
-    }
-
-    fn publish_what_is_due(&mut self) {
-        let due: Vec<SweepId> = self
-            .brain
-            .unpublished()
-            .filter(|sweep| self.may_publish(sweep))
-            .cloned()
-            .collect();
-        for sweep in due {
-            self.publishing.insert(sweep.clone(), Publishing::UnderWay);
-            let store = self.parts.store.clone();
-            let finished = self.finished(&sweep);
-            let failures = self.failures(&sweep);
-            self.tasks.spawn(async move {
-                let outcome = survived(publish::publish(&store, &sweep, failures)).await;
-                Ended::Publish {
-                    sweep,
-                    finished,
-                    outcome,
-                }
-            });
-        }
-    }
-
-    fn failures(&self, sweep: &SweepId) -> Vec<FailedJob> {
-        let jobs = self
-            .brain
-            .sweep_detail(sweep, self.now())
-            .map_or_else(|_| Vec::new(), |detail| detail.jobs);
-        let failed = jobs
-            .into_iter()
-            .filter(|job| matches!(job.state, JobState::Failed | JobState::Aborted));
-        let told = failed.map(|job| FailedJob {
-            label: job.label,
-            reason: job.reason.unwrap_or_default(),
-        });
-        told.collect()
-    }
-
-    fn finished(&self, sweep: &SweepId) -> Option<Timestamp> {
-        self.brain.state.sweep(sweep).and_then(|sweep| sweep.finished)
-    }
-
-    fn may_publish(&self, sweep: &SweepId) -> bool {
-        match self.publishing.get(sweep) {
-            None => true,
-            Some(Publishing::UnderWay) => false,
-            Some(Publishing::Failed { again }) => *again <= Instant::now(),
-        }
-    }
-
-    /// `finished` is when the sweep had ended as the results have it.
-    pub(super) fn published(
-        &mut self,
-        sweep: SweepId,
-        finished: Option<Timestamp>,
-        outcome: Option<Result<(), publish::Error>>,
-    ) {
-        match outcome {
-            Some(Ok(())) => {
-                self.publishing.remove(&sweep);
-                // It may have been retried meanwhile; then what was written is out of date.
-                if self.finished(&sweep) == finished {
-                    tracing::info!(%sweep, "results are published");
-                    _ = self.execute(&Command::Published(sweep));
-                }
-            }
-            Some(Err(error)) => {
-                let error = &error as &dyn std::error::Error;
-                tracing::error!(%sweep, error, "results could not be published; trying again");
-                self.publish_later(sweep);
-            }
-            None => {
-                tracing::error!(%sweep, "the writing of results panicked; trying again");
-                self.publish_later(sweep);
-            }
-        }
-        self.announce();
-    }
-
-    fn publish_later(&mut self, sweep: SweepId) {
-        let again = Instant::now() + PUBLISH_AGAIN;
-        self.publishing.insert(sweep, Publishing::Failed { again });
     }
 
     fn close_logs<'a>(&self, ended: impl IntoIterator<Item = &'a Job>) {

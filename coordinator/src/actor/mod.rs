@@ -5,6 +5,7 @@ mod chores;
 mod commits;
 mod message;
 mod outbox;
+mod publishing;
 mod tasks;
 #[cfg(test)]
 mod tests;
@@ -23,10 +24,10 @@ use vico::clock::Timestamp;
 use vico::ids::SweepId;
 use vico::job::Grant;
 
-use chores::Publishing;
 pub(crate) use message::{Answer, Message};
 use message::{Ended, Input};
 use outbox::Outbox;
+use publishing::Publishing;
 use workers::Waiting;
 
 use crate::config::Parts;

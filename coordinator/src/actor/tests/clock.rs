@@ -1,11 +1,9 @@
 //! Leases run out of silence, and of nothing else that a clock says.
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::oneshot;
 use tokio::time::sleep;
 
 use super::*;
-use crate::actor::{Actor, Channels, Message};
-use crate::core::{Brain, Settings, State};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -46,21 +44,6 @@ async fn a_process_that_stood_still_waits_for_its_workers() {
     sleep(TTL / 2).await;
     assert_eq!(place.renew(&grant).await.revoked, []);
     assert_eq!(place.failures(&grant).await, 0);
-}
-
-/// An actor that nobody runs, and where its messages go in.
-fn idle_actor(clock: &Arc<SetClock>) -> (Actor, mpsc::Sender<Message>) {
-    let (inbox, received) = mpsc::channel(8);
-    let channels = Channels {
-        inbox: received,
-        groups: mpsc::channel(1).0,
-        answers: mpsc::channel(1).1,
-        changes: watch::channel(0).0,
-    };
-    let brain = Brain::new(State::default(), Settings::default(), clock.now());
-    let parts = parts(Store::in_memory(), clock);
-    let stop = CancellationToken::new();
-    (Actor::new(brain, parts, Arc::default(), channels, stop), inbox)
 }
 
 fn held(actor: &Actor) -> Vec<(JobKey, LeaseId)> {

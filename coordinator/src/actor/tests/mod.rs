@@ -4,11 +4,13 @@
 mod clock;
 mod journal;
 mod panics;
+mod publishing;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -18,8 +20,9 @@ use vico::job::{Acquire, Grant, LeaseReport, Progress, Renewal, Renewed, Session
 use vico::store::Store;
 use vico::traces::Traces;
 
+use crate::actor::{Actor, Channels, Message};
 use crate::config::Parts;
-use crate::core::{Command, NewSweep};
+use crate::core::{Brain, Command, NewSweep, Settings, State};
 use crate::error::Error;
 use crate::handle::Handle;
 use crate::metrics::Meters;
@@ -108,6 +111,21 @@ fn renewal(job: JobKey, lease: LeaseId) -> Renewal {
         session: session(),
         reports: vec![report],
     }
+}
+
+/// An actor that nobody runs, and where its messages go in.
+fn idle_actor(clock: &Arc<SetClock>) -> (Actor, mpsc::Sender<Message>) {
+    let (inbox, received) = mpsc::channel(8);
+    let channels = Channels {
+        inbox: received,
+        groups: mpsc::channel(1).0,
+        answers: mpsc::channel(1).1,
+        changes: watch::channel(0).0,
+    };
+    let brain = Brain::new(State::default(), Settings::default(), clock.now());
+    let parts = parts(Store::in_memory(), clock);
+    let stop = CancellationToken::new();
+    (Actor::new(brain, parts, Arc::default(), channels, stop), inbox)
 }
 
 /// A coordinator at work; dropped, it stops.
