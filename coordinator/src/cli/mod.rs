@@ -55,6 +55,11 @@ use exit::Result;
 use logging::LogFormat;
 use output::{Format, Output};
 
+/// Threads for what blocks. Nearly all of it waits for a disk or a name server, and none of it for another such thread, so a
+/// few dozen keep any disk busy; with more, what is too much waits inside the kernel instead of here. What may take for ever
+/// has a thread of its own, as an engine does.
+const BLOCKING_THREADS: usize = 64;
+
 /// Runs personalisation methods for text-to-image models over concepts and prompts, and measures what comes out.
 #[derive(Debug, Parser)]
 #[command(name = "vico-coord", version, max_term_width = 110)]
@@ -161,7 +166,11 @@ fn start(args: Args, out: Output) -> Result {
         vico_worker::keep_freed_memory();
     }
     logging::start(args.log.as_deref(), args.log_format, &args.command)?;
-    let runtime = tokio::runtime::Runtime::new().context("the runtime could not be started")?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .max_blocking_threads(BLOCKING_THREADS)
+        .build()
+        .context("the runtime could not be started")?;
     let outcome = runtime.block_on(args.command.execute(out));
     // An engine that is in the middle of something must not keep the process from leaving.
     runtime.shutdown_background();
