@@ -12,6 +12,7 @@ use vico::protocol::{Refusal, RefusalKind};
 
 use crate::actor::{Answer, Message};
 use crate::core::{Brain, Command};
+use crate::submit::Turns;
 
 /// Longest long poll, whatever a worker asks for.
 const LONGEST_POLL: Duration = Duration::from_mins(1);
@@ -21,11 +22,18 @@ const LONGEST_POLL: Duration = Duration::from_mins(1);
 pub(crate) struct Handle {
     inbox: mpsc::Sender<Message>,
     changes: watch::Receiver<u64>,
+    /// For those who submit: all of them come by this or a clone of it.
+    pub(crate) turns: Turns,
 }
 
 impl Handle {
     pub(crate) fn new(inbox: mpsc::Sender<Message>, changes: watch::Receiver<u64>) -> Self {
-        Self { inbox, changes }
+        let turns = Turns::default();
+        Self {
+            inbox,
+            changes,
+            turns,
+        }
     }
 
     /// Wakes up whenever there may be something new to see.

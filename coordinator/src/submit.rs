@@ -3,6 +3,7 @@
 mod loaded;
 #[cfg(test)]
 mod tests;
+mod turns;
 
 use loaded::Loaded;
 use serde::Deserialize;
@@ -18,6 +19,8 @@ use crate::core::{Command, NewJob, NewSweep};
 use crate::handle::Handle;
 use crate::memory;
 use crate::rpc::of_bucket;
+
+pub(crate) use turns::Turns;
 
 /// A manifest that was not taken in.
 #[derive(Debug, thiserror::Error)]
@@ -112,8 +115,14 @@ async fn expand(manifest: Manifest, origin: Origin, resolved: Resolved) -> Resul
     Ok(plan.await.map_err(|_| Error::Interrupted)??)
 }
 
-/// Can be repeated until it succeeds.
-pub(crate) async fn take_in(handle: &Handle, store: &Store, mut prepared: Prepared) -> Result<bool, Refusal> {
+/// Can be repeated until it succeeds. Of two submissions of one sweep the second waits, or some documents would be of the one
+/// and some of the other.
+pub(crate) async fn take_in(handle: &Handle, store: &Store, prepared: Prepared) -> Result<bool, Refusal> {
+    let _turn = handle.turns.of(&prepared.plan.sweep).await;
+    take_in_now(handle, store, prepared).await
+}
+
+async fn take_in_now(handle: &Handle, store: &Store, mut prepared: Prepared) -> Result<bool, Refusal> {
     let id = prepared.plan.sweep.clone();
     let known = handle
         .look(move |brain, _| brain.state.sweep(&id).is_some())

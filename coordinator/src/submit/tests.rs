@@ -1,8 +1,21 @@
-//! Whose fault it is that a manifest is not taken in, and what of a plan placement goes by.
+//! Whose fault it is that a manifest is not taken in, what of a plan placement goes by, and what two submissions leave.
+#![expect(clippy::unwrap_used, reason = "tests say what they expect")]
 
-use vico::spec::{ClassImagesInputs, JobInputs, ModelInputs, Precision, algorithm};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio_util::sync::{CancellationToken, DropGuard};
+use vico::job::Resources;
+use vico::plan::{Backoff, RetryPolicy, Scheduling};
+use vico::spec::{ClassImagesInputs, JobInputs, JobSpec, ModelInputs, Precision, Sources, algorithm};
+use vico::store::{Fate, FateOutcome, SharedMemory, Weather};
 
 use super::*;
+use crate::config::Parts;
+use crate::metrics::Meters;
+use crate::office::{Office, Opening};
 
 fn refused(key: &str) -> store::Error {
     store::Error::Refused {
@@ -67,4 +80,96 @@ fn only_the_network_in_the_jobs_precision_is_all_that_it_loads() {
             assert_eq!(has_all, asked == kept, "{asked:?} on a worker with {kept:?}");
         }
     }
+}
+
+/// A sweep of one job, submitted with so many attempts a job.
+fn submission(attempts: u32) -> Prepared {
+    let base = ModelInputs {
+        identity: Digest::of(b"base"),
+        variant: None,
+        precision: None,
+    };
+    let spec = JobSpec {
+        inputs: drawing_with(base),
+        sources: Sources::default(),
+        resources: Resources::default(),
+        checkpoint_every: 0,
+    };
+    let job = PlannedJob {
+        spec,
+        label: "toy/class_images".to_owned(),
+        upstream: Vec::new(),
+    };
+    let backoff = Backoff {
+        initial: Duration::from_secs(1),
+        factor: 2.0,
+        max: Duration::from_mins(1),
+    };
+    let written = attempts.to_string();
+    let plan = Plan {
+        sweep: "s".parse().unwrap(),
+        name: "s".to_owned(),
+        runs: Vec::new(),
+        jobs: BTreeMap::from([(JobKey(Digest::of(b"job")), job)]),
+        retry: RetryPolicy { attempts, backoff },
+        scheduling: Scheduling::default(),
+        input_bytes: 0,
+        made_of: Some(Digest::of(written.as_bytes())),
+    };
+    Prepared {
+        plan,
+        manifest: [written.clone(), written],
+    }
+}
+
+/// A bucket that takes its time with the first manifest it is given.
+#[derive(Debug, Default)]
+struct SlowBeginning(AtomicBool);
+
+impl Weather for SlowBeginning {
+    fn next(&self, key: &str, is_write: bool) -> Fate {
+        let is_manifest = is_write && key.ends_with("/manifest.yaml");
+        let is_slow = is_manifest && !self.0.swap(true, Ordering::SeqCst);
+        Fate {
+            after: Duration::from_secs(if is_slow { 10 } else { 0 }),
+            outcome: FateOutcome::Done,
+        }
+    }
+}
+
+async fn coordinator(store: &Store) -> (Handle, DropGuard) {
+    let opening = Opening {
+        parts: Parts::new(store.clone()),
+        writer: "test",
+        lease_ttl: Duration::from_secs(30),
+        meters: Meters::default(),
+    };
+    let office = Office::open(opening).await.unwrap();
+    let stop = CancellationToken::new();
+    let staff = office.start(stop.clone());
+    let handle = staff.handle.clone();
+    tokio::spawn(staff.work());
+    (handle, stop.drop_guard())
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_two_submissions_at_the_same_moment_the_second_counts() {
+    let store = SharedMemory::default().under(Arc::new(SlowBeginning::default()));
+    let (handle, _stop) = coordinator(&store).await;
+    let other = handle.clone();
+    let (first, second) = tokio::join!(
+        take_in(&handle, &store, submission(1)),
+        take_in(&other, &store, submission(2)),
+    );
+    assert_eq!((first, second), (Ok(false), Ok(true)));
+
+    let sweep: SweepId = "s".parse().unwrap();
+    let manifest = store.manifest(&sweep).await.unwrap();
+    let plan: Plan = store.plan(&sweep).await.unwrap();
+    let id = sweep.clone();
+    let known = handle.look(move |brain, _| brain.state.sweep(&id).map(|sweep| sweep.retry.attempts));
+    assert_eq!(
+        (manifest.as_str(), plan.retry.attempts, known.await.unwrap()),
+        ("2", 2, Some(2))
+    );
 }
