@@ -35,7 +35,7 @@ pub enum RefusalKind {
     Unauthenticated,
     /// The token's role may not do this.
     Forbidden,
-    /// The coordinator is shutting down, was fenced, or cannot reach its bucket: try again later.
+    /// The coordinator is shutting down, was fenced, cannot reach its bucket, or does not know yet: try again later.
     Unavailable,
     /// A bug in the coordinator.
     Internal,

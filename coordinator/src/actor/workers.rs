@@ -172,11 +172,12 @@ impl Actor {
             log,
         } = failed;
         let heard = self.brain.floor.hear(&session, now);
-        let held = heard.and_then(|()| self.brain.held(&session.worker, job, lease));
-        if let Ok(live) = held {
+        let undecided = heard.and_then(|()| self.brain.undecided(&session.worker, (job, lease)));
+        // Not where the worker will ask again with the same lines.
+        if let Ok(live) = undecided {
             self.logs.append((job, live.attempt), &log, now);
         }
-        let outcome = match held.map(drop) {
+        let outcome = match undecided.map(drop) {
             Ok(()) => self.execute(&Command::Fail {
                 worker: session.worker,
                 job,

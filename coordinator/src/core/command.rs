@@ -18,7 +18,7 @@ pub(crate) enum Command {
     Copy(Vec<Ask>),
     /// A receipt exists in the bucket: its job is done.
     Commit(Receipt),
-    /// An attempt failed.
+    /// An attempt failed; refused while its receipt is being written.
     Fail {
         /// Who says so.
         worker: WorkerId,

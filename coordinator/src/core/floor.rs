@@ -28,8 +28,9 @@ pub(crate) struct Floor {
     lease_ttl: Duration,
     workers: BTreeMap<WorkerId, Worker>,
     vitals: BTreeMap<LeaseId, Vitals>,
-    /// Leases whose receipts are being written; meanwhile they neither expire nor move with their worker's other jobs.
-    committing: BTreeSet<LeaseId>,
+    /// Leases whose receipts are being written, and how often at the same time: a worker that waits for too long asks again.
+    /// Meanwhile they neither expire nor fail nor move with their worker's other jobs.
+    committing: BTreeMap<LeaseId, u32>,
 }
 
 /// A worker that registered.
@@ -75,7 +76,7 @@ impl Floor {
             lease_ttl,
             workers: BTreeMap::new(),
             vitals: BTreeMap::new(),
-            committing: BTreeSet::new(),
+            committing: BTreeMap::new(),
         }
     }
 
@@ -226,17 +227,22 @@ impl Floor {
 
     /// Whether the lease's receipt is being written. Its job may be done at any moment: nobody else should begin it.
     pub(crate) fn is_committing(&self, lease: &Lease) -> bool {
-        self.committing.contains(&lease.id)
+        self.committing.contains_key(&lease.id)
     }
 
     /// Keeps a lease alive while its receipt is written.
     pub(crate) fn begin_commit(&mut self, lease: LeaseId) {
-        self.committing.insert(lease);
+        *self.committing.entry(lease).or_default() += 1;
     }
 
     /// The receipt is written, or could not be. The holder gets a full lease life to ask again.
     pub(crate) fn end_commit(&mut self, lease: LeaseId, now: Timestamp) {
-        self.committing.remove(&lease);
+        if let Some(writes) = self.committing.get_mut(&lease) {
+            *writes -= 1;
+            if *writes == 0 {
+                self.committing.remove(&lease);
+            }
+        }
         if let Some(vitals) = self.vitals.get_mut(&lease) {
             vitals.renewed = now;
         }

@@ -56,6 +56,14 @@ pub(crate) enum Refusal {
         /// What ended it.
         reason: String,
     },
+    /// The lease's receipt is being written.
+    #[error("the receipt of job {} under lease {lease} is being written: ask again", job.0.short())]
+    BeingCommitted {
+        /// The job.
+        job: JobKey,
+        /// The lease.
+        lease: LeaseId,
+    },
     /// A plan that misses a job.
     #[error("job {} of sweep `{sweep}` reads job {}, which is not in the plan", job.0.short(), upstream.0.short())]
     OpenPlan {

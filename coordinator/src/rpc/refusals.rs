@@ -20,6 +20,8 @@ impl From<Refusal> for protocol::Refusal {
             | Refusal::EmptyPlan(_) => RefusalKind::Invalid,
             Refusal::UnknownSession(_) => RefusalKind::UnknownSession,
             Refusal::StaleLease { .. } => RefusalKind::StaleLease,
+            // Whoever asks again learns it.
+            Refusal::BeingCommitted { .. } => RefusalKind::Unavailable,
             Refusal::Superseded(_)
             | Refusal::AlreadyEnded { .. }
             | Refusal::NothingToRetry(_)

@@ -2,21 +2,25 @@
 #![expect(clippy::unwrap_used, reason = "tests say what they expect")]
 
 mod clock;
+mod commits;
 mod journal;
 mod panics;
 mod publishing;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use vico::clock::{Clock, Timestamp};
 use vico::ids::{JobKey, LeaseId};
-use vico::job::{Acquire, Grant, LeaseReport, Progress, Renewal, Renewed, Session};
+use vico::job::{Acquire, Completion, Grant, LeaseReport, Progress, Renewal, Renewed, Session, output_names};
+use vico::protocol::Refusal;
 use vico::store::Store;
 use vico::traces::Traces;
 
@@ -170,4 +174,17 @@ impl Place {
             .look(move |brain, _| brain.state.job(job).unwrap().failures());
         count.await.unwrap()
     }
+}
+
+/// The worker has made what the job makes.
+async fn complete(place: &Place, store: &Store, grant: &Grant) -> Result<(), Refusal> {
+    let adapter = store.put_blob(Bytes::from_static(b"adapter")).await.unwrap();
+    let done = Completion {
+        session: session(),
+        job: grant.job,
+        lease: grant.lease,
+        outputs: BTreeMap::from([(output_names::ADAPTER.to_owned(), adapter)]),
+        log: Vec::new(),
+    };
+    place.handle.complete(done).await
 }

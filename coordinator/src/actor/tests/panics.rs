@@ -1,12 +1,9 @@
 //! Tasks beside the actor that panic: whoever waits for them is told, and goes on.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::AtomicU32;
 
-use bytes::Bytes;
 use tokio::time::sleep;
-use vico::job::{Completion, output_names};
-use vico::protocol::{Refusal, RefusalKind};
+use vico::protocol::RefusalKind;
 use vico::store::{Fate, FateOutcome, SharedMemory, Weather};
 
 use super::*;
@@ -39,18 +36,6 @@ impl Weather for Trap {
 fn bucket(trap: &Arc<Trap>) -> Store {
     let weather: Arc<dyn Weather> = trap.clone();
     SharedMemory::default().under(weather)
-}
-
-async fn complete(place: &Place, store: &Store, grant: &Grant) -> Result<(), Refusal> {
-    let adapter = store.put_blob(Bytes::from_static(b"adapter")).await.unwrap();
-    let done = Completion {
-        session: session(),
-        job: grant.job,
-        lease: grant.lease,
-        outputs: BTreeMap::from([(output_names::ADAPTER.to_owned(), adapter)]),
-        log: Vec::new(),
-    };
-    place.handle.complete(done).await
 }
 
 #[tokio::test(start_paused = true)]

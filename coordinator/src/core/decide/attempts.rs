@@ -67,6 +67,22 @@ impl Brain {
         })
     }
 
+    /// The same, where the holder's word decides what becomes of the attempt. While its receipt is being written it does not:
+    /// the job may be done already, and nobody else is to begin it.
+    pub(crate) fn undecided(
+        &self,
+        worker: &WorkerId,
+        (job, lease): (JobKey, LeaseId),
+    ) -> Result<&Lease, Refusal> {
+        let live = self.held(worker, job, lease)?;
+        if self.floor.is_committing(live) {
+            return Err(Refusal::BeingCommitted { job, lease });
+        }
+        Ok(live)
+    }
+
+    /// A worker that asked twice to commit may have heard only the no to the second request. It asks again until the first one
+    /// is decided.
     pub(super) fn decide_fail(
         &self,
         worker: &WorkerId,
@@ -74,7 +90,7 @@ impl Brain {
         failure: &Failure,
         at: Timestamp,
     ) -> Result<Vec<Event>, Refusal> {
-        let live = self.held(worker, job, lease)?;
+        let live = self.undecided(worker, (job, lease))?;
         let job = self
             .state
             .job(job)

@@ -63,33 +63,6 @@ fn a_lease_that_is_not_renewed_is_lost_and_its_number_is_dead() {
 }
 
 #[test]
-fn a_lease_does_not_expire_while_its_receipt_is_written() {
-    let mut world = one_worker(&["cat"]);
-    let granted = world.acquire_one("w1");
-    world.brain.floor.begin_commit(granted.lease);
-    world.wait(100);
-    assert!(world.run(&Command::Tick).is_empty());
-    world.brain.floor.end_commit(granted.lease, world.now);
-    world.wait(30);
-    assert_eq!(world.run(&Command::Tick).len(), 1);
-}
-
-/// A worker that is told to leave does not wait for a slow bucket.
-#[test]
-fn a_lease_that_is_given_back_while_its_receipt_is_written_stays() {
-    let mut world = one_worker(&["cat"]);
-    world.cpu("w2", 1);
-    let granted = world.acquire_one("w1");
-    let (worker, leases) = (granted.worker.clone(), vec![granted.lease]);
-    let release = Command::Release { worker, leases };
-    world.begin_commit(&granted);
-    assert!(world.run(&release).is_empty());
-    assert!(world.acquire("w2", 1).is_empty(), "nobody is to train it again");
-    world.end_commit(&granted);
-    assert_eq!(world.run(&release).len(), 1, "the bucket did not take it");
-}
-
-#[test]
 fn failures_back_off_and_then_end() {
     let mut world = one_worker(&["cat"]);
     for attempt in 1..=3 {

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests say what they expect")]
 
 mod attempts;
+mod commits;
 mod copies;
 mod model;
 mod placement;

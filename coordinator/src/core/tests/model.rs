@@ -19,8 +19,8 @@ pub(super) struct Model {
     cordoned: BTreeSet<WorkerId>,
     /// GPU memory of workers; 0 for no GPU.
     vram: BTreeMap<WorkerId, u64>,
-    /// Leases whose receipts are being written.
-    pub(super) committing: BTreeSet<LeaseId>,
+    /// Leases whose receipts are being written, as often as they are.
+    pub(super) committing: Vec<LeaseId>,
     last_lease: Option<LeaseId>,
 }
 
@@ -139,7 +139,7 @@ impl Model {
                 worker, job, lease, ..
             } => {
                 let holders = self.jobs.get(job).map_or(&[][..], |job| job.fate.holders());
-                !holders.contains(&(*lease, worker.clone()))
+                !holders.contains(&(*lease, worker.clone())) || self.committing.contains(lease)
             }
             Command::Cancel(id) => !matches!(running(id), Some(SweepState::Running | SweepState::Cancelled)),
             Command::Retry { sweep, class } => match self.sweeps.get(sweep) {

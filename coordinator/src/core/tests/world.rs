@@ -119,14 +119,20 @@ impl World {
     /// Its outputs are there, and the bucket takes its time with the receipt.
     pub(super) fn begin_commit(&mut self, granted: &Granted) {
         self.brain.floor.begin_commit(granted.lease);
-        self.model.committing.insert(granted.lease);
+        self.model.committing.push(granted.lease);
     }
 
     /// The bucket has taken the receipt, or has not.
     pub(super) fn end_commit(&mut self, granted: &Granted) {
-        if self.model.committing.remove(&granted.lease) {
+        let mut under_way = self.model.committing.iter();
+        if let Some(place) = under_way.position(|lease| *lease == granted.lease) {
+            self.model.committing.swap_remove(place);
             self.brain.floor.end_commit(granted.lease, self.now);
         }
+    }
+
+    pub(super) fn is_committing(&self, granted: &Granted) -> bool {
+        self.model.committing.contains(&granted.lease)
     }
 
     pub(super) fn renew(&mut self, granted: &Granted, done: u64, of: u64) {
