@@ -1,11 +1,13 @@
-//! The journal's writer: a task of its own, so that decisions go on while a write is under way.
+//! The journal's writer: a task of its own, so that decisions go on while a write is under way. Snapshots are written beside
+//! the journal.
 
 use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep, timeout};
-use vico::store::{self, Journal};
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::{Instant, sleep, timeout_at};
+use vico::store::{self, Journal, KeptSnapshot};
 
 use crate::error::Error;
 use crate::metrics::Meters;
@@ -50,11 +52,28 @@ pub(crate) fn lost() -> Error {
 pub(crate) struct Scribe {
     journal: Journal,
     meters: Meters,
+    /// The snapshot that is being written, if one is. A large one takes longer than those who stand by have patience, and
+    /// longer than workers should wait for answers. It is given up when the scribe ends, for the events are safe without it.
+    snapshot: JoinSet<Result<KeptSnapshot, store::Error>>,
+}
+
+/// What the scribe does next.
+enum Turn {
+    /// To write events, a snapshot, or both.
+    Group(Group),
+    /// To give a sign of life: the journal has rested.
+    Beat,
+    /// To take note of how the writing of a snapshot ended.
+    Snapshot(Result<Result<KeptSnapshot, store::Error>, JoinError>),
 }
 
 impl Scribe {
     pub(crate) fn new(journal: Journal, meters: Meters) -> Self {
-        Self { journal, meters }
+        Self {
+            journal,
+            meters,
+            snapshot: JoinSet::new(),
+        }
     }
 
     /// Runs until `groups` is closed, or `answers`, since nobody is left then who could be told. The error is sent as the
@@ -78,12 +97,17 @@ impl Scribe {
         groups: &mut mpsc::Receiver<Group>,
         answers: &mpsc::Sender<Result<Told, Error>>,
     ) {
-        loop {
-            let told = match timeout(HEARTBEAT, groups.recv()).await {
-                Ok(None) => return,
-                Ok(Some(group)) => self.write(group).await.map(Some),
-                Err(_) => self.beat().await,
+        let mut rested = Instant::now() + HEARTBEAT;
+        while let Some(turn) = self.turn(groups, rested).await {
+            let told = match turn {
+                Turn::Group(group) => self.write(group).await.map(Some),
+                Turn::Beat => self.beat().await,
+                Turn::Snapshot(ended) => {
+                    self.end_snapshot(ended);
+                    continue;
+                }
             };
+            rested = Instant::now() + HEARTBEAT;
             let Some(answer) = told.transpose() else { continue };
             let failed = answer.is_err();
             if answers.send(answer).await.is_err() || failed {
@@ -92,10 +116,22 @@ impl Scribe {
         }
     }
 
+    /// `None` once there will be no more groups. The journal has `rested` then.
+    async fn turn(&mut self, groups: &mut mpsc::Receiver<Group>, rested: Instant) -> Option<Turn> {
+        tokio::select! {
+            biased;
+            Some(ended) = self.snapshot.join_next() => Some(Turn::Snapshot(ended)),
+            group = timeout_at(rested, groups.recv()) => match group {
+                Ok(group) => group.map(Turn::Group),
+                Err(_) => Some(Turn::Beat),
+            },
+        }
+    }
+
     /// A segment without events: see [`crate::recovery::is_beat`].
     async fn beat(&mut self) -> Result<Option<Told>, Error> {
         self.append(&Bytes::new()).await?;
-        Ok(self.journal.wants_snapshot().then_some(Told::SnapshotDue))
+        Ok(self.wants_snapshot().then_some(Told::SnapshotDue))
     }
 
     async fn write(&mut self, group: Group) -> Result<Told, Error> {
@@ -105,16 +141,35 @@ impl Scribe {
             self.meters.committed(begun.elapsed());
         }
         if let Some(state) = group.snapshot {
-            // The events are safe without it; the next start only takes longer.
-            if let Err(error) = self.journal.snapshot(state).await {
-                tracing::warn!(
-                    error = &error as &dyn std::error::Error,
-                    "no snapshot was written"
-                );
-            }
+            self.begin_snapshot(state);
         }
-        let wants_snapshot = self.journal.wants_snapshot();
+        let wants_snapshot = self.wants_snapshot();
         Ok(Told::Written { wants_snapshot })
+    }
+
+    fn wants_snapshot(&self) -> bool {
+        self.snapshot.is_empty() && self.journal.wants_snapshot()
+    }
+
+    /// Of the state after all events that were written.
+    fn begin_snapshot(&mut self, state: Bytes) {
+        if !self.snapshot.is_empty() {
+            // It was wished for twice, once because of events and once because there were none.
+            return;
+        }
+        match self.journal.begin_snapshot(state) {
+            Ok(Some(new)) => _ = self.snapshot.spawn(new.write()),
+            Ok(None) => {}
+            Err(error) => no_snapshot(&error),
+        }
+    }
+
+    fn end_snapshot(&mut self, ended: Result<Result<KeptSnapshot, store::Error>, JoinError>) {
+        match ended {
+            Ok(Ok(kept)) => self.journal.end_snapshot(&kept),
+            Ok(Err(error)) => no_snapshot(&error),
+            Err(panic) => no_snapshot(&panic),
+        }
     }
 
     async fn append(&mut self, frame: &Bytes) -> Result<(), Error> {
@@ -140,6 +195,11 @@ impl Scribe {
             wait = (wait * 2).min(LONGEST_WAIT);
         }
     }
+}
+
+/// The events are safe without it; the next start only takes longer.
+fn no_snapshot(error: &(dyn std::error::Error + 'static)) {
+    tracing::warn!(error, "no snapshot was written");
 }
 
 /// Whether waiting can help. Full disks are emptied and credentials renewed; a successor stays.

@@ -1,9 +1,9 @@
 //! Standing by: another coordinator serves the bucket until it falls silent.
 //!
 //! A coordinator in charge writes to the journal at least every few seconds, if only a segment without events, and does so from
-//! its claim on, while it still reads what was there before. Whoever stands by watches these numbers grow, and measures their
-//! silence with its own watch: no two clocks are ever compared. Taking over too early costs a restart of the other one and loses
-//! nothing, since the journal fences it.
+//! its claim on, while it still reads what was there before, and while it writes a snapshot. Whoever stands by watches these
+//! numbers grow, and measures their silence with its own watch: no two clocks are ever compared. Taking over too early costs a
+//! restart of the other one and loses nothing, since the journal fences it.
 
 use std::time::Duration;
 

@@ -112,6 +112,33 @@ async fn recovery_is_the_snapshot_and_what_came_after() {
 }
 
 #[tokio::test]
+async fn what_is_appended_while_a_snapshot_is_written_comes_after_it() {
+    on_every_backend(async |store| {
+        let mut journal = open(&store, "one").await;
+        let mut state = String::new();
+        for i in 0..12 {
+            journal.append(&frames(&["before,"])).await.unwrap();
+            state.push_str("before,");
+            let new = journal.begin_snapshot(Bytes::from(state.clone())).unwrap();
+            journal.append(&frames(&["beside,"])).await.unwrap();
+            state.push_str("beside,");
+            let kept = new.unwrap().write().await.unwrap();
+            journal.append(&frames(&["after,"])).await.unwrap();
+            state.push_str("after,");
+            journal.end_snapshot(&kept);
+            if i % 4 == 3 {
+                assert_eq!(contents(&store, &format!("reader {i}")).await, state);
+                journal = open(&store, &format!("writer {i}")).await;
+            }
+        }
+        let nothing_new = journal.begin_snapshot(Bytes::from(state.clone())).unwrap();
+        journal.end_snapshot(&nothing_new.unwrap().write().await.unwrap());
+        assert!(journal.begin_snapshot(Bytes::from(state)).unwrap().is_none());
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn two_snapshots_stay_and_older_segments_go() {
     let folder = TempDir::new().unwrap();
     let store = local(&folder).await;

@@ -24,6 +24,7 @@ use claim::Claim;
 pub use lookout::Lookout;
 pub use recover::{Past, Recovered};
 use segment::{Header, Writer};
+pub use snapshot::{KeptSnapshot, NewSnapshot};
 
 use super::objects::Objects;
 use super::{Error, Store, layout};
@@ -144,29 +145,38 @@ impl Journal {
 
     /// Keeps `state`, which must be what all frames appended so far amount to, and deletes what it makes superfluous.
     pub async fn snapshot(&mut self, state: Bytes) -> Result<(), Error> {
+        if let Some(new) = self.begin_snapshot(state)? {
+            let kept = new.write().await?;
+            self.end_snapshot(&kept);
+        }
+        Ok(())
+    }
+
+    /// As [`Journal::snapshot`], for those who go on to append while it is written. There should be one at a time; `None` if
+    /// nothing was appended since the last one.
+    pub fn begin_snapshot(&self, state: Bytes) -> Result<Option<NewSnapshot>, Error> {
         if self.unsure.is_some() {
             return Err(Error::JournalBroken);
         }
         let number = self.next - 1;
-        if number == self.tail.snapshot {
-            return Ok(());
-        }
-        let size = state.len() as u64;
-        snapshot::write(&self.objects, self.epoch, number, state).await?;
+        Ok((number != self.tail.snapshot).then(|| NewSnapshot {
+            objects: self.objects.clone(),
+            epoch: self.epoch,
+            number,
+            state,
+            covered: self.tail,
+        }))
+    }
+
+    /// Takes note of a snapshot that is there: the next start reads no more than what was appended since it was begun.
+    pub fn end_snapshot(&mut self, kept: &KeptSnapshot) {
         self.tail = Tail {
-            snapshot: number,
-            snapshot_bytes: size,
-            ..Tail::default()
+            bytes: self.tail.bytes.saturating_sub(kept.covered.bytes),
+            segments: self.tail.segments.saturating_sub(kept.covered.segments),
+            snapshot: kept.number,
+            snapshot_bytes: kept.size,
         };
         self.before = Arc::default();
-        // What could not be deleted is deleted after the next snapshot.
-        if let Err(error) = snapshot::trim(&self.objects).await {
-            tracing::warn!(
-                error = &error as &dyn std::error::Error,
-                "old journal segments stay"
-            );
-        }
-        Ok(())
     }
 
     fn header(&self, frames: usize) -> Header {

@@ -9,6 +9,7 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 
 use super::super::objects::Objects;
 use super::super::{Error, layout};
+use super::Tail;
 use super::segment::HEADER as CLAIM;
 
 const MAGIC: &[u8; 4] = b"VS01";
@@ -19,8 +20,48 @@ const KEPT: usize = 2;
 const LEVEL: i32 = 3;
 const DELETES_IN_FLIGHT: usize = 16;
 
+/// A snapshot to be written.
+#[derive(Debug)]
+pub struct NewSnapshot {
+    pub(super) objects: Objects,
+    pub(super) epoch: u64,
+    /// The last segment that the state tells of. Later ones may be appended before it is there.
+    pub(super) number: u64,
+    pub(super) state: Bytes,
+    /// What the journal has had appended so far.
+    pub(super) covered: Tail,
+}
+
+/// A snapshot that is there.
+#[derive(Debug)]
+pub struct KeptSnapshot {
+    pub(super) number: u64,
+    pub(super) size: u64,
+    pub(super) covered: Tail,
+}
+
+impl NewSnapshot {
+    /// Writes it, and deletes what it makes superfluous once it is durable.
+    pub async fn write(self) -> Result<KeptSnapshot, Error> {
+        let kept = KeptSnapshot {
+            number: self.number,
+            size: self.state.len() as u64,
+            covered: self.covered,
+        };
+        write(&self.objects, self.epoch, self.number, self.state).await?;
+        // What could not be deleted is deleted after the next snapshot.
+        if let Err(error) = trim(&self.objects).await {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "old journal segments stay"
+            );
+        }
+        Ok(kept)
+    }
+}
+
 /// Writes the state after segment `number`.
-pub(super) async fn write(objects: &Objects, epoch: u64, number: u64, state: Bytes) -> Result<(), Error> {
+async fn write(objects: &Objects, epoch: u64, number: u64, state: Bytes) -> Result<(), Error> {
     let key = layout::snapshot(number);
     let size = state.len() as u64;
     if size > MAX_STATE {
@@ -57,7 +98,7 @@ pub(super) async fn numbers(objects: &Objects) -> Result<Vec<u64>, Error> {
 }
 
 /// Keeps the two newest snapshots, the segments after the older of them, and all claims.
-pub(super) async fn trim(objects: &Objects) -> Result<(), Error> {
+async fn trim(objects: &Objects) -> Result<(), Error> {
     let snapshots = numbers(objects).await?;
     let Some(oldest_kept) = snapshots.get(KEPT - 1) else {
         return Ok(());

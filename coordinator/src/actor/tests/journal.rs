@@ -46,6 +46,49 @@ async fn the_journal_of_an_idle_coordinator_does_not_grow_for_ever() {
     assert!(state.sweep(&sweep().id).is_some());
 }
 
+/// A bucket that takes its time with snapshots.
+#[derive(Debug, Default)]
+struct SlowSnapshots(AtomicBool);
+
+impl Weather for SlowSnapshots {
+    fn next(&self, key: &str, is_write: bool) -> Fate {
+        let is_slow = is_write && key.starts_with("state/snapshot/");
+        self.0.fetch_or(is_slow, Ordering::SeqCst);
+        Fate {
+            after: if is_slow { 6 * TTL } else { Duration::ZERO },
+            outcome: FateOutcome::Done,
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_writes_a_long_snapshot_is_not_taken_for_gone_and_goes_on_to_answer() {
+    let memory = SharedMemory::default();
+    let slow = Arc::new(SlowSnapshots::default());
+    let weather: Arc<dyn Weather> = slow.clone();
+    let place = Place::open(memory.under(weather)).await;
+    place.grant().await;
+    let swift = reader(&memory, Duration::ZERO);
+    let watched = swift.clone();
+    let silence = tokio::spawn(async move { standby::until_silence(&watched).await });
+    // Until there are so many segments without events that they make a snapshot due.
+    while !slow.0.load(Ordering::SeqCst) {
+        sleep(TTL).await;
+    }
+    let late = staged::sweep("late".parse().unwrap(), staged::chain("late", "m", 0).into());
+    let id = late.id.clone();
+    let answered = timeout(TTL, place.handle.command(Command::AddSweep(late))).await;
+    assert_eq!(answered.unwrap(), Ok(()), "while the snapshot is written");
+    sleep(10 * TTL).await;
+    assert!(!silence.is_finished(), "nothing was heard of it");
+    drop(place);
+    let (_, recovered) = Journal::open(&swift, "judge").await.unwrap();
+    assert!(recovered.snapshot.is_some());
+    assert!(recovered.events.len() < 1000, "{} frames", recovered.events.len());
+    let state = recovery::fold(&recovered).unwrap();
+    assert!(state.sweep(&sweep().id).is_some() && state.sweep(&id).is_some());
+}
+
 #[tokio::test(start_paused = true)]
 async fn who_still_reads_the_journal_is_not_taken_for_gone() {
     let memory = SharedMemory::default();
