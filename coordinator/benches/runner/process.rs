@@ -26,6 +26,8 @@ impl Served {
             .arg(bucket)
             .env("VICO_LOG", "warn")
             .stdout(Stdio::null())
+            // The audit trail, a line a job, which a server keeps however quiet it is to be.
+            .stderr(Stdio::null())
             .spawn()?;
         let url = format!("http://127.0.0.1:{port}");
         let bucket = bucket.to_owned();
@@ -37,7 +39,7 @@ impl Served {
             }
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
-        anyhow::bail!("the coordinator does not answer")
+        anyhow::bail!("the coordinator does not answer; start `vico-coord serve` by hand to see what it says")
     }
 
     pub(crate) fn url(&self) -> &str {
