@@ -2,9 +2,9 @@
 
     python coordinator/benches/beside_peers.py [--jobs 10000 --rounds 3]
 
-Runs the benchmark `runner` for vico: a job there is a lease over gRPC, a check of its outputs, a receipt in a bucket and an
-event in a journal on disk, answered when durable. A task of Dask or Ray is a function that returns, and nothing is written
-down; one of HyperQueue is a process, `/bin/true`, for its package has no workers that start none.
+Runs the benchmark `runner` for vico, its rate alone: a job there is a lease over gRPC, a check of its outputs, a receipt in
+a bucket and an event in a journal on disk, answered when durable. A task of Dask or Ray is a function that returns, and
+nothing is written down; one of HyperQueue is a process, `/bin/true`, for its package has no workers that start none.
 Peers that are not installed (`pip install distributed ray hyperqueue`) are left out, with the reason.
 """
 
@@ -26,9 +26,9 @@ def noop(number):
 
 def vico(jobs):
     command = ["cargo", "bench", "--quiet", "--workspace", "--bench", "runner"]
-    env = dict(os.environ, VICO_RUNNER_JOBS=str(jobs))
+    env = dict(os.environ, VICO_RUNNER_JOBS=str(jobs), VICO_RUNNER_ONLY="rate")
     done = subprocess.run(command, env=env, capture_output=True, text=True, check=True)
-    found = re.search(r"([\d.]+) jobs/s", done.stdout)
+    found = re.search(r"^\d+ workers, \d+ jobs +([\d.]+) jobs/s", done.stdout, re.MULTILINE)
     if found is None:
         sys.exit(f"no rate in the output of `runner`:\n{done.stdout}")
     return float(found.group(1))

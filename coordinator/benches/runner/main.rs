@@ -3,6 +3,7 @@
 //! ```sh
 //! cargo bench --workspace --bench runner
 //! VICO_RUNNER_JOBS=10000 cargo bench --workspace --bench runner
+//! VICO_RUNNER_ONLY=rate cargo bench --workspace --bench runner        # the last line alone
 //! ```
 //!
 //! Linux only: it reads `/proc`. The workers live in this process and take jobs, put nothing in the bucket and say that they
@@ -39,12 +40,28 @@ async fn main() -> Result<()> {
     let bucket = folder.path().join("bucket");
     let store = Store::open(bucket.to_str().context("a path that is no text")?).await?;
     let mut served = Served::start(&bucket).await?;
-    disk::show(&folder.path().join("disk"))?;
-    first_leases(&served, &store).await?;
-    queue(&served, jobs).await?;
-    served = restart(served, &bucket).await?;
+    if only_rate()? {
+        SweepsClient::new(served.url())?.submit(large(jobs)).await?;
+    } else {
+        disk::show(&folder.path().join("disk"))?;
+        first_leases(&served, &store).await?;
+        queue(&served, jobs).await?;
+        served = restart(served, &bucket).await?;
+    }
     rate(&served, &store, jobs).await?;
     Ok(())
+}
+
+/// Whether nothing but the rate is asked for.
+fn only_rate() -> Result<bool> {
+    let Ok(only) = std::env::var("VICO_RUNNER_ONLY") else {
+        return Ok(false);
+    };
+    ensure!(
+        only == "rate",
+        "VICO_RUNNER_ONLY={only}: only `rate` can be measured alone"
+    );
+    Ok(true)
 }
 
 /// Of sorted times, in milliseconds.
