@@ -2,28 +2,24 @@
 
 use std::collections::BTreeMap;
 
-use super::check_concepts;
 use super::error::Kind;
 use super::finding::Finding;
 use super::location;
 use super::methods;
 use super::path::Path;
-use super::prompts;
-use super::raw::{RawDemand, RawManifest, RawMetrics, RawPromptSet, RawRetry};
-use super::settings::{
-    Backoff, BaseModel, Metrics, PromptSet, Prompts, RetryPolicy, Settings, StageResources,
-};
-use super::{builtin_prompts, units};
+use super::raw::{RawDemand, RawManifest, RawMetrics, RawRetry};
+use super::settings::{Backoff, BaseModel, Metrics, RetryPolicy, Settings, StageResources};
+use super::{check_concepts, check_prompts, units};
 use crate::ids::{InvalidId, SweepId};
 use crate::job::Resources;
-use crate::spec::{PromptSpec, SamplingSpec};
+use crate::spec::SamplingSpec;
 
 /// The settings, or why there are none. What is `None` has left a finding.
 pub(crate) fn settings(raw: &RawManifest, found: &mut Vec<Finding>) -> Settings {
     check_name(&raw.name, found);
     let concepts = check_concepts::concepts(raw, found);
     let concepts_from = check_concepts::concepts_from(raw, found);
-    let prompt_sets = by_id(&raw.prompt_sets, "prompt_sets", found, prompt_set);
+    let prompt_sets = by_id(&raw.prompt_sets, "prompt_sets", found, check_prompts::prompt_set);
     if raw.prompt_sets.is_empty() {
         check_concepts::prompt_sets_are_not_needed(&concepts, concepts_from.as_ref(), found);
     }
@@ -104,45 +100,6 @@ pub(crate) fn check_location(text: &str, path: &Path, found: &mut Vec<Finding>) 
     if let Err((message, help)) = location::check(text) {
         found.push(Finding::new(path, Kind::BadValue, message).maybe_help(help));
     }
-}
-
-fn prompt_set(raw: &RawPromptSet, path: &Path, found: &mut Vec<Finding>) -> Option<PromptSet> {
-    let kind = raw.applies_to.as_ref().map(|applies| applies.kind);
-    let prompts = match (&raw.builtin, &raw.file, &raw.prompts) {
-        (Some(name), None, None) => Prompts::Listed(builtin_prompts::find(name)?),
-        (None, Some(file), None) => {
-            check_location(file, &path.key("file"), found);
-            Prompts::File(file.clone())
-        }
-        (None, None, Some(prompts)) => Prompts::Listed(listed(prompts, &path.key("prompts"), found)),
-        _ => {
-            let message = format!("{path} needs exactly one of `builtin`, `file` and `prompts`");
-            found.push(Finding::new(path, Kind::BadValue, message).at_key());
-            return None;
-        }
-    };
-    Some(PromptSet { prompts, kind })
-}
-
-fn listed(texts: &[String], path: &Path, found: &mut Vec<Finding>) -> Vec<PromptSpec> {
-    let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
-    for (i, text) in texts.iter().enumerate() {
-        if let Err(unusable) = prompts::check(text) {
-            found.push(Finding::new(&path.index(i), Kind::BadPrompt, unusable.message).help(unusable.help));
-        }
-        if let Some(first) = seen.insert(text.trim(), i) {
-            let finding = Finding::new(
-                &path.index(i),
-                Kind::BadPrompt,
-                "the same prompt stands twice in this list",
-            );
-            found.push(finding.note(format!("the same as number {}", first + 1)));
-        }
-    }
-    texts
-        .iter()
-        .map(|text| PromptSpec(text.trim().to_owned()))
-        .collect()
 }
 
 fn sampling(raw: &RawManifest) -> SamplingSpec {

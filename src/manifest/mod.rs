@@ -6,7 +6,8 @@
 //!   `quoting` and `unclosed` explain what is not YAML, or not the YAML it seems to be.
 //! - `raw`: the manifest as plain structs. Their JSON Schema is the first check (`shape`, `scalar`).
 //! - `units`, `location`, `prompts`, `builtin_prompts`: what single values mean.
-//! - `check`, `check_concepts`: from what is written to [`Settings`]. `axis`, `matrix`: one [`Settings`] per [`Point`].
+//! - `check`, `check_concepts`, `check_prompts`: from what is written to [`Settings`]. `axis`, `matrix`: one [`Settings`]
+//!   per [`Point`].
 //! - `read` runs all of it; `finding`, `error`, `render`: from mistakes to the report people read.
 //!
 //! Invariants: no bytes panic; everything is budgeted before anything recursive looks at it; `serde_yaml` is used here
@@ -16,6 +17,7 @@ mod axis;
 mod builtin_prompts;
 mod check;
 mod check_concepts;
+mod check_prompts;
 mod error;
 mod finding;
 mod location;
