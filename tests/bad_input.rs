@@ -273,8 +273,16 @@ fn weights_of_other_shapes() {
 #[test]
 fn a_prompt_longer_than_the_text_encoder() {
     let bench = Bench::new();
+    // Not so many words that nobody need count their tokens.
+    bench.replace("in the jungle", &"rubberduck ".repeat(40));
+    assert_told(&bench.vico("run"), 3, &["invalid_input", "77", "rubberduck"]);
+}
+
+#[test]
+fn a_prompt_of_more_words_than_the_text_encoder_takes() {
+    let bench = Bench::new();
     bench.replace("in the jungle", &"in the jungle ".repeat(40));
-    assert_told(&bench.vico("run"), 3, &["invalid_input", "77", "jungle"]);
+    assert_told(&bench.vico("run"), 2, &["bad-prompt", "at most 75", "jungle"]);
 }
 
 #[test]

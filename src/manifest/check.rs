@@ -26,6 +26,7 @@ pub(crate) fn settings(raw: &RawManifest, found: &mut Vec<Finding>) -> Settings 
     check_concepts::every_concept_has_prompts(&concepts, concepts_from.as_ref(), &prompt_sets, found);
     check_location(&raw.base.model, &Path::of(&["base", "model"]), found);
     check_variant(raw.base.variant.as_deref(), found);
+    check_prompts::negative_prompt(&raw.sampling.negative_prompt, found);
     Settings {
         base: BaseModel {
             model: raw.base.model.clone(),

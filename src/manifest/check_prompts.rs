@@ -1,4 +1,5 @@
-//! Prompt sets: from what is written to prompts, with every mistake in those that stand in the manifest.
+//! Prompt sets: from what is written to prompts, with every mistake in those that stand in the manifest. Also the text that
+//! guidance leads away from.
 
 use std::collections::BTreeMap;
 
@@ -49,4 +50,12 @@ fn listed(texts: &[String], path: &Path, found: &mut Vec<Finding>) -> Vec<Prompt
         .iter()
         .map(|text| PromptSpec(text.trim().to_owned()))
         .collect()
+}
+
+/// The text encoder takes no more of it than of a prompt.
+pub(crate) fn negative_prompt(text: &str, found: &mut Vec<Finding>) {
+    if let Err(unusable) = prompts::check_length("the negative prompt", text) {
+        let path = Path::of(&["sampling", "negative_prompt"]);
+        found.push(Finding::new(&path, Kind::BadPrompt, unusable.message).help(unusable.help));
+    }
 }

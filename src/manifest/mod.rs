@@ -5,7 +5,7 @@
 //! - `source`, `tree`, `path`: the text, where every value stands in it, and how values are addressed. `syntax`,
 //!   `quoting` and `unclosed` explain what is not YAML, or not the YAML it seems to be.
 //! - `raw`: the manifest as plain structs. Their JSON Schema is the first check (`shape`, `scalar`).
-//! - `units`, `location`, `prompts`, `builtin_prompts`: what single values mean.
+//! - `units`, `location`, `prompts`, `tokens`, `builtin_prompts`: what single values mean.
 //! - `check`, `check_concepts`, `check_prompts`: from what is written to [`Settings`]. `axis`, `matrix`: one [`Settings`]
 //!   per [`Point`].
 //! - `read` runs all of it; `finding`, `error`, `render`: from mistakes to the report people read.
@@ -36,6 +36,7 @@ mod shape;
 mod source;
 mod suggest;
 mod syntax;
+mod tokens;
 mod tree;
 mod unclosed;
 mod units;

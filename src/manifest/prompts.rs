@@ -1,4 +1,6 @@
-//! What a prompt must look like: words with one `{}` where the subject goes.
+//! What a prompt must look like: words with one `{}` where the subject goes, no more than CLIP takes.
+
+use super::tokens;
 
 /// Why a prompt cannot be used, and what to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,12 +37,26 @@ pub(crate) fn check(prompt: &str) -> Result<(), Unusable> {
             "the prompt has no `{}`",
             "put `{}` where the subject goes: \"a {} in the jungle\"",
         )),
-        [at] => check_free(prompt, at),
+        [at] => check_free(prompt, at).and_then(|()| check_length("the prompt", prompt)),
         _ => Err(unusable(
             &format!("the prompt has {} `{{}}`", places.len()),
             "a prompt has one subject; name it once",
         )),
     }
+}
+
+/// Refuses a text that is surely too long: no image of it could be drawn, which would show only after the training. Near the
+/// limit it depends on the model's vocabulary whether a text fits. `what` is what messages call it.
+pub(super) fn check_length(what: &str, text: &str) -> Result<(), Unusable> {
+    let (tokens, most) = (tokens::at_least(text), tokens::MOST);
+    if tokens <= most {
+        return Ok(());
+    }
+    Err(Unusable {
+        message: format!("{what} has at least {tokens} CLIP tokens; at most {most} fit"),
+        help: "shorten it: each word, each digit and each sign beside a word is at least one token"
+            .to_owned(),
+    })
 }
 
 /// Notations of other programs that people copy.
@@ -99,6 +115,13 @@ mod tests {
         for prompt in wrong {
             assert!(check(prompt).is_err(), "{prompt:?} was accepted");
         }
+    }
+
+    #[test]
+    fn a_prompt_has_room_for_75_tokens() {
+        let prompt = |words: usize| format!("a {{}}{}", " red".repeat(words));
+        assert_eq!(check(&prompt(73)), Ok(()));
+        assert!(check(&prompt(74)).is_err(), "76 words were accepted");
     }
 
     #[test]

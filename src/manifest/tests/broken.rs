@@ -97,6 +97,8 @@ reports! {
     a_prompt_without_slot: prompts(&["a {} in the snow", "a duck in the snow"]);
     a_prompt_of_another_program: prompts(&["a {0} {1} in the snow", "a photo of S*"]);
     a_slot_that_does_not_stand_free: prompts(&["a photo of a{} in the snow"]);
+    a_prompt_that_is_too_long: prompts(&[&format!("a {{}} wearing {}", ["a red, a blue"; 14].join(", "))]);
+    a_negative_prompt_that_is_too_long: appended(&format!("sampling: {{negative_prompt: \"{}\"}}", ["ugly"; 80].join(" ")));
     the_same_prompt_twice: prompts(&["a {} in the snow", "a red {}", "a {} in the snow"]);
     prompts_from_two_places: with(PROMPTS, &format!("    builtin: vico/object\n{PROMPTS}"));
     an_unknown_builtin_list: with(PROMPTS, "    builtin: vico/objects");

@@ -12,3 +12,4 @@ mod refusals;
 mod session;
 mod support;
 mod terminate;
+mod texts;
