@@ -56,7 +56,7 @@ pub use vico_engine::memory::keep_freed as keep_freed_memory;
 pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
     let device = device::probe();
     let parts = Parts {
-        device: device.facts.clone(),
+        device: device.clone(),
         make_engine: Arc::new(move || Ok(Box::new(engine::candle::CandleEngine::new(&device)?))),
     };
     session::run(config, parts, stop).await

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use vico::probes::{self, Probed, Readiness};
 
+use crate::device::Gpu;
 use crate::device::sensors::{Reading, Sensors};
 use crate::meters::Meters;
 
@@ -31,15 +32,15 @@ struct Behind {
 }
 
 impl Pages {
-    /// Serves them.
+    /// Serves them; `gpu` is the one that jobs are computed on.
     ///
     /// # Errors
     /// The address is taken or not ours.
-    pub async fn open(address: SocketAddr, meters: Meters) -> anyhow::Result<Self> {
+    pub async fn open(address: SocketAddr, meters: Meters, gpu: Option<Gpu>) -> anyhow::Result<Self> {
         let listener = TcpListener::bind(address).await;
         let listener = listener.with_context(|| format!("cannot listen on {address} (--http)"))?;
         let address = listener.local_addr()?;
-        let sensors = Arc::new(Sensors::open());
+        let sensors = Arc::new(Sensors::open(gpu.and_then(|gpu| gpu.uuid)));
         let pages = probes::router(Arc::new(Behind { meters, sensors }));
         tracing::info!(%address, "probes and metrics are served");
         let serving = async move {

@@ -7,13 +7,14 @@ use anyhow::{Context as _, bail};
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
-use vico::job::{Acquire, DeviceFacts, Grant, Introduction, Session};
+use vico::job::{Acquire, Grant, Introduction, Session};
 use vico::protocol::{ClientError, LeasesClient};
 use vico::store::Store;
 
 use crate::at_hand::AtHand;
 use crate::backoff::Backoff;
 use crate::cache::Cache;
+use crate::device::ComputeDevice;
 use crate::engine::thread::MakeEngine;
 use crate::lease::{Lease, Leases};
 use crate::leave::Leave;
@@ -34,8 +35,8 @@ const GOODBYE: Duration = Duration::from_secs(3);
 /// What a worker computes on and with; tests put a scripted engine here.
 #[derive(Clone)]
 pub struct Parts {
-    /// What the coordinator is told of the device.
-    pub device: DeviceFacts,
+    /// Where it computes, and what the coordinator is told of that.
+    pub device: ComputeDevice,
     /// Makes an engine for each slot.
     pub make_engine: MakeEngine,
 }
@@ -48,7 +49,7 @@ pub async fn run(config: Config, parts: Parts, stop: CancellationToken) -> anyho
     let leave = Leave::new(stop.child_token());
     let meters = Meters::default();
     let _pages = match config.http {
-        Some(address) => Some(Pages::open(address, meters.clone()).await?),
+        Some(address) => Some(Pages::open(address, meters.clone(), parts.device.gpu.clone()).await?),
         None => None,
     };
     let opened = tokio::select! {
@@ -91,7 +92,7 @@ async fn open(config: &Config, parts: &Parts, meters: Meters, leave: Leave) -> a
             nonce: nonce(),
         },
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        device: parts.device.clone(),
+        device: parts.device.facts.clone(),
         slots: config.slots,
         held: Vec::new(),
     };
@@ -113,7 +114,7 @@ async fn open(config: &Config, parts: &Parts, meters: Meters, leave: Leave) -> a
         tracer: Tracer::default(),
         meters,
         patience: config.patience,
-        on_gpu: parts.device.vram > 0,
+        on_gpu: parts.device.gpu.is_some(),
         leave,
     })
 }

@@ -8,7 +8,7 @@ const GIB: u64 = 1 << 30;
 
 /// The GPUs that the driver shows.
 pub(super) fn look() -> Vec<Finding> {
-    let gpus = Sensors::open().read();
+    let gpus = Sensors::open(None).read();
     if gpus.is_empty() {
         let detail = "no GPU driver answers; jobs started here run on the CPU";
         return vec![Finding::odd(

@@ -23,14 +23,12 @@ pub(super) fn first(nvml: &Nvml) -> anyhow::Result<Device<'_>> {
     Ok(first_part(gpu))
 }
 
-/// The name of the whole GPU that this process computes on; `None` if it computes on none.
-pub(super) fn in_use(nvml: &Nvml) -> Option<String> {
-    if !cfg!(feature = "cuda") {
-        return None;
+/// NVML's name of a GPU, or of the whole that it is a part of.
+pub(super) fn of_whole(gpu: &Device<'_>) -> Option<String> {
+    match gpu.mig_parent_device() {
+        Ok(whole) => whole.uuid().ok(),
+        Err(_) => gpu.uuid().ok(),
     }
-    let gpu = first(nvml).ok()?;
-    let whole = gpu.mig_parent_device().unwrap_or(gpu);
-    whole.uuid().ok()
 }
 
 /// What NVML may call CUDA's first device. Until CUDA 13 a part of a GPU had the `uuid` of the whole; its own name is known

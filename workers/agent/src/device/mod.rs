@@ -10,10 +10,19 @@ use vico::job::DeviceFacts;
 /// Where the engine computes, and what to tell the coordinator of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ComputeDevice {
-    /// CUDA's number of the GPU; `None` for the CPU.
-    pub gpu: Option<u32>,
+    /// `None` for the CPU.
+    pub gpu: Option<Gpu>,
     /// As reported.
     pub facts: DeviceFacts,
+}
+
+/// A GPU as others know it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gpu {
+    /// CUDA's number.
+    pub number: u32,
+    /// The driver's name, for a part of a GPU that of the whole; `None` where the driver tells none.
+    pub uuid: Option<String>,
 }
 
 impl ComputeDevice {
@@ -31,18 +40,19 @@ impl ComputeDevice {
 /// CUDA's first GPU where this build can use one and there is one, else the CPU; says in the log why.
 pub fn probe() -> ComputeDevice {
     match first_gpu() {
-        Ok(facts) if cfg!(feature = "cuda") => {
+        Ok(device) if cfg!(feature = "cuda") => {
+            let facts = &device.facts;
             tracing::info!(
                 gpu = facts.name,
                 vram = facts.vram,
                 driver = facts.driver,
                 "computing on the GPU"
             );
-            ComputeDevice { gpu: Some(0), facts }
+            device
         }
-        Ok(facts) => {
+        Ok(device) => {
             tracing::warn!(
-                gpu = facts.name,
+                gpu = device.facts.name,
                 "computing on the CPU: this build cannot use the GPU (feature `cuda`)"
             );
             ComputeDevice::cpu()
@@ -61,15 +71,23 @@ pub fn probe() -> ComputeDevice {
     }
 }
 
-fn first_gpu() -> anyhow::Result<DeviceFacts> {
+fn first_gpu() -> anyhow::Result<ComputeDevice> {
     let nvml = Nvml::init()?;
     let gpu = identity::first(&nvml)?;
     let compute = told(&gpu, Device::cuda_compute_capability)?;
-    Ok(DeviceFacts {
+    let facts = DeviceFacts {
         name: told(&gpu, Device::name)?,
         vram: told(&gpu, Device::memory_info)?.total,
         driver: nvml.sys_driver_version()?,
         compute: format!("{}.{}", compute.major, compute.minor),
+    };
+    let gpu = Gpu {
+        number: 0,
+        uuid: identity::of_whole(&gpu),
+    };
+    Ok(ComputeDevice {
+        gpu: Some(gpu),
+        facts,
     })
 }
 

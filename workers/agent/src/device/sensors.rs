@@ -4,8 +4,6 @@ use nvml_wrapper::Nvml;
 use nvml_wrapper::enum_wrappers::device::TemperatureSensor;
 use nvml_wrapper::error::NvmlError;
 
-use super::identity;
-
 /// The GPUs' driver, where there is one.
 pub struct Sensors(Option<Driver>);
 
@@ -35,13 +33,11 @@ pub struct Reading {
 }
 
 impl Sensors {
-    /// Whatever answers; nothing does on a machine without a GPU.
-    pub fn open() -> Self {
+    /// Whatever answers; nothing does on a machine without a GPU. `in_use` is the driver's name of the GPU that was chosen to
+    /// compute on: the driver does not know whether one was.
+    pub fn open(in_use: Option<String>) -> Self {
         match Nvml::init() {
-            Ok(nvml) => {
-                let in_use = identity::in_use(&nvml);
-                Self(Some(Driver { nvml, in_use }))
-            }
+            Ok(nvml) => Self(Some(Driver { nvml, in_use })),
             Err(reason) => {
                 tracing::debug!(%reason, "no GPU is watched");
                 Self(None)
@@ -72,5 +68,17 @@ impl Driver {
             utilisation: gpu.utilization_rates().ok().map(|rates| rates.gpu.into()),
             temperature: gpu.temperature(TemperatureSensor::Gpu).ok().map(Into::into),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// It takes a machine with a GPU to fail.
+    #[test]
+    fn a_gpu_that_was_not_chosen_is_not_in_use() {
+        let readings = Sensors::open(None).read();
+        assert!(readings.iter().all(|gpu| !gpu.in_use), "{readings:?}");
     }
 }

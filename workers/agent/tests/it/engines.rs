@@ -6,6 +6,7 @@ use std::time::Duration;
 use vico::ids::JobKey;
 use vico::job::{DeviceFacts, Failure, FailureClass, Stage};
 use vico_worker::Config;
+use vico_worker::device::{ComputeDevice, Gpu};
 use vico_worker::engine::thread::MakeEngine;
 
 use crate::support::bench::Bench;
@@ -31,11 +32,19 @@ async fn done_after(bench: &Bench, job: JobKey, memory_halvings: u32) {
         .await;
 }
 
-fn gpu() -> DeviceFacts {
-    DeviceFacts {
+fn gpu() -> ComputeDevice {
+    let facts = DeviceFacts {
         name: "NVIDIA H100".to_owned(),
         vram: 80 << 30,
         ..DeviceFacts::default()
+    };
+    let gpu = Gpu {
+        number: 0,
+        uuid: None,
+    };
+    ComputeDevice {
+        gpu: Some(gpu),
+        facts,
     }
 }
 

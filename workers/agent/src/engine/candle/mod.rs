@@ -55,11 +55,10 @@ impl CandleEngine {
     /// # Errors
     /// The device cannot be opened.
     pub fn new(device: &ComputeDevice) -> Result<Self, Failure> {
-        let device = match device.gpu {
+        let device = match &device.gpu {
             None => Device::Cpu,
-            Some(number) => {
-                Device::new_cuda(number as usize).map_err(|error| failure("opening the GPU", error.into()))?
-            }
+            Some(gpu) => Device::new_cuda(gpu.number as usize)
+                .map_err(|error| failure("opening the GPU", error.into()))?,
         };
         Ok(Self {
             device,

@@ -9,13 +9,14 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use vico::digest::Digest;
 use vico::ids::JobKey;
-use vico::job::{DeviceFacts, Resources};
+use vico::job::Resources;
 use vico::spec::{
     ConceptInputs, FileSource, ImageInput, JobInputs, JobSpec, MethodName, MethodSpec, ModelInputs,
     ModelSource, ReferencePolicy, Sources, TrainInputs, VicoSettings, algorithm,
 };
 use vico::store::Store;
 use vico::traces::Traces;
+use vico_worker::device::ComputeDevice;
 use vico_worker::engine::thread::MakeEngine;
 use vico_worker::{Config, Parts, session};
 
@@ -87,14 +88,10 @@ impl Bench {
     }
 
     pub fn start_as(config: Config, make_engine: &MakeEngine) -> Running {
-        let cpu = DeviceFacts {
-            name: "cpu".to_owned(),
-            ..DeviceFacts::default()
-        };
-        Self::start_on(cpu, config, make_engine)
+        Self::start_on(ComputeDevice::cpu(), config, make_engine)
     }
 
-    pub fn start_on(device: DeviceFacts, config: Config, make_engine: &MakeEngine) -> Running {
+    pub fn start_on(device: ComputeDevice, config: Config, make_engine: &MakeEngine) -> Running {
         let parts = Parts {
             device,
             make_engine: Arc::clone(make_engine),
