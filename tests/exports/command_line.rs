@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::rig::{CELLS, Exports, apart, header, tensors};
+use crate::rig::{CELLS, Exports, apart, files, header, tensors};
 
 #[test]
 fn every_export_comes_back_as_the_same_adapter() {
@@ -149,6 +149,49 @@ fn an_adapter_of_another_base_model_is_noticed() {
         refused.stderr
     );
     assert!(!Path::new(&out).exists());
+}
+
+/// Other programs do not write down which files of the base model were trained on.
+#[test]
+fn a_base_model_that_has_no_plain_files_is_read_as_the_variant_that_is_named() {
+    let exports = Exports::get();
+    let half = exports.path("half");
+    copy(Path::new(&exports.path("model")), Path::new(&half));
+    for weights in [
+        "unet/diffusion_pytorch_model",
+        "vae/diffusion_pytorch_model",
+        "text_encoder/model",
+    ] {
+        let name = |end: &str| format!("{half}/{weights}{end}");
+        fs::rename(name(".safetensors"), name(".fp16.safetensors")).unwrap();
+    }
+    let embedding = files(&exports.path("out/textual_inversion/compvis")).remove(0);
+    let [adapter, again] = ["half.safetensors", "half-again"].map(|name| exports.path(name));
+    let import = [
+        "import",
+        &embedding,
+        "--from",
+        "compvis",
+        "--initializer",
+        "duck",
+        "--out",
+        &adapter,
+        "--base",
+        &half,
+    ];
+    let refused = exports.run(&import, &[]);
+    assert!(
+        refused.code == 2 && refused.stderr.contains("`--variant` says"),
+        "{}",
+        refused.stderr
+    );
+    exports.run(&import, &["--variant", "fp16"]).well();
+    assert_eq!(header(&adapter)["vico.variant"], "fp16");
+    let export = [
+        "export", &adapter, "--to", "a1111", "--out", &again, "--base", &half,
+    ];
+    let exported = exports.run(&export, &[]).well();
+    assert!(!exported.stderr.contains("was trained on"), "{}", exported.stderr);
 }
 
 fn copy(from: &Path, to: &Path) {

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde::Serialize;
-use vico_worker::engine::candle::exchange::{self, Brought, Facts, Format};
+use vico::store;
+use vico_worker::engine::candle::exchange::{self, Arriving, Brought, Facts, Format};
 
 use crate::cli::adapter_files::{self, BaseFolder};
 use crate::cli::exit::{Error, Result};
@@ -41,6 +42,10 @@ pub(super) struct Import {
     /// Folder of the base model. The adapter is checked to fit it and named as trained on it
     #[arg(long, value_name = "DIR")]
     base: Option<PathBuf>,
+    /// The files of the base model that it was trained on, `fp16` for those named `*.fp16.safetensors`: where the file does not
+    /// say it
+    #[arg(long, value_name = "VARIANT")]
+    variant: Option<String>,
 }
 
 /// What was read.
@@ -54,13 +59,10 @@ struct Imported<'a> {
 impl Import {
     pub(super) async fn execute(self, out: Output) -> Result {
         adapter_files::must_be_new(&self.out)?;
-        let model = self.files.iter().find(|path| path.is_dir());
-        let variant = model.and_then(|folder| exchange::variant_of_model(folder));
-        let base = match &self.base {
-            Some(path) => Some(BaseFolder::open(path, variant.as_deref()).await?),
-            None => None,
+        let brought = match self.files.iter().find(|path| path.is_dir()) {
+            Some(folder) => self.read_model(folder).await?,
+            None => self.read_files().await?,
         };
-        let brought = self.read(base.as_ref())?;
         adapter_files::write(&self.out, &brought.bytes)?;
         let imported = Imported {
             method: brought.method.name(),
@@ -76,37 +78,58 @@ impl Import {
         output::line(self.out.display())
     }
 
-    fn read(&self, base: Option<&BaseFolder>) -> Result<Brought> {
-        let facts = Facts {
+    fn facts(&self) -> Facts {
+        Facts {
             placeholder: self.placeholder.clone(),
             initializer: self.initializer.clone(),
             steps: self.steps,
             use_mask: self.no_mask.then_some(false),
-        };
-        if let Some(folder) = self.files.iter().find(|path| path.is_dir()) {
-            return self.read_model(folder, &facts, base);
+            variant: self.variant.clone(),
         }
+    }
+
+    async fn read_files(&self) -> Result<Brought> {
         let mut files = Vec::with_capacity(self.files.len());
         for path in &self.files {
             files.push(adapter_files::read(path, MAX_FILE)?);
         }
-        let base = base.map(BaseFolder::of_engine);
-        let brought = exchange::import(self.from, files, &facts, base);
+        let arriving = Arriving::read(self.from, files, &self.facts()).map_err(Error::refused(HINT))?;
+        let base = match &self.base {
+            Some(path) => Some(open_base(path, arriving.variant()).await?),
+            None => None,
+        };
+        let brought = arriving.brought(base.as_ref().map(BaseFolder::of_engine));
         brought.map_err(Error::refused(HINT))
     }
 
     /// A whole model: DreamBooth in diffusers' layout.
-    fn read_model(&self, folder: &Path, facts: &Facts, base: Option<&BaseFolder>) -> Result<Brought> {
+    async fn read_model(&self, folder: &Path) -> Result<Brought> {
         let shown = folder.display();
         if self.from != Format::Diffusers || self.files.len() > 1 || !folder.join("unet").is_dir() {
             let what = format!("{shown} is a folder, and no model in diffusers' layout");
             return Err(Error::usage(what, "name the files in it"));
         }
-        let base = base.ok_or_else(|| {
+        let base = self.base.as_ref().ok_or_else(|| {
             let what = format!("{shown} is a whole model, and an adapter is its difference to another");
             Error::usage(what, "name the model it was trained from: `--base DIR`")
         })?;
-        let brought = exchange::import_folder(folder, facts, base.of_engine());
+        let facts = self.facts();
+        let told = facts.variant.clone();
+        let variant = told.or_else(|| exchange::variant_of_model(folder));
+        let base = open_base(base, variant.as_deref()).await?;
+        let brought = exchange::import_folder(folder, &facts, base.of_engine());
         brought.map_err(Error::refused("nothing was written"))
     }
+}
+
+/// The base model's folder. Where it has no such files, it may have those of another variant.
+async fn open_base(path: &Path, variant: Option<&str>) -> Result<BaseFolder> {
+    let opened = BaseFolder::open(path, variant).await;
+    opened.map_err(|error| match error {
+        Error::Storage(missing @ store::Error::BadInputs { .. }) => Error::usage(
+            missing.to_string(),
+            "`--variant` says which files are meant: `fp16` for those named `*.fp16.safetensors`",
+        ),
+        other => other,
+    })
 }

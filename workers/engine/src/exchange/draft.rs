@@ -20,6 +20,8 @@ pub struct Facts {
     pub steps: Option<u64>,
     /// Whether ViCo was trained with the automatic mask; without a word it was, as the official code does.
     pub use_mask: Option<bool>,
+    /// The variant of the base model's files that it was trained on. Unknown are the plain ones.
+    pub variant: Option<String>,
 }
 
 /// An adapter that came in.
@@ -56,9 +58,13 @@ impl Draft {
     /// The adapter.
     ///
     /// # Errors
-    /// A fact is missing or makes no sense for the method, or a tensor holds NaN or infinity.
+    /// A fact is missing or makes no sense for the method, the variant is none, or a tensor holds NaN or infinity.
     pub(super) fn finish(mut self, told: &Facts) -> Result<Imported, Error> {
         self.check_told(told)?;
+        let variant = told.variant.clone();
+        self.facts
+            .extend(variant.map(|variant| (adapter::VARIANT.to_owned(), variant)));
+        adapter::variant_in(&self.facts)?;
         let initializer = self.initializer(told);
         let steps = self.steps(told)?;
         let placeholder = self.take_word(told)?;

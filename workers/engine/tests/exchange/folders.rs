@@ -7,7 +7,7 @@ use candle_core::{DType, Device, Tensor};
 use tempfile::TempDir;
 use vico_engine::adapter::{Adapter, VARIANT};
 use vico_engine::base_model::BaseModel;
-use vico_engine::exchange::{Facts, Method, dreambooth};
+use vico_engine::exchange::{Facts, Format, Method, dreambooth, export, import};
 use vico_engine::methods::Personalised;
 
 use crate::rig::{adapter, base, bits, tiny};
@@ -149,6 +149,15 @@ fn a_model_trained_on_a_variant_has_plain_names_and_comes_back() {
     assert_eq!(dreambooth::variant(&out).as_deref(), Some("fp16"));
     let back = dreambooth::import(&out, base.path(), &Facts::default()).unwrap();
     assert_eq!(back.adapter.metadata(), adapter.metadata());
+    let told = Facts {
+        variant: Some("bf16".to_owned()),
+        ..Facts::default()
+    };
+    let refused = dreambooth::import(&out, base.path(), &told).unwrap_err();
+    assert!(
+        refused.to_string().contains("model.bf16.safetensors"),
+        "{refused}"
+    );
     let without = Adapter::new("dreambooth", "", "", 400, adapter.tensors().clone());
     let elsewhere = folder.path().join("elsewhere");
     let refused = dreambooth::export(&without, base.path(), &elsewhere).unwrap_err();
@@ -159,6 +168,9 @@ fn a_model_trained_on_a_variant_has_plain_names_and_comes_back() {
 fn a_variant_cannot_lead_out_of_the_folder() {
     let astray = adapter(Method::Lora).with(VARIANT, "../../fp16");
     let refused = Adapter::from_bytes(&astray.to_bytes().unwrap(), &Device::Cpu).unwrap_err();
+    assert!(refused.to_string().contains("`vico.variant`"), "{refused}");
+    let files = export(&astray, Format::Kohya, None).unwrap();
+    let refused = import(Format::Kohya, &files, &Facts::default()).unwrap_err();
     assert!(refused.to_string().contains("`vico.variant`"), "{refused}");
 }
 

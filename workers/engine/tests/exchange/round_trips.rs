@@ -14,6 +14,7 @@ fn told(method: Method, format: Format) -> Facts {
         initializer: named("dog"),
         steps: named("400").map(|steps| steps.parse().unwrap()),
         use_mask: (method == Method::Vico).then_some(true),
+        variant: None,
     }
 }
 
@@ -82,8 +83,10 @@ fn the_users_word_counts_more_than_the_files() {
         initializer: Some("cat".to_owned()),
         steps: Some(7),
         use_mask: None,
+        variant: Some("fp16".to_owned()),
     };
     let back = import(Format::Diffusers, &files, &told).unwrap().adapter;
+    assert_eq!(back.variant(), Some("fp16"));
     assert_eq!(
         (back.placeholder(), back.metadata()["vico.steps"].as_str()),
         ("sks", "7")

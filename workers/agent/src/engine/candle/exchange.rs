@@ -135,27 +135,42 @@ impl Departing {
     }
 }
 
-/// The adapter in another program's files. With `base`, it is checked to fit that model and named as trained on it.
-///
-/// # Errors
-/// The files are not what the format says, do not say enough, or hold an adapter that does not fit the base model.
-pub fn import(
-    format: Format,
-    files: Vec<NamedBytes>,
-    facts: &Facts,
-    base: Option<Base<'_>>,
-) -> Result<Brought, Failure> {
-    let files: Vec<File> = files
-        .into_iter()
-        .map(|NamedBytes { name, bytes }| File { name, bytes })
-        .collect();
-    let imported = exchange::import(format, &files, facts);
-    drop(files);
-    let imported = imported.map_err(|error| failure("importing", error.into()))?;
-    if let Some(base) = base {
-        fits(&imported.adapter, base.path)?;
+/// An adapter that comes in.
+#[derive(Debug)]
+pub struct Arriving(exchange::Imported);
+
+impl Arriving {
+    /// Reads the adapter in another program's files.
+    ///
+    /// # Errors
+    /// The files are not what the format says, or do not say enough.
+    pub fn read(format: Format, files: Vec<NamedBytes>, facts: &Facts) -> Result<Self, Failure> {
+        let files: Vec<File> = files
+            .into_iter()
+            .map(|NamedBytes { name, bytes }| File { name, bytes })
+            .collect();
+        let imported = exchange::import(format, &files, facts);
+        imported
+            .map(Self)
+            .map_err(|error| failure("importing", error.into()))
     }
-    brought(imported, base)
+
+    /// The variant of the base model's files that it was trained on; `None` for the plain ones.
+    pub fn variant(&self) -> Option<&str> {
+        self.0.adapter.variant()
+    }
+
+    /// The adapter as a file. With `base`, whose identity is of the [`Self::variant`] of its files, it is checked to fit that model
+    /// and named as trained on it.
+    ///
+    /// # Errors
+    /// It does not fit the base model.
+    pub fn brought(self, base: Option<Base<'_>>) -> Result<Brought, Failure> {
+        if let Some(base) = base {
+            fits(&self.0.adapter, base.path)?;
+        }
+        brought(self.0, base)
+    }
 }
 
 /// The adapter of a whole trained model: its difference to the base model.

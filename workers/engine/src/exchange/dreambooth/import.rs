@@ -12,13 +12,15 @@ use crate::exchange::draft::{Draft, Facts, Imported};
 use crate::exchange::foreign::kept;
 use crate::exchange::{Error, Method};
 
-/// The adapter of the model in the folder `trained`, as its difference to the one in `base`: to that [`variant`] of its files which
-/// it was trained on. A text encoder without any difference is left out.
+/// The adapter of the model in the folder `trained`, as its difference to the one in `base`: to the variant of its files that
+/// `facts` names, or else to the [`variant`] that it was trained on. A text encoder without any difference is left out.
 ///
 /// # Errors
 /// One of the models cannot be read, they are not of one shape, or `facts` tells what DreamBooth does not have.
 pub fn import(trained: &Path, base: &Path, facts: &Facts) -> crate::Result<Imported> {
-    let known = facts_of(trained);
+    let mut known = facts_of(trained);
+    let told = facts.variant.clone();
+    known.extend(told.map(|variant| (VARIANT.to_owned(), variant)));
     let base = BaseModel::load(base, variant_in(&known)?, &Device::Cpu)?;
     let model = BaseModel::load(trained, None, &Device::Cpu)?;
     let origin = trained.display().to_string();
