@@ -64,11 +64,14 @@ impl Store {
         Ok(found)
     }
 
-    /// The furthest checkpoint whose bytes are sound. A damaged one is passed over with a warning.
-    pub async fn latest_checkpoint(&self, job: JobKey) -> Result<Option<(Checkpoint, Bytes)>, Error> {
-        for checkpoint in self.checkpoints(job).await?.into_iter().rev() {
-            match self.checkpoint(&checkpoint).await {
-                Ok(bytes) => return Ok(Some((checkpoint, bytes))),
+    /// The furthest of what [`Store::checkpoints`] has found whose bytes are sound. A damaged one is passed over with a warning.
+    pub async fn latest_checkpoint(
+        &self,
+        found: &[Checkpoint],
+    ) -> Result<Option<(Checkpoint, Bytes)>, Error> {
+        for checkpoint in found.iter().rev() {
+            match self.checkpoint(checkpoint).await {
+                Ok(bytes) => return Ok(Some((checkpoint.clone(), bytes))),
                 Err(error @ (Error::Corrupt { .. } | Error::NotFound { .. })) => {
                     tracing::warn!(error = &error as &dyn std::error::Error, "checkpoint passed over");
                 }
@@ -94,9 +97,9 @@ impl Store {
     }
 
     /// Deletes what nobody needs once `latest` is stored. Of checkpoints under its lease and earlier ones, the furthest `keep` up
-    /// to it stay. Those that are further go if they are among `found`, which its attempt found when it began: it could not
-    /// continue from them, because they are damaged or do not fit. Others belong to an attempt that still runs, as do those of
-    /// later leases.
+    /// to it stay. Those that are further go if they are among `found`, where its attempt looked for one to continue from: it could
+    /// not use them, because they are damaged or do not fit. Others belong to an attempt that still runs, as do those of later
+    /// leases.
     pub async fn trim_checkpoints(
         &self,
         latest: &Checkpoint,

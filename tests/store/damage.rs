@@ -87,7 +87,8 @@ async fn a_damaged_checkpoint_is_passed_over_for_the_one_before() {
         let state = Bytes::from(format!("state at {step}"));
         store.put_checkpoint(job, step, LeaseId(1), state).await.unwrap();
     }
-    let newest = store.checkpoints(job).await.unwrap().pop().unwrap();
+    let found = store.checkpoints(job).await.unwrap();
+    let newest = found.last().unwrap();
     let name = format!(
         "{:010}-{}-{}.safetensors",
         newest.step, newest.lease, newest.checksum
@@ -98,7 +99,7 @@ async fn a_damaged_checkpoint_is_passed_over_for_the_one_before() {
             .unwrap()
             .join(format!("jobs/{job}/checkpoint/{name}")),
     );
-    let (checkpoint, state) = store.latest_checkpoint(job).await.unwrap().unwrap();
+    let (checkpoint, state) = store.latest_checkpoint(&found).await.unwrap().unwrap();
     assert_eq!((checkpoint.step, state), (100, Bytes::from("state at 100")));
 }
 

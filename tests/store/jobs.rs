@@ -182,7 +182,7 @@ async fn sweeps_are_listed_with_their_manifests_and_plans() {
 async fn the_furthest_checkpoint_is_the_latest() {
     on_every_backend(async |store| {
         let job = job("train");
-        assert!(store.latest_checkpoint(job).await.unwrap().is_none());
+        assert!(store.latest_checkpoint(&[]).await.unwrap().is_none());
         for (step, lease) in [(100, 1), (200, 1), (200, 12), (150, 3)] {
             let state = Bytes::from(format!("{step} under {lease}"));
             store
@@ -190,7 +190,8 @@ async fn the_furthest_checkpoint_is_the_latest() {
                 .await
                 .unwrap();
         }
-        let (latest, state) = store.latest_checkpoint(job).await.unwrap().unwrap();
+        let found = store.checkpoints(job).await.unwrap();
+        let (latest, state) = store.latest_checkpoint(&found).await.unwrap().unwrap();
         assert_eq!(
             (latest.step, latest.lease, state),
             (200, LeaseId(12), Bytes::from("200 under 12"))

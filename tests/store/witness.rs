@@ -42,7 +42,7 @@ async fn every_request_is_told_with_its_bytes() {
     assert_eq!(notes.taken(), [(Put, 10)]);
     store.log(job, Attempt(1)).await.unwrap().unwrap();
     assert_eq!(notes.taken(), [(Get, 10)]);
-    assert!(store.latest_checkpoint(job).await.unwrap().is_none());
+    assert!(store.checkpoints(job).await.unwrap().is_empty());
     assert_eq!(notes.taken(), [(List, 0)], "an empty list is a list");
 
     let large = Bytes::from(vec![7; 20 << 20]);

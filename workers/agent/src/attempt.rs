@@ -11,11 +11,12 @@ use tokio_util::sync::CancellationToken;
 use vico::job::{BlobRef, Completion, FailedAttempt, Failure};
 use vico::protocol::ClientError;
 
-use crate::engine::{Ended, Watch, Work};
+use crate::engine::{Ended, Watch};
 use crate::failure::{internal, timeout};
 use crate::held::Held;
 use crate::lease::Lease;
 use crate::meters::Outcome;
+use crate::prepare::Prepared;
 use crate::slots::Slot;
 use crate::worker::Worker;
 use crate::{checkpoints, prepare, refused, upload};
@@ -55,15 +56,15 @@ async fn work(worker: &Worker, lease: &Arc<Lease>, slot: &mut Slot) -> Ending {
         () = worker.leave.asked() => return Ending::Left,
         prepared = worker.tracer.part("fetch", &lease.grant, prepare::work(worker, lease)) => prepared,
     };
-    let work = match prepared {
-        Ok(work) => work,
+    let prepared = match prepared {
+        Ok(prepared) => prepared,
         Err(failure) => return Ending::Failed(failure),
     };
     lease.sign();
     let computed = CancellationToken::new();
     let ending = tokio::select! {
         biased;
-        ending = compute(worker, lease, slot, work, &computed) => Some(ending),
+        ending = compute(worker, lease, slot, prepared, &computed) => Some(ending),
         () = silence(lease, worker.patience, &computed) => None,
     };
     ending.unwrap_or_else(|| {
@@ -79,7 +80,7 @@ async fn compute(
     worker: &Worker,
     lease: &Arc<Lease>,
     slot: &Slot,
-    work: Work,
+    Prepared { work, found }: Prepared,
     computed: &CancellationToken,
 ) -> Ending {
     let (watch, watched) = Watch::new(Arc::clone(lease), worker.leave.token(), worker.meters.clone());
@@ -94,7 +95,7 @@ async fn compute(
     let (report, outputs, ()) = tokio::join!(
         engine,
         tracer.part("store", &lease.grant, outputs),
-        checkpoints::store(worker, lease, watched.checkpoints),
+        checkpoints::store(worker, lease, &found, watched.checkpoints),
     );
     worker.at_hand.set_loaded(slot.number, report.loaded);
     if report.past_help && worker.on_gpu {

@@ -2,7 +2,7 @@
 
 use tokio::sync::mpsc;
 use vico::ids::JobKey;
-use vico::job::{Failure, Stage};
+use vico::job::Failure;
 use vico::store::Checkpoint as Stored;
 
 use crate::engine::{Checkpoint, NamedBytes};
@@ -14,9 +14,9 @@ use crate::worker::Worker;
 const KEPT: usize = 2;
 
 /// Stores every checkpoint that comes, until the engine lets go of its end. One that cannot be stored costs the train
-/// steps behind it if the worker is lost, and nothing otherwise, so training goes on.
-pub async fn store(worker: &Worker, lease: &Lease, mut made: mpsc::Receiver<Checkpoint>) {
-    let found = found(worker, lease).await;
+/// steps behind it if the worker is lost, and nothing otherwise, so training goes on. `found` are those that
+/// were there when it was decided where to continue.
+pub async fn store(worker: &Worker, lease: &Lease, found: &[Stored], mut made: mpsc::Receiver<Checkpoint>) {
     while let Some(checkpoint) = made.recv().await {
         let done = checkpoint.steps_done;
         match store_one(worker, lease, checkpoint).await {
@@ -24,7 +24,7 @@ pub async fn store(worker: &Worker, lease: &Lease, mut made: mpsc::Receiver<Chec
                 // The engine may have been waiting to hand over the next, and could not say that it is alive.
                 lease.sign();
                 lease.log(format!("checkpoint stored after train step {done}"));
-                trim(worker, &stored, &found).await;
+                trim(worker, &stored, found).await;
             }
             Err(failure) => {
                 let reason = failure.message;
@@ -33,18 +33,6 @@ pub async fn store(worker: &Worker, lease: &Lease, mut made: mpsc::Receiver<Chec
             }
         }
     }
-}
-
-/// What earlier attempts have left by the time this one begins. Unknown, it is all left where it is.
-async fn found(worker: &Worker, lease: &Lease) -> Vec<Stored> {
-    if lease.grant.stage != Stage::Train {
-        return Vec::new();
-    }
-    worker
-        .store
-        .checkpoints(lease.grant.job)
-        .await
-        .unwrap_or_default()
 }
 
 async fn store_one(worker: &Worker, lease: &Lease, checkpoint: Checkpoint) -> Result<Stored, Failure> {
@@ -63,13 +51,21 @@ async fn trim(worker: &Worker, latest: &Stored, found: &[Stored]) {
     }
 }
 
-/// The latest checkpoint that any earlier attempt has stored.
+/// What other attempts have stored so far.
 ///
 /// # Errors
 /// The bucket fails.
-pub async fn latest(worker: &Worker, job: JobKey) -> Result<Option<NamedBytes>, Failure> {
-    let found = worker.store.latest_checkpoint(job).await.map_err(of_store)?;
-    Ok(found.map(|(checkpoint, bytes)| NamedBytes {
+pub async fn found(worker: &Worker, job: JobKey) -> Result<Vec<Stored>, Failure> {
+    worker.store.checkpoints(job).await.map_err(of_store)
+}
+
+/// The latest of the checkpoints that were `found`.
+///
+/// # Errors
+/// The bucket fails.
+pub async fn latest(worker: &Worker, found: &[Stored]) -> Result<Option<NamedBytes>, Failure> {
+    let latest = worker.store.latest_checkpoint(found).await.map_err(of_store)?;
+    Ok(latest.map(|(checkpoint, bytes)| NamedBytes {
         name: format!(
             "the checkpoint of lease {} at train step {}",
             checkpoint.lease, checkpoint.step

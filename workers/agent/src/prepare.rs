@@ -23,11 +23,20 @@ use crate::{checkpoints, models};
 /// Blobs fetched at the same time.
 const AT_ONCE: usize = 8;
 
+/// What an attempt begins with.
+#[derive(Debug)]
+pub struct Prepared {
+    /// For the engine.
+    pub work: Work,
+    /// The checkpoints that were there when it was decided which of them to continue from.
+    pub found: Vec<store::Checkpoint>,
+}
+
 /// Fetches the job's spec and all that it names.
 ///
 /// # Errors
 /// The bucket or the local disk fails, or the documents are not what this worker understands.
-pub async fn work(worker: &Worker, lease: &Lease) -> Result<Work, Failure> {
+pub async fn work(worker: &Worker, lease: &Lease) -> Result<Prepared, Failure> {
     let job = lease.grant.job;
     let spec = read_spec(worker, lease).await?;
     let pantry = Pantry {
@@ -35,17 +44,23 @@ pub async fn work(worker: &Worker, lease: &Lease) -> Result<Work, Failure> {
         job,
         spec: &spec,
     };
+    let mut found = Vec::new();
     let stage = match &spec.inputs {
         JobInputs::ClassImages(inputs) => StageWork::ClassImages(pantry.class_images(inputs).await?),
-        JobInputs::Train(inputs) => StageWork::Train(pantry.train(inputs).await?),
+        JobInputs::Train(inputs) => {
+            let (train, left) = pantry.train(inputs).await?;
+            found = left;
+            StageWork::Train(train)
+        }
         JobInputs::Sample(inputs) => StageWork::Sample(pantry.sample(inputs).await?),
         JobInputs::Score(inputs) => StageWork::Score(pantry.score(inputs).await?),
     };
-    Ok(Work {
+    let work = Work {
         job,
         memory_halvings: lease.grant.memory_halvings,
         stage,
-    })
+    };
+    Ok(Prepared { work, found })
 }
 
 /// A spec that does not read as what its key stands for was written by a version with other fields: this worker would
@@ -76,15 +91,22 @@ impl Pantry<'_> {
         })
     }
 
-    async fn train(&self, inputs: &TrainInputs) -> Result<TrainWork, Failure> {
-        Ok(TrainWork {
+    /// And all checkpoints that other attempts have left.
+    async fn train(&self, inputs: &TrainInputs) -> Result<(TrainWork, Vec<store::Checkpoint>), Failure> {
+        let base = self.model(&inputs.base).await?;
+        let references = self.references(&inputs.concept).await?;
+        let class_images = self.drawn_for(inputs).await?;
+        // Last: while models are fetched, another attempt may get further.
+        let found = checkpoints::found(self.worker, self.job).await?;
+        let work = TrainWork {
             inputs: inputs.clone(),
-            base: self.model(&inputs.base).await?,
-            references: self.references(&inputs.concept).await?,
-            class_images: self.drawn_for(inputs).await?,
-            resume: checkpoints::latest(self.worker, self.job).await?,
+            base,
+            references,
+            class_images,
+            resume: checkpoints::latest(self.worker, &found).await?,
             checkpoint_every: self.spec.checkpoint_every,
-        })
+        };
+        Ok((work, found))
     }
 
     /// The class images of a train job, in their order.

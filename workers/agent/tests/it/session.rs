@@ -10,7 +10,7 @@ use vico::job::{BlobRef, DeviceFacts, FailureClass, Receipt, Stage, output_names
 use vico_worker::Config;
 use vico_worker::engine::Ended;
 
-use crate::support::bench::{Bench, TTL};
+use crate::support::bench::{Bench, Running, TTL};
 use crate::support::engine::{ScriptedEngine, adapter, paced};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -320,6 +320,29 @@ fn receipt((job, lease): (JobKey, LeaseId), outputs: BTreeMap<String, BlobRef>) 
 #[tokio::test(flavor = "multi_thread")]
 async fn requests_to_the_bucket_are_on_the_metrics_page() {
     let bench = Bench::new().await;
+    let (worker, page) = done_with_metrics(&bench).await;
+    let counts = page
+        .lines()
+        .filter(|line| line.starts_with("vico_worker_store_request_seconds_count"));
+    let made: f64 = counts
+        .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
+        .sum();
+    assert!(made > 0.0, "{page}");
+    worker.stop().await;
+}
+
+/// Once for what it continues from, and once for what is left when it is done.
+#[tokio::test(flavor = "multi_thread")]
+async fn checkpoints_are_listed_when_a_training_begins_and_when_it_is_done() {
+    let bench = Bench::new().await;
+    let (worker, page) = done_with_metrics(&bench).await;
+    let lists = "vico_worker_store_request_seconds_count{request=\"list\"} 2";
+    assert!(page.lines().any(|line| line == lists), "{page}");
+    worker.stop().await;
+}
+
+/// A worker that has done a training, and its metrics after that.
+async fn done_with_metrics(bench: &Bench) -> (Running, String) {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = free.local_addr().unwrap();
     drop(free);
@@ -330,23 +353,20 @@ async fn requests_to_the_bucket_are_on_the_metrics_page() {
     let worker = Bench::start_as(config, &paced(0).maker());
     let job = bench.train_job(1, 0).await;
     bench.coordinator.grant(job, Stage::Train);
+    // It asks for more work once its only slot is free again.
     bench
         .coordinator
-        .wait_until(|heard| heard.outputs(job).is_some())
+        .wait_until(|heard| {
+            let at_hand = heard.at_hand.last();
+            at_hand.is_some_and(|at_hand| at_hand.contains(&job.0))
+        })
         .await;
     let mut line = TcpStream::connect(address).await.unwrap();
     let ask = b"GET /metrics HTTP/1.1\r\nHost: worker\r\nConnection: close\r\n\r\n";
     line.write_all(ask).await.unwrap();
     let mut page = String::new();
     line.read_to_string(&mut page).await.unwrap();
-    let counts = page
-        .lines()
-        .filter(|line| line.starts_with("vico_worker_store_request_seconds_count"));
-    let made: f64 = counts
-        .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
-        .sum();
-    assert!(made > 0.0, "{page}");
-    worker.stop().await;
+    (worker, page)
 }
 
 #[tokio::test(flavor = "multi_thread")]
