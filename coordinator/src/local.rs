@@ -3,18 +3,12 @@
 //! Nothing is short-cut: the same calls, leases and store code as on a hundred machines.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use vico::store::Store;
 use vico_coord::{Config, Coordinator, Parts};
-
-/// How long an engine may give no sign of life.
-const PATIENCE: Duration = Duration::from_hours(2);
-/// How long jobs may take to save what they have.
-const GRACE: Duration = Duration::from_secs(25);
 
 /// What the worker is told.
 pub(crate) struct WorkerSettings {
@@ -124,7 +118,7 @@ fn worker_config(url: &str, store: &Store, settings: WorkerSettings) -> vico_wor
         name: "local".parse().expect("it is a word of letters"),
         http: None,
         traces: vico::traces::Traces::default(),
-        patience: PATIENCE,
-        grace: GRACE,
+        patience: vico_worker::Config::DEFAULT_PATIENCE,
+        grace: vico_worker::Config::DEFAULT_GRACE,
     }
 }

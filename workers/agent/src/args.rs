@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::{Parser, ValueEnum};
@@ -42,11 +41,11 @@ pub(crate) struct Args {
     #[arg(long, value_enum, default_value_t, env = "VICO_LOG_FORMAT")]
     pub(crate) log_format: LogFormat,
     /// An attempt whose engine does no train step, denoise step or picture for so long has failed.
-    #[arg(long, default_value = "2h", value_parser = humantime::parse_duration)]
-    patience: Duration,
+    #[arg(long, default_value_t = humantime::Duration::from(Config::DEFAULT_PATIENCE))]
+    patience: humantime::Duration,
     /// How long jobs may take to save what they have when the worker is told to stop.
-    #[arg(long, default_value = "25s", value_parser = humantime::parse_duration)]
-    grace: Duration,
+    #[arg(long, default_value_t = humantime::Duration::from(Config::DEFAULT_GRACE))]
+    grace: humantime::Duration,
 }
 
 /// See `--log-format`.
@@ -71,8 +70,8 @@ impl Args {
             name: name.parse().context("--name")?,
             http: self.http,
             traces: Traces::default(),
-            patience: self.patience,
-            grace: self.grace,
+            patience: self.patience.into(),
+            grace: self.grace.into(),
         })
     }
 }
@@ -133,6 +132,13 @@ mod tests {
             "{}",
             default_name()
         );
+    }
+
+    #[test]
+    fn spans_have_units_and_defaults() {
+        let args = Args::parse_from(["vico-worker", "--grace", "1m 30s"]);
+        assert_eq!(*args.patience, Config::DEFAULT_PATIENCE);
+        assert_eq!(args.grace.as_secs(), 90);
     }
 
     #[test]

@@ -32,3 +32,10 @@ pub struct Config {
     /// How long to wait for jobs to save what they have when the worker must leave.
     pub grace: Duration,
 }
+
+impl Config {
+    /// [`Self::patience`] where nobody says otherwise.
+    pub const DEFAULT_PATIENCE: Duration = Duration::from_hours(2);
+    /// [`Self::grace`] where nobody says otherwise: below the 30 seconds that Kubernetes gives a process by default.
+    pub const DEFAULT_GRACE: Duration = Duration::from_secs(25);
+}
