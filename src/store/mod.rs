@@ -56,12 +56,14 @@ pub use witnessed::{Request, RequestKind, Witness};
 
 use location::Location;
 use objects::Objects;
+use results::Places;
 
 /// A bucket, or a folder in one. Clones share the connections.
 #[derive(Clone)]
 pub struct Store {
     objects: Objects,
     access: Access,
+    result_places: Places,
 }
 
 impl Store {
@@ -78,14 +80,19 @@ impl Store {
         let location = Location::parse(url)?;
         location.create_folder().await?;
         let objects = connect::connect(&location, &access)?;
-        Ok(Self { objects, access })
+        Ok(Self::at(objects, access))
     }
 
     /// A bucket that lives as long as the process, for tests and dry runs.
     pub fn in_memory() -> Self {
+        Self::at(connect::in_memory(), Access::from_env())
+    }
+
+    fn at(objects: Objects, access: Access) -> Self {
         Self {
-            objects: connect::in_memory(),
-            access: Access::from_env(),
+            objects,
+            access,
+            result_places: Places::default(),
         }
     }
 

@@ -1,13 +1,18 @@
 //! The tree for people: `results/<sweep>/`. Everything in it can be made again from receipts and blobs.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use futures::stream::{self, StreamExt, TryStreamExt};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::{Error, Store, layout};
 use crate::ids::SweepId;
 use crate::job::BlobRef;
 
-const COPIES_IN_FLIGHT: usize = 16;
+/// Files that are written at a time, of all sweeps together: where many end at once, their results must not keep the disk from
+/// everybody else.
+const FILES_IN_FLIGHT: usize = 16;
 /// Tables and figures, not images.
 const MAX_RESULT: u64 = 1 << 30;
 
@@ -38,13 +43,32 @@ pub struct Published {
     pub present: u64,
 }
 
+/// The places of result files that are being written. Clones share them. Who waits longest gets the next one, so a sweep with
+/// few files passes one with many.
+#[derive(Clone)]
+pub(super) struct Places(Arc<Semaphore>);
+
+impl Default for Places {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(FILES_IN_FLIGHT)))
+    }
+}
+
+impl Places {
+    /// Always some place once there is one: they are never closed.
+    async fn take(&self) -> Option<SemaphorePermit<'_>> {
+        self.0.acquire().await.ok()
+    }
+}
+
 impl Store {
-    /// Writes result files; blobs that were published before are left alone, so it can be repeated at will.
+    /// Writes result files; blobs that were published before are left alone, so it can be repeated at will. Publishings beside
+    /// each other share the store's requests.
     pub async fn publish(&self, sweep: &SweepId, files: Vec<ResultFile>) -> Result<Published, Error> {
         let folder = layout::results(sweep);
         let counts = stream::iter(files)
             .map(|file| self.publish_one(&folder, file))
-            .buffer_unordered(COPIES_IN_FLIGHT)
+            .buffer_unordered(FILES_IN_FLIGHT)
             .try_fold(Published::default(), async |mut sum, written| {
                 sum.written += u64::from(written);
                 sum.present += u64::from(!written);
@@ -65,6 +89,7 @@ impl Store {
     }
 
     async fn publish_one(&self, folder: &str, file: ResultFile) -> Result<bool, Error> {
+        let _place = self.result_places.take().await;
         let key = format!("{folder}/{}", file.path);
         match file.content {
             Content::Bytes(bytes) => self.objects.put(&key, &bytes).await.map(|()| true),

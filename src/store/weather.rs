@@ -57,10 +57,7 @@ impl SharedMemory {
     pub fn under(&self, weather: Arc<dyn Weather>) -> Store {
         let memory = Arc::clone(&self.0);
         let raw = Arc::new(Weathered { memory, weather });
-        Store {
-            objects: Objects::remote(raw, Path::ROOT, "memory:"),
-            access: Access::from_env(),
-        }
+        Store::at(Objects::remote(raw, Path::ROOT, "memory:"), Access::from_env())
     }
 }
 

@@ -1,8 +1,12 @@
 //! Publishing results.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use bytes::Bytes;
 use tempfile::TempDir;
-use vico::store::{Content, Published, ResultFile};
+use tokio::time::Instant;
+use vico::store::{Content, Fate, FateOutcome, Published, ResultFile, SharedMemory, Store, Weather};
 
 use crate::backends::{local, on_every_backend};
 use crate::s3::{FaultPlan, S3Server};
@@ -81,4 +85,44 @@ async fn publishing_survives_a_rough_server() {
         let image = store.result(&sweep, &format!("images/{i}.png")).await.unwrap();
         assert_eq!(image.unwrap(), format!("image {i}"));
     }
+}
+
+/// A bucket in which every write takes a second.
+#[derive(Debug)]
+struct SlowWrites;
+
+impl Weather for SlowWrites {
+    fn next(&self, _key: &str, is_write: bool) -> Fate {
+        Fate {
+            after: Duration::from_secs(u64::from(is_write)),
+            outcome: FateOutcome::Done,
+        }
+    }
+}
+
+/// Publishes so many tables; how long it took.
+async fn publish_tables(store: &Store, sweep: &str, count: usize) -> Duration {
+    let begun = Instant::now();
+    let tables = (0..count).map(|i| file(&format!("{i}.csv"), Content::Bytes(Bytes::from_static(b"x"))));
+    let published = store.publish(&sweep.parse().unwrap(), tables.collect()).await;
+    assert_eq!(published.unwrap().written, count as u64);
+    begun.elapsed()
+}
+
+#[tokio::test(start_paused = true)]
+async fn sweeps_share_the_files_in_flight_and_a_small_one_passes_large_ones() {
+    let store = SharedMemory::default().under(Arc::new(SlowWrites));
+    let clone = store.clone();
+    let (first, second, small) = tokio::join!(
+        publish_tables(&store, "first", 160),
+        publish_tables(&clone, "second", 160),
+        publish_tables(&store, "small", 16),
+    );
+    let all = Duration::from_secs((160 + 160 + 16) / 16);
+    assert_eq!(
+        first.max(second).as_secs(),
+        all.as_secs(),
+        "more than 16 at a time, or fewer"
+    );
+    assert!(small < all / 3, "it waited {small:?} for others");
 }

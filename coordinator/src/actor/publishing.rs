@@ -1,4 +1,4 @@
-//! The results of sweeps that have ended: written of few sweeps at a time, and again where that failed.
+//! The results of sweeps that have ended: written of several sweeps at a time, and again where that failed.
 
 use std::time::Duration;
 
@@ -14,9 +14,9 @@ use super::tasks::survived;
 use crate::core::Command;
 use crate::publish;
 
-/// Sweeps whose results are written at a time. One alone has many files on their way; where hundreds of small sweeps end
-/// together, all of them at once would keep the disk from those who submit and complete meanwhile.
-const AT_A_TIME: usize = 2;
+/// Sweeps whose results are written at a time. The store bounds the files that are on their way, whatever sweeps they are of;
+/// this bounds the plans and receipts in memory, and still lets small sweeps pass a few large ones.
+const AT_A_TIME: usize = 8;
 /// Before results that could not be written are tried again.
 const PUBLISH_AGAIN: Duration = Duration::from_secs(30);
 
