@@ -173,15 +173,29 @@ async fn fail(worker: &Worker, lease: &Lease, failure: Failure) -> Outcome {
         let failed = failed.clone();
         async move { client.fail(failed).await }
     });
-    tokio::select! {
-        () = lease.lost() => {}
-        answer = ask => match answer {
-            Err(error) if is_over(worker, &error) => lease.lose(&error.to_string()),
-            Err(error) => tracing::warn!(%error, "the coordinator does not take the failure"),
-            Ok(()) => {}
+    let answer = tokio::select! {
+        () = lease.lost() => return settle_failed(worker, lease).await,
+        answer = ask => answer,
+    };
+    match answer {
+        Ok(()) => Outcome::Failed,
+        Err(error) if is_over(worker, &error) => {
+            lease.lose(&error.to_string());
+            settle_failed(worker, lease).await
+        }
+        Err(error) => {
+            tracing::warn!(%error, "the coordinator does not take the failure");
+            Outcome::Failed
         }
     }
-    Outcome::Failed
+}
+
+/// What an attempt came to whose failure nobody would hear of any more: its receipt may have been under way, and won.
+async fn settle_failed(worker: &Worker, lease: &Lease) -> Outcome {
+    match settle(worker, lease).await {
+        Outcome::Done => Outcome::Done,
+        Outcome::Failed | Outcome::Left | Outcome::Lost => Outcome::Failed,
+    }
 }
 
 /// Gives the lease back. If the coordinator does not answer, the lease runs out by itself.

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 #![expect(unreachable_pub, reason = "modules of a test binary")]
 
+mod commits;
 mod engine;
 mod engines;
 mod folder;

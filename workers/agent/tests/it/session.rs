@@ -1,12 +1,10 @@
 //! A worker against a coordinator over gRPC and a bucket in a folder; the engine follows a script.
-use std::collections::BTreeMap;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use vico::clock::Timestamp;
 use vico::digest::Digest;
-use vico::ids::{Attempt, JobKey, LeaseId};
-use vico::job::{BlobRef, DeviceFacts, FailureClass, Receipt, Stage, output_names};
+use vico::ids::LeaseId;
+use vico::job::{FailureClass, Stage, output_names};
 use vico_worker::Config;
 use vico_worker::engine::Ended;
 
@@ -263,58 +261,6 @@ async fn renewals_do_not_wait_for_a_registration() {
         .wait_until(|heard| heard.outputs(job).is_some())
         .await;
     worker.stop().await;
-}
-
-/// A renewal may be answered between the commit and its answer, and then says that the lease is gone.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_job_whose_commit_was_not_heard_of_is_done() {
-    let bench = Bench::new().await;
-    let worker = bench.start("w1", &paced(1).maker());
-    let job = bench.train_job(5, 2).await;
-    bench.coordinator.hold_completions(true);
-    let lease = bench.coordinator.grant(job, Stage::Train);
-    let heard = bench
-        .coordinator
-        .wait_until(|heard| heard.outputs(job).is_some())
-        .await;
-    let outputs = heard.outputs(job).unwrap().clone();
-    bench
-        .store
-        .commit_receipt(&receipt((job, lease), outputs))
-        .await
-        .unwrap();
-    assert_ne!(bench.store.checkpoints(job).await.unwrap(), []);
-    bench.coordinator.revoke(lease, "the job is done");
-    let next = bench.train_job(1, 0).await;
-    bench.coordinator.hold_completions(false);
-    bench.coordinator.grant(next, Stage::Train);
-    let heard = bench
-        .coordinator
-        .wait_until(|heard| {
-            heard
-                .at_hand
-                .last()
-                .is_some_and(|at_hand| at_hand.contains(&job.0))
-        })
-        .await;
-    assert!(heard.failures.is_empty());
-    assert_eq!(bench.store.checkpoints(job).await.unwrap(), []);
-    worker.stop().await;
-}
-
-fn receipt((job, lease): (JobKey, LeaseId), outputs: BTreeMap<String, BlobRef>) -> Receipt {
-    Receipt {
-        job,
-        stage: Stage::Train,
-        outputs,
-        upstream: Vec::new(),
-        worker: "w1".parse().unwrap(),
-        device: DeviceFacts::default(),
-        lease,
-        attempt: Attempt(1),
-        started: Timestamp(1),
-        finished: Timestamp(2),
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

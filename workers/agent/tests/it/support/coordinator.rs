@@ -39,6 +39,8 @@ pub struct Heard {
     pub left: bool,
     /// Registrations that were refused.
     pub turned_away: usize,
+    /// Failures that were refused because a receipt was being written.
+    pub put_off: usize,
 }
 
 impl Heard {
@@ -99,6 +101,8 @@ struct State {
     held: (bool, bool),
     /// A registration is being held.
     waits: bool,
+    /// The lease whose receipt is being written.
+    committing: Option<LeaseId>,
 }
 
 #[derive(Clone, Default)]
@@ -164,6 +168,18 @@ impl StubCoordinator {
         state.good.remove(&lease);
         let reason = reason.to_owned();
         state.revoked.push(RevokedLease { lease, reason });
+    }
+
+    /// The receipt of an attempt is being written, so that it cannot fail meanwhile.
+    pub fn begin_commit(&self, lease: LeaseId) {
+        self.shared.lock().committing = Some(lease);
+    }
+
+    /// The receipt is there, and the lease is gone with it.
+    pub fn end_commit(&self) {
+        let mut state = self.shared.lock();
+        let lease = state.committing.take().unwrap();
+        state.good.remove(&lease);
     }
 
     /// Forgets the session, as a restart does; the leases stay good.
@@ -362,6 +378,10 @@ impl Leases for Shared {
     async fn fail(&self, request: Request<pb::FailRequest>) -> Result<Response<pb::FailReply>, Status> {
         let failed: FailedAttempt = read(request)?;
         let mut state = self.known(&failed.session)?;
+        if state.committing == Some(failed.lease) {
+            state.heard.put_off += 1;
+            return Err(Refusal::new(RefusalKind::Unavailable, "a receipt is being written").into());
+        }
         stale(&state, failed.lease)?;
         state.good.remove(&failed.lease);
         state.heard.failures.push(failed);
