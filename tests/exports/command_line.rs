@@ -192,6 +192,37 @@ fn a_base_model_that_has_no_plain_files_is_read_as_the_variant_that_is_named() {
     ];
     let exported = exports.run(&export, &[]).well();
     assert!(!exported.stderr.contains("was trained on"), "{}", exported.stderr);
+    // A model whose header names the plain files.
+    let_out_again(exports, &half, &["--variant", "fp16"]);
+}
+
+/// An imported difference is one to the model that it was taken to, whatever the trained model was made of.
+#[test]
+fn a_difference_to_another_base_model_goes_out_with_that_one() {
+    let exports = Exports::get();
+    let other = exports.path("nearly-the-same");
+    copy(Path::new(&exports.path("model")), Path::new(&other));
+    let scheduler = format!("{other}/scheduler/scheduler_config.json");
+    let changed = fs::read_to_string(&scheduler).unwrap().replace("0.012", "0.014");
+    fs::write(&scheduler, changed).unwrap();
+    let_out_again(exports, &other, &[]);
+}
+
+/// Imports the whole model that DreamBooth trained as its difference to `base`, and rebuilds it from there.
+fn let_out_again(exports: &Exports, base: &str, told: &[&str]) {
+    let trained = exports.path("out/dreambooth/diffusers");
+    let (adapter, rebuilt) = (
+        format!("{base}-difference.safetensors"),
+        format!("{base}-rebuilt"),
+    );
+    let import = ["import", &trained, "--out", &adapter];
+    let export = ["export", &adapter, "--out", &rebuilt];
+    let common = ["--base", base];
+    let from = [&import[..], &["--from", "diffusers"], &common].concat();
+    exports.run(&from, told).well();
+    exports
+        .run(&[&export[..], &["--to", "diffusers"], &common].concat(), &[])
+        .well();
 }
 
 fn copy(from: &Path, to: &Path) {

@@ -17,6 +17,9 @@ pub(crate) const UNET: &str = "unet.";
 /// Which files of the base model it was trained on, as in `*.fp16.safetensors`; absent for the plain ones.
 pub const VARIANT: &str = "vico.variant";
 
+/// The identity of the base model that it was trained on, which its variant is a part of.
+pub const BASE: &str = "vico.base";
+
 pub(crate) const METHOD: &str = "vico.method";
 pub(crate) const PLACEHOLDER: &str = "vico.placeholder";
 pub(crate) const INITIALIZER: &str = "vico.initializer";
@@ -64,7 +67,7 @@ impl Adapter {
         &self.0.metadata
     }
 
-    /// Adds a fact to the header, such as `vico.base` (the identity of the base model) or `modelspec.title`.
+    /// Adds a fact to the header, such as [`BASE`] or `modelspec.title`.
     #[must_use]
     pub fn with(mut self, key: &str, value: &str) -> Self {
         self.0.metadata.insert(key.to_owned(), value.to_owned());

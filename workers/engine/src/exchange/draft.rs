@@ -61,9 +61,7 @@ impl Draft {
     /// A fact is missing or makes no sense for the method, the variant is none, or a tensor holds NaN or infinity.
     pub(super) fn finish(mut self, told: &Facts) -> Result<Imported, Error> {
         self.check_told(told)?;
-        let variant = told.variant.clone();
-        self.facts
-            .extend(variant.map(|variant| (adapter::VARIANT.to_owned(), variant)));
+        tell_variant(&mut self.facts, told);
         adapter::variant_in(&self.facts)?;
         let initializer = self.initializer(told);
         let steps = self.steps(told)?;
@@ -186,6 +184,16 @@ impl Draft {
             }
         }
         Ok(())
+    }
+}
+
+/// Sets the variant to what the user says. What a header says of the base model goes where it was trained on other files: those
+/// are another model.
+pub(super) fn tell_variant(facts: &mut BTreeMap<String, String>, told: &Facts) {
+    let Some(told) = &told.variant else { return };
+    if facts.get(adapter::VARIANT) != Some(told) {
+        facts.insert(adapter::VARIANT.to_owned(), told.clone());
+        facts.remove(adapter::BASE);
     }
 }
 

@@ -5,7 +5,7 @@ use std::fs;
 
 use candle_core::{DType, Device, Tensor};
 use tempfile::TempDir;
-use vico_engine::adapter::{Adapter, VARIANT};
+use vico_engine::adapter::{Adapter, BASE, VARIANT};
 use vico_engine::base_model::BaseModel;
 use vico_engine::exchange::{Facts, Format, Method, dreambooth, export, import};
 use vico_engine::methods::Personalised;
@@ -162,6 +162,29 @@ fn a_model_trained_on_a_variant_has_plain_names_and_comes_back() {
     let elsewhere = folder.path().join("elsewhere");
     let refused = dreambooth::export(&without, base.path(), &elsewhere).unwrap_err();
     assert!(refused.to_string().contains("no weights here"), "{refused}");
+}
+
+/// What the header says of the base model is no longer true once the user names other files of it.
+#[test]
+fn a_variant_that_the_user_names_is_another_base_model() {
+    let base = of_variant();
+    let told = |variant: &str| Facts {
+        variant: Some(variant.to_owned()),
+        ..Facts::default()
+    };
+    let (_folder, out) = rebuilt(&adapter(Method::Dreambooth));
+    let back = dreambooth::import(&out, base.path(), &told("fp16"))
+        .unwrap()
+        .adapter;
+    assert_eq!((back.variant(), back.metadata().get(BASE)), (Some("fp16"), None));
+
+    let files = export(&adapter(Method::Lora).with(VARIANT, "fp16"), Format::Kohya, None).unwrap();
+    let base_of = |variant: &str| {
+        let back = import(Format::Kohya, &files, &told(variant)).unwrap().adapter;
+        back.metadata().get(BASE).cloned()
+    };
+    assert_eq!(base_of("fp16").as_deref(), Some("c0ffee"));
+    assert_eq!(base_of("bf16"), None);
 }
 
 #[test]

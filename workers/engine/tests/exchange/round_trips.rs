@@ -87,6 +87,10 @@ fn the_users_word_counts_more_than_the_files() {
     };
     let back = import(Format::Diffusers, &files, &told).unwrap().adapter;
     assert_eq!(back.variant(), Some("fp16"));
+    assert!(
+        !back.metadata().contains_key("vico.base"),
+        "the file names the plain files, which are another model"
+    );
     assert_eq!(
         (back.placeholder(), back.metadata()["vico.steps"].as_str()),
         ("sks", "7")

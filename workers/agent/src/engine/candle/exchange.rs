@@ -6,7 +6,7 @@ use std::path::Path;
 use candle_core::Device;
 use vico::digest::Digest;
 use vico::job::Failure;
-use vico_engine::adapter::Adapter;
+use vico_engine::adapter::{Adapter, BASE};
 use vico_engine::base_model::BaseModel;
 use vico_engine::exchange::{self, File};
 use vico_engine::methods::Personalised;
@@ -18,9 +18,6 @@ use crate::engine::NamedBytes;
 use crate::failure::invalid;
 
 pub use vico_engine::exchange::{Facts, Format, Method};
-
-/// The adapter's fact that names the base model it was trained on.
-pub(super) const BASE: &str = "vico.base";
 
 /// A base model's folder on this machine.
 #[derive(Clone, Copy, Debug)]
@@ -161,7 +158,7 @@ impl Arriving {
     }
 
     /// The adapter as a file. With `base`, whose identity is of the [`Self::variant`] of its files, it is checked to fit that model
-    /// and named as trained on it.
+    /// and named as trained on it, unless it says what it was trained on.
     ///
     /// # Errors
     /// It does not fit the base model.
@@ -169,7 +166,11 @@ impl Arriving {
         if let Some(base) = base {
             fits(&self.0.adapter, base.path)?;
         }
-        brought(self.0, base)
+        let exchange::Imported { mut adapter, remarks } = self.0;
+        if let (Some(base), None) = (base, adapter.metadata().get(BASE)) {
+            adapter = adapter.with(BASE, &base.identity.to_string());
+        }
+        written(&adapter, remarks)
     }
 }
 
@@ -179,7 +180,10 @@ impl Arriving {
 /// One of the folders is no such model, or they do not have the same shapes.
 pub fn import_folder(trained: &Path, facts: &Facts, base: Base<'_>) -> Result<Brought, Failure> {
     let imported = exchange::dreambooth::import(trained, base.path, facts);
-    brought(imported.map_err(|error| failure("importing", error))?, Some(base))
+    let exchange::Imported { adapter, remarks } = imported.map_err(|error| failure("importing", error))?;
+    // Whatever it was trained on, the difference is to this one.
+    let adapter = adapter.with(BASE, &base.identity.to_string());
+    written(&adapter, remarks)
 }
 
 /// The variant of the base model's files that the whole trained model in a folder says it was trained on.
@@ -187,15 +191,11 @@ pub fn variant_of_model(trained: &Path) -> Option<String> {
     exchange::dreambooth::variant(trained)
 }
 
-fn brought(imported: exchange::Imported, base: Option<Base<'_>>) -> Result<Brought, Failure> {
-    let exchange::Imported { mut adapter, remarks } = imported;
-    if let (Some(base), None) = (base, adapter.metadata().get(BASE)) {
-        adapter = adapter.with(BASE, &base.identity.to_string());
-    }
-    let written = |error: exchange::Error| failure("writing the adapter", error.into());
+fn written(adapter: &Adapter, remarks: Vec<String>) -> Result<Brought, Failure> {
+    let wrong = |error: exchange::Error| failure("writing the adapter", error.into());
     Ok(Brought {
-        method: Method::of(&adapter).map_err(written)?,
-        bytes: adapter.to_bytes().map_err(|error| written(error.into()))?,
+        method: Method::of(adapter).map_err(wrong)?,
+        bytes: adapter.to_bytes().map_err(|error| wrong(error.into()))?,
         remarks,
     })
 }

@@ -5,12 +5,11 @@ use std::time::Duration;
 use vico::job::{Failure, output_names};
 use vico::spec::ModelInputs;
 use vico_engine::Error;
-use vico_engine::adapter::{Adapter, VARIANT};
+use vico_engine::adapter::{Adapter, BASE, VARIANT};
 use vico_engine::base_model::BaseModel;
 use vico_engine::methods::training::{self, TrainReport, TrainingState};
 use vico_engine::methods::{self, Next};
 
-use super::exchange::BASE;
 use super::lesson::Lesson;
 use super::{Memory, failure, photos, pictures};
 use crate::engine::{Checkpoint, Ended, Interrupt, NamedBytes, TrainWork, Watch};

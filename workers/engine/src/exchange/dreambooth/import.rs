@@ -8,7 +8,7 @@ use candle_core::{DType, Device, Tensor};
 use super::{Network, TEXT_FOLDER, UNET_FOLDER, tensors};
 use crate::adapter::{UNET, VARIANT, variant_in};
 use crate::base_model::BaseModel;
-use crate::exchange::draft::{Draft, Facts, Imported};
+use crate::exchange::draft::{Draft, Facts, Imported, tell_variant};
 use crate::exchange::foreign::kept;
 use crate::exchange::{Error, Method};
 
@@ -19,8 +19,7 @@ use crate::exchange::{Error, Method};
 /// One of the models cannot be read, they are not of one shape, or `facts` tells what DreamBooth does not have.
 pub fn import(trained: &Path, base: &Path, facts: &Facts) -> crate::Result<Imported> {
     let mut known = facts_of(trained);
-    let told = facts.variant.clone();
-    known.extend(told.map(|variant| (VARIANT.to_owned(), variant)));
+    tell_variant(&mut known, facts);
     let base = BaseModel::load(base, variant_in(&known)?, &Device::Cpu)?;
     let model = BaseModel::load(trained, None, &Device::Cpu)?;
     let origin = trained.display().to_string();
