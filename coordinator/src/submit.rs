@@ -40,8 +40,8 @@ pub(crate) enum Error {
     /// The text is not UTF-8, which the parser would have said.
     #[error("the manifest is not UTF-8")]
     NotText(#[from] std::str::Utf8Error),
-    /// The program ends, or planning panicked.
-    #[error("planning was interrupted")]
+    /// The program ends, or what was to be done panicked.
+    #[error("reading the manifest or taking it in was interrupted")]
     Interrupted,
     /// What it names cannot be read, or not be kept.
     #[error(transparent)]
@@ -117,9 +117,17 @@ async fn expand(manifest: Manifest, origin: Origin, resolved: Resolved) -> Resul
 
 /// Can be repeated until it succeeds. Of two submissions of one sweep the second waits, or some documents would be of the one
 /// and some of the other.
+///
+/// It goes on to its end once it has begun, whoever still waits for it: where a client hangs up, a write that is under way is not
+/// taken back, and must not come after those of the next one.
 pub(crate) async fn take_in(handle: &Handle, store: &Store, prepared: Prepared) -> Result<bool, Refusal> {
-    let _turn = handle.turns.of(&prepared.plan.sweep).await;
-    take_in_now(handle, store, prepared).await
+    let turn = handle.turns.of(&prepared.plan.sweep).await;
+    let (handle, store) = (handle.clone(), store.clone());
+    let taken_in = tokio::spawn(async move {
+        let _turn = turn;
+        take_in_now(&handle, &store, prepared).await
+    });
+    taken_in.await.map_err(|_| Refusal::from(Error::Interrupted))?
 }
 
 async fn take_in_now(handle: &Handle, store: &Store, mut prepared: Prepared) -> Result<bool, Refusal> {

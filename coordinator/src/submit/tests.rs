@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use tokio::time::timeout;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use vico::job::Resources;
 use vico::plan::{Backoff, RetryPolicy, Scheduling};
@@ -162,14 +163,28 @@ async fn of_two_submissions_at_the_same_moment_the_second_counts() {
         take_in(&other, &store, submission(2)),
     );
     assert_eq!((first, second), (Ok(false), Ok(true)));
+    assert_whole(&handle, &store, 2).await;
+}
 
+#[tokio::test(start_paused = true)]
+async fn a_submission_whose_client_hangs_up_is_taken_in_before_the_next_one() {
+    let store = SharedMemory::default().under(Arc::new(SlowBeginning::default()));
+    let (handle, _stop) = coordinator(&store).await;
+    let first = timeout(Duration::from_secs(1), take_in(&handle, &store, submission(1)));
+    assert!(first.await.is_err(), "its manifest is still on its way");
+    let second = take_in(&handle, &store, submission(2)).await;
+    assert_eq!(second, Ok(true), "the sweep was there");
+    assert_whole(&handle, &store, 2).await;
+}
+
+/// All there is of the sweep is of the submission with so many attempts.
+async fn assert_whole(handle: &Handle, store: &Store, attempts: u32) {
     let sweep: SweepId = "s".parse().unwrap();
     let manifest = store.manifest(&sweep).await.unwrap();
     let plan: Plan = store.plan(&sweep).await.unwrap();
-    let id = sweep.clone();
-    let known = handle.look(move |brain, _| brain.state.sweep(&id).map(|sweep| sweep.retry.attempts));
+    let known = handle.look(move |brain, _| brain.state.sweep(&sweep).map(|sweep| sweep.retry.attempts));
     assert_eq!(
-        (manifest.as_str(), plan.retry.attempts, known.await.unwrap()),
-        ("2", 2, Some(2))
+        (manifest, plan.retry.attempts, known.await.unwrap()),
+        (attempts.to_string(), attempts, Some(attempts))
     );
 }
