@@ -5,6 +5,7 @@
 //! - `scribe`, `recovery`: the journal's two ends. `office`: all of it but the network.
 //! - `candidate`, `standby`: before a coordinator is in charge. `front`: its plain port, open from then on.
 //! - `submit`, `commit`, `publish`: what reads and writes documents around a decision.
+//! - `aside`: what computes for long, and not more of it than there are cores.
 //! - `rehearsal`: the brain in made-up fleets, for the benchmarks.
 //! - `logbook`: what attempts write. `rpc`: the wire to `handle` and back, no logic.
 //! - `door`, `tls`, `auth`, `audit`: who comes in, who may do what, and what is told of it. `renewal`: their files.
@@ -13,6 +14,7 @@
 //! [`Candidate`] becomes a [`Coordinator`], the whole; the command line beside this library is one of its users.
 
 mod actor;
+mod aside;
 mod audit;
 mod auth;
 mod candidate;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio::task::JoinError;
 use vico::ids::{JobKey, SweepId};
 use vico::job::{Receipt, output_names};
 use vico::plan::{Plan, Run};
@@ -10,6 +10,8 @@ use vico::report::{self, FailedJob, Photo, Record, Results, RunOutcome};
 use vico::score::ScoreTable;
 use vico::spec::{JobInputs, SampleInputs, prior_prompt};
 use vico::store::{self, Content, ResultFile, Store};
+
+use crate::aside::aside;
 
 /// Results that could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +30,9 @@ pub(crate) enum Error {
         /// Why not.
         source: serde_json::Error,
     },
+    /// Making the tables panicked, or the program ends.
+    #[error("the tables were not made to the end")]
+    Interrupted(#[from] JoinError),
 }
 
 /// Writes everything there is of a sweep; what is missing is shown as missing. Can be repeated at will.
@@ -46,20 +51,10 @@ pub(crate) async fn publish(store: &Store, sweep: &SweepId, failures: Vec<Failed
         lock: store.manifest_lock(sweep).await?,
         failures,
     };
-    let results = aside(|| report::results(sweep, &runs, &record))?;
+    let of = sweep.clone();
+    let results = aside(move || report::results(&of, &runs, &record)).await??;
     store.publish(sweep, files(results)).await?;
     Ok(())
-}
-
-/// Computes what takes seconds for a large sweep without holding up what else the thread has to do: workers renew
-/// meanwhile. A runtime of one thread has nobody to hand that to. Simulations have such a one, and must not: which of two
-/// threads is quicker is no part of their seed.
-fn aside<T>(compute: impl FnOnce() -> T) -> T {
-    if Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread {
-        tokio::task::block_in_place(compute)
-    } else {
-        compute()
-    }
 }
 
 fn files(results: Results) -> Vec<ResultFile> {
@@ -156,26 +151,4 @@ fn filled_prompts(inputs: &SampleInputs) -> Vec<String> {
         .iter()
         .map(|prompt| prompt.fill(&subject, &inputs.concept.placeholder))
         .collect()
-}
-
-#[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests say what they expect")]
-mod tests {
-    use std::sync::mpsc;
-    use std::time::Duration;
-
-    use super::aside;
-
-    #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-    async fn others_go_on_meanwhile() {
-        let (tell, told) = mpsc::channel();
-        let computing = tokio::spawn(async move { aside(|| told.recv_timeout(Duration::from_mins(1))) });
-        tokio::spawn(async move { tell.send(()).unwrap() });
-        assert_eq!(computing.await.unwrap(), Ok(()));
-    }
-
-    #[tokio::test]
-    async fn one_thread_does_it_all() {
-        assert_eq!(aside(|| 7), 7);
-    }
 }

@@ -15,6 +15,7 @@ use vico::plan::{self, Plan, PlanSummary, PlannedJob, Resolved};
 use vico::protocol::{MAX_MANIFEST_BYTES, ManifestText, Refusal, RefusalKind};
 use vico::store::{self, InputError, Store};
 
+use crate::aside::aside;
 use crate::core::{Command, NewJob, NewSweep};
 use crate::handle::Handle;
 use crate::memory;
@@ -109,9 +110,9 @@ pub(crate) async fn prepare(store: &Store, text: &ManifestText) -> Result<Prepar
     })
 }
 
-/// Off the async threads: a large plan takes a while.
+/// A large plan takes a while.
 async fn expand(manifest: Manifest, origin: Origin, resolved: Resolved) -> Result<Plan, Error> {
-    let plan = tokio::task::spawn_blocking(move || plan::expand(&manifest, &origin, &resolved));
+    let plan = aside(move || plan::expand(&manifest, &origin, &resolved));
     Ok(plan.await.map_err(|_| Error::Interrupted)??)
 }
 

@@ -55,9 +55,10 @@ use exit::Result;
 use logging::LogFormat;
 use output::{Format, Output};
 
-/// Threads for what blocks. Nearly all of it waits for a disk or a name server, and none of it for another such thread, so a
-/// few dozen keep any disk busy; with more, what is too much waits inside the kernel instead of here. What may take for ever
-/// has a thread of its own, as an engine does.
+/// Threads for what blocks. Nearly all of it waits for a disk or a name server, and a few dozen keep any disk busy; with more,
+/// what is too much waits inside the kernel instead of here. Plans and tables are computed there too, of which the library
+/// bounds how many at a time. None of it waits for another such thread, and no async thread waits for one. What may take for
+/// ever has a thread of its own, as an engine does.
 const BLOCKING_THREADS: usize = 64;
 
 /// Runs personalisation methods for text-to-image models over concepts and prompts, and measures what comes out.
