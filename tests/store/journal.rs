@@ -8,6 +8,7 @@ use tempfile::TempDir;
 use vico::store::{Error, Fate, FateOutcome, Journal, Lookout, SharedMemory, Store, Weather};
 
 use crate::backends::{local, on_every_backend};
+use crate::snapshots::snapshot;
 
 pub(crate) fn frames(names: &[&str]) -> Vec<Bytes> {
     names
@@ -16,12 +17,12 @@ pub(crate) fn frames(names: &[&str]) -> Vec<Bytes> {
         .collect()
 }
 
-async fn open(store: &Store, writer: &str) -> Journal {
+pub(crate) async fn open(store: &Store, writer: &str) -> Journal {
     Journal::open(store, writer).await.unwrap().0
 }
 
 /// Everything in the journal: the snapshot, then the events, joined.
-async fn contents(store: &Store, writer: &str) -> String {
+pub(crate) async fn contents(store: &Store, writer: &str) -> String {
     let (_, recovered) = Journal::open(store, writer).await.unwrap();
     assert_eq!(recovered.repairs, Vec::<String>::new());
     let parts: Vec<Bytes> = recovered.snapshot.into_iter().chain(recovered.events).collect();
@@ -61,7 +62,7 @@ async fn the_second_coordinator_fences_the_first() {
             Err(Error::JournalBroken)
         ));
         assert!(matches!(
-            first.snapshot(Bytes::new()).await,
+            first.begin_snapshot(Bytes::new()),
             Err(Error::JournalBroken)
         ));
         assert_eq!(contents(&store, "the third").await, "ab");
@@ -89,73 +90,6 @@ async fn of_many_that_open_at_once_one_remains() {
 }
 
 #[tokio::test]
-async fn recovery_is_the_snapshot_and_what_came_after() {
-    on_every_backend(async |store| {
-        let mut journal = open(&store, "one").await;
-        let mut state = String::new();
-        for i in 0..30 {
-            let event = format!("{i},");
-            journal.append(&frames(&[&event])).await.unwrap();
-            state.push_str(&event);
-            if i % 7 == 6 {
-                journal.snapshot(Bytes::from(state.clone())).await.unwrap();
-                journal.snapshot(Bytes::from(state.clone())).await.unwrap();
-            }
-            if i % 10 == 9 {
-                assert_eq!(contents(&store, &format!("reader {i}")).await, state);
-                journal = open(&store, &format!("writer {i}")).await;
-            }
-        }
-        assert_eq!(contents(&store, "last").await, state);
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn what_is_appended_while_a_snapshot_is_written_comes_after_it() {
-    on_every_backend(async |store| {
-        let mut journal = open(&store, "one").await;
-        let mut state = String::new();
-        for i in 0..12 {
-            journal.append(&frames(&["before,"])).await.unwrap();
-            state.push_str("before,");
-            let new = journal.begin_snapshot(Bytes::from(state.clone())).unwrap();
-            journal.append(&frames(&["beside,"])).await.unwrap();
-            state.push_str("beside,");
-            let kept = new.unwrap().write().await.unwrap();
-            journal.append(&frames(&["after,"])).await.unwrap();
-            state.push_str("after,");
-            journal.end_snapshot(&kept);
-            if i % 4 == 3 {
-                assert_eq!(contents(&store, &format!("reader {i}")).await, state);
-                journal = open(&store, &format!("writer {i}")).await;
-            }
-        }
-        let nothing_new = journal.begin_snapshot(Bytes::from(state.clone())).unwrap();
-        journal.end_snapshot(&nothing_new.unwrap().write().await.unwrap());
-        assert!(journal.begin_snapshot(Bytes::from(state)).unwrap().is_none());
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn two_snapshots_stay_and_older_segments_go() {
-    let folder = TempDir::new().unwrap();
-    let store = local(&folder).await;
-    let mut journal = open(&store, "one").await;
-    for i in 0..40 {
-        journal.append(&frames(&["event"])).await.unwrap();
-        if i % 10 == 9 {
-            journal.snapshot(Bytes::from(format!("state {i}"))).await.unwrap();
-        }
-    }
-    // Ten between the two snapshots that are kept, and the claim.
-    assert_eq!(files(&store, "state/log").len(), 11);
-    assert_eq!(files(&store, "state/snapshot").len(), 2);
-    assert_eq!(contents(&store, "two").await, "state 39");
-}
-
-#[tokio::test]
 async fn a_coordinator_that_slept_through_snapshots_is_fenced_still() {
     let folder = TempDir::new().unwrap();
     let store = local(&folder).await;
@@ -164,32 +98,12 @@ async fn a_coordinator_that_slept_through_snapshots_is_fenced_still() {
     let mut awake = open(&store, "awake").await;
     for _ in 0..5 {
         awake.append(&frames(&["b"])).await.unwrap();
-        awake.snapshot(Bytes::from("state")).await.unwrap();
+        snapshot(&mut awake, "state").await;
     }
     assert!(matches!(
         sleeper.append(&frames(&["lost"])).await,
         Err(Error::Fenced { .. })
     ));
-}
-
-#[tokio::test]
-async fn a_damaged_snapshot_is_passed_over_for_the_one_before() {
-    let folder = TempDir::new().unwrap();
-    let store = local(&folder).await;
-    let mut journal = open(&store, "one").await;
-    for state in ["a", "ab", "abc"] {
-        journal
-            .append(&frames(&[&state[state.len() - 1..]]))
-            .await
-            .unwrap();
-        journal.snapshot(Bytes::from(state)).await.unwrap();
-    }
-    let newest = files(&store, "state/snapshot").pop().unwrap();
-    std::fs::write(newest, "garbage").unwrap();
-    let (_, recovered) = Journal::open(&store, "two").await.unwrap();
-    assert_eq!(recovered.snapshot.as_deref(), Some(b"ab".as_slice()));
-    assert_eq!(recovered.events, frames(&["c"]));
-    assert_eq!(recovered.repairs.len(), 1, "{:?}", recovered.repairs);
 }
 
 #[tokio::test]
@@ -303,7 +217,7 @@ async fn a_failed_append_goes_on_with_the_same_frames_and_no_others() {
 
 /// What happens to writes.
 #[derive(Debug, Default)]
-struct Trouble(Mutex<Option<FateOutcome>>);
+pub(crate) struct Trouble(pub(crate) Mutex<Option<FateOutcome>>);
 
 impl Weather for Trouble {
     fn next(&self, _key: &str, is_write: bool) -> Fate {
@@ -315,7 +229,7 @@ impl Weather for Trouble {
     }
 }
 
-fn files(store: &Store, folder: &str) -> Vec<std::path::PathBuf> {
+pub(crate) fn files(store: &Store, folder: &str) -> Vec<std::path::PathBuf> {
     let entries = std::fs::read_dir(store.local_root().unwrap().join(folder)).unwrap();
     let mut files: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
     files.sort();
@@ -408,7 +322,7 @@ async fn a_claim_that_comes_after_its_number_was_deleted_is_none() {
     tokio::time::sleep(Duration::from_mins(1)).await;
     for text in ["a", "b", "c"] {
         first.append(&frames(&[text])).await.unwrap();
-        first.snapshot(Bytes::from(text)).await.unwrap();
+        snapshot(&mut first, text).await;
     }
     first.append(&frames(&["d"])).await.unwrap();
     let (late, recovered) = late.await.unwrap().unwrap();

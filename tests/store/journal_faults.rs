@@ -1,12 +1,12 @@
 //! The journal on a server that fails: an acknowledged append is never lost, an unacknowledged one never half there, and no frame
 //! is there twice.
 
-use bytes::Bytes;
 use hyper::Method;
 use vico::store::{Error, Journal};
 
 use crate::journal::frames;
 use crate::s3::{Fault, FaultPlan, S3Server};
+use crate::snapshots::snapshot;
 
 #[tokio::test]
 async fn a_lost_reply_is_not_a_fence() {
@@ -25,7 +25,7 @@ async fn a_lost_reply_is_not_a_fence() {
     server
         .faults()
         .order(Method::PUT, "state/snapshot", Fault::ReplyLost);
-    journal.snapshot(Bytes::from("abc")).await.unwrap();
+    snapshot(&mut journal, "abc").await;
     assert_eq!(server.faults().injected(), 5);
     let (_, recovered) = Journal::open(&store, "two").await.unwrap();
     assert_eq!(recovered.snapshot.as_deref(), Some(b"abc".as_slice()));

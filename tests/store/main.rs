@@ -16,4 +16,5 @@ mod probe;
 mod results;
 #[path = "../s3/mod.rs"]
 mod s3;
+mod snapshots;
 mod witness;

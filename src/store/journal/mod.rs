@@ -143,17 +143,8 @@ impl Journal {
             || self.tail.segments + before.segments >= TAIL_SEGMENTS
     }
 
-    /// Keeps `state`, which must be what all frames appended so far amount to, and deletes what it makes superfluous.
-    pub async fn snapshot(&mut self, state: Bytes) -> Result<(), Error> {
-        if let Some(new) = self.begin_snapshot(state)? {
-            let kept = new.write().await?;
-            self.end_snapshot(&kept);
-        }
-        Ok(())
-    }
-
-    /// As [`Journal::snapshot`], for those who go on to append while it is written. There should be one at a time; `None` if
-    /// nothing was appended since the last one.
+    /// A snapshot of `state`, which must be what all frames appended so far amount to. It is written beside further appends, and
+    /// there should be one at a time. `None` if nothing was appended since the last one.
     pub fn begin_snapshot(&self, state: Bytes) -> Result<Option<NewSnapshot>, Error> {
         if self.unsure.is_some() {
             return Err(Error::JournalBroken);
