@@ -15,6 +15,8 @@ mod lookout;
 mod recover;
 mod segment;
 mod snapshot;
+#[cfg(test)]
+mod tests;
 
 use std::sync::{Arc, OnceLock};
 
