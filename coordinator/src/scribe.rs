@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinSet};
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 use vico::store::{self, Journal, KeptSnapshot};
 
 use crate::error::Error;
@@ -19,6 +19,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(5);
 /// How long the journal may rest. Then it gets a segment without events, which tells those who stand by that somebody is
 /// here, and this coordinator whether it still is the one.
 const HEARTBEAT: Duration = Duration::from_secs(3);
+/// How long a coordinator that is to stop waits for a snapshot that is being written.
+const FAREWELL: Duration = Duration::from_secs(5);
 
 /// Events to be made durable together.
 #[derive(Debug)]
@@ -53,7 +55,8 @@ pub(crate) struct Scribe {
     journal: Journal,
     meters: Meters,
     /// The snapshot that is being written, if one is. A large one takes longer than those who stand by have patience, and
-    /// longer than workers should wait for answers. It is given up when the scribe ends, for the events are safe without it.
+    /// longer than workers should wait for answers. It is given up if the scribe ends before it, for the events are safe
+    /// without it.
     snapshot: JoinSet<Result<KeptSnapshot, store::Error>>,
 }
 
@@ -83,20 +86,24 @@ impl Scribe {
         mut groups: mpsc::Receiver<Group>,
         answers: mpsc::Sender<Result<Told, Error>>,
     ) {
-        tokio::select! {
+        let failed = tokio::select! {
             biased;
-            () = self.write_all(&mut groups, &answers) => {}
-            () = answers.closed() => {}
-        }
+            failed = self.write_all(&mut groups, &answers) => failed,
+            () = answers.closed() => false,
+        };
         // Until the error is heard, groups may still come, and nobody is to wonder where they went.
         answers.closed().await;
+        if !failed {
+            self.see_snapshot_end().await;
+        }
     }
 
+    /// Whether an error ended it.
     async fn write_all(
         &mut self,
         groups: &mut mpsc::Receiver<Group>,
         answers: &mpsc::Sender<Result<Told, Error>>,
-    ) {
+    ) -> bool {
         let mut rested = Instant::now() + HEARTBEAT;
         while let Some(turn) = self.turn(groups, rested).await {
             let told = match turn {
@@ -111,9 +118,10 @@ impl Scribe {
             let Some(answer) = told.transpose() else { continue };
             let failed = answer.is_err();
             if answers.send(answer).await.is_err() || failed {
-                return;
+                return failed;
             }
         }
+        false
     }
 
     /// `None` once there will be no more groups. The journal has `rested` then.
@@ -169,6 +177,15 @@ impl Scribe {
             Ok(Ok(kept)) => self.journal.end_snapshot(&kept),
             Ok(Err(error)) => no_snapshot(&error),
             Err(panic) => no_snapshot(&panic),
+        }
+    }
+
+    /// Waits a little for a snapshot: where it is given up, a bucket in a folder keeps what was written of it.
+    async fn see_snapshot_end(&mut self) {
+        match timeout(FAREWELL, self.snapshot.join_next()).await {
+            Ok(Some(ended)) => self.end_snapshot(ended),
+            Ok(None) => {}
+            Err(late) => no_snapshot(&late),
         }
     }
 

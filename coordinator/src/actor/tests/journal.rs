@@ -47,15 +47,32 @@ async fn the_journal_of_an_idle_coordinator_does_not_grow_for_ever() {
 }
 
 /// A bucket that takes its time with snapshots.
-#[derive(Debug, Default)]
-struct SlowSnapshots(AtomicBool);
+#[derive(Debug)]
+struct SlowSnapshots {
+    take: Duration,
+    has_begun: AtomicBool,
+}
+
+impl SlowSnapshots {
+    fn new(take: Duration) -> Arc<Self> {
+        let has_begun = AtomicBool::new(false);
+        Arc::new(Self { take, has_begun })
+    }
+
+    /// Waits until there are so many segments without events that they make a snapshot due.
+    async fn begin(&self) {
+        while !self.has_begun.load(Ordering::SeqCst) {
+            sleep(Duration::from_secs(1)).await;
+        }
+    }
+}
 
 impl Weather for SlowSnapshots {
     fn next(&self, key: &str, is_write: bool) -> Fate {
         let is_slow = is_write && key.starts_with("state/snapshot/");
-        self.0.fetch_or(is_slow, Ordering::SeqCst);
+        self.has_begun.fetch_or(is_slow, Ordering::SeqCst);
         Fate {
-            after: if is_slow { 6 * TTL } else { Duration::ZERO },
+            after: if is_slow { self.take } else { Duration::ZERO },
             outcome: FateOutcome::Done,
         }
     }
@@ -64,17 +81,14 @@ impl Weather for SlowSnapshots {
 #[tokio::test(start_paused = true)]
 async fn who_writes_a_long_snapshot_is_not_taken_for_gone_and_goes_on_to_answer() {
     let memory = SharedMemory::default();
-    let slow = Arc::new(SlowSnapshots::default());
+    let slow = SlowSnapshots::new(6 * TTL);
     let weather: Arc<dyn Weather> = slow.clone();
     let place = Place::open(memory.under(weather)).await;
     place.grant().await;
     let swift = reader(&memory, Duration::ZERO);
     let watched = swift.clone();
     let silence = tokio::spawn(async move { standby::until_silence(&watched).await });
-    // Until there are so many segments without events that they make a snapshot due.
-    while !slow.0.load(Ordering::SeqCst) {
-        sleep(TTL).await;
-    }
+    slow.begin().await;
     let late = staged::sweep("late".parse().unwrap(), staged::chain("late", "m", 0).into());
     let id = late.id.clone();
     let answered = timeout(TTL, place.handle.command(Command::AddSweep(late))).await;
@@ -87,6 +101,22 @@ async fn who_writes_a_long_snapshot_is_not_taken_for_gone_and_goes_on_to_answer(
     assert!(recovered.events.len() < 1000, "{} frames", recovered.events.len());
     let state = recovery::fold(&recovered).unwrap();
     assert!(state.sweep(&sweep().id).is_some() && state.sweep(&id).is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_to_stop_lets_a_snapshot_come_to_its_end() {
+    let memory = SharedMemory::default();
+    let slow = SlowSnapshots::new(Duration::from_secs(3));
+    let weather: Arc<dyn Weather> = slow.clone();
+    let place = Place::open(memory.under(weather)).await;
+    place.grant().await;
+    slow.begin().await;
+    place.stop.disarm().cancel();
+    let ended = timeout(TTL, place.working).await.unwrap();
+    assert!(matches!(ended, Ok(Ok(()))), "{ended:?}");
+    let swift = reader(&memory, Duration::ZERO);
+    let (_, recovered) = Journal::open(&swift, "judge").await.unwrap();
+    assert!(recovered.snapshot.is_some());
 }
 
 #[tokio::test(start_paused = true)]
