@@ -98,11 +98,35 @@ impl Outbox {
         match told {
             Told::Written { wants_snapshot } => {
                 self.wants_snapshot = wants_snapshot;
+                // The group may have brought the one that was due.
+                self.snapshot_due &= wants_snapshot;
                 for reply in self.in_flight.take().unwrap_or_default() {
                     reply();
                 }
             }
             Told::SnapshotDue => self.snapshot_due = true,
         }
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests say what they expect")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_snapshot_that_is_on_its_way_is_not_made_again() {
+        let (groups, mut to_write) = mpsc::channel(1);
+        let mut outbox = Outbox::new(groups);
+        let state = State::default();
+        outbox.hear(Told::SnapshotDue);
+        outbox.flush(&state).unwrap();
+        assert!(to_write.try_recv().unwrap().snapshot.is_some());
+        // The journal had rested once more before the scribe came to that group.
+        outbox.hear(Told::SnapshotDue);
+        let wants_snapshot = false;
+        outbox.hear(Told::Written { wants_snapshot });
+        outbox.flush(&state).unwrap();
+        assert!(to_write.try_recv().is_err(), "it was encoded twice");
     }
 }
