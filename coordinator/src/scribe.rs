@@ -124,7 +124,7 @@ impl Scribe {
         false
     }
 
-    /// `None` once there will be no more groups. The journal has `rested` then.
+    /// `None` once there will be no more groups. `rested` is when the journal has rested long enough for a beat.
     async fn turn(&mut self, groups: &mut mpsc::Receiver<Group>, rested: Instant) -> Option<Turn> {
         tokio::select! {
             biased;
