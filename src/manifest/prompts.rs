@@ -11,6 +11,12 @@ pub(crate) struct Unusable {
 
 /// Checks one prompt.
 pub(crate) fn check(prompt: &str) -> Result<(), Unusable> {
+    check_slot(prompt)?;
+    check_length("the prompt", prompt)
+}
+
+/// Checks that there is one place for the subject, however long the text is.
+pub(super) fn check_slot(prompt: &str) -> Result<(), Unusable> {
     let unusable = |message: &str, help: &str| Unusable {
         message: message.to_owned(),
         help: help.to_owned(),
@@ -37,7 +43,7 @@ pub(crate) fn check(prompt: &str) -> Result<(), Unusable> {
             "the prompt has no `{}`",
             "put `{}` where the subject goes: \"a {} in the jungle\"",
         )),
-        [at] => check_free(prompt, at).and_then(|()| check_length("the prompt", prompt)),
+        [at] => check_free(prompt, at),
         _ => Err(unusable(
             &format!("the prompt has {} `{{}}`", places.len()),
             "a prompt has one subject; name it once",

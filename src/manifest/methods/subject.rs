@@ -35,10 +35,26 @@ pub(super) fn check(spec: &MethodSpec, path: &Path, found: &mut Vec<Finding>) {
 /// `{token}` must be there once and stand free; `{class}` may be.
 fn has_one_token(subject: &str) -> bool {
     let as_prompt = subject.replace("{class}", "thing").replace("{token}", "{}");
-    !subject.contains("{}") && prompts::check(&as_prompt).is_ok()
+    !subject.contains("{}") && prompts::check_slot(&as_prompt).is_ok()
 }
 
 fn is_plain(subject: &str) -> bool {
     let words = subject.replace("{class}", "thing");
     !words.trim().is_empty() && !words.contains(['{', '}'])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_token_must_stand_free_once_among_as_many_words_as_you_like() {
+        let long = format!("{{token}}{}", " red".repeat(80));
+        for subject in ["{token}", "{token} {class}", &long] {
+            assert!(has_one_token(subject), "{subject}");
+        }
+        for subject in ["", "{class}", "{token} {token}", "x{token}", "{} {token}"] {
+            assert!(!has_one_token(subject), "{subject}");
+        }
+    }
 }
