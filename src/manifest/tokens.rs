@@ -1,10 +1,11 @@
 //! How many CLIP tokens a text has at least. The vocabulary comes with a model, but every model cuts a text into the same
-//! pieces first, and a piece is at least one token.
+//! pieces first, and a piece is at least one token. This takes it that a model adds no tokens to CLIP's begin and end of text,
+//! as no published one does: a `tokenizer.json` could add one that stands for several pieces at once.
 
 /// Tokens that CLIP's text encoder takes, without begin and end of text. The engine refuses to draw a longer text.
 pub(super) const MOST: usize = 75;
 
-/// A number of tokens that `text` has under every vocabulary, if not more. A `{}` stands for at least one.
+/// A number of tokens that `text` has under every such vocabulary, if not more. A `{}` stands for at least one.
 pub(super) fn at_least(text: &str) -> usize {
     text.split_whitespace().map(pieces).sum()
 }
