@@ -62,7 +62,7 @@ impl Driver {
         Ok(Reading {
             index,
             name: gpu.name()?,
-            in_use: self.in_use.is_some() && self.in_use == gpu.uuid().ok(),
+            in_use: is_chosen(self.in_use.as_deref(), gpu.uuid().ok().as_deref()),
             memory_used: memory.as_ref().map(|memory| memory.used),
             memory_total: memory.as_ref().map(|memory| memory.total),
             utilisation: gpu.utilization_rates().ok().map(|rates| rates.gpu.into()),
@@ -71,14 +71,21 @@ impl Driver {
     }
 }
 
+/// Whether a GPU of this name is the one that was chosen. Where none was, a GPU without a name is not it.
+fn is_chosen(chosen: Option<&str>, name: Option<&str>) -> bool {
+    chosen.is_some() && chosen == name
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// It takes a machine with a GPU to fail.
     #[test]
-    fn a_gpu_that_was_not_chosen_is_not_in_use() {
-        let readings = Sensors::open(None).read();
-        assert!(readings.iter().all(|gpu| !gpu.in_use), "{readings:?}");
+    fn only_the_gpu_that_was_chosen_is_in_use() {
+        assert!(is_chosen(Some("GPU-1"), Some("GPU-1")));
+        assert!(!is_chosen(Some("GPU-1"), Some("GPU-2")));
+        assert!(!is_chosen(Some("GPU-1"), None));
+        assert!(!is_chosen(None, Some("GPU-1")));
+        assert!(!is_chosen(None, None));
     }
 }
