@@ -45,12 +45,14 @@ pub(crate) fn settings(raw: &RawManifest, found: &mut Vec<Finding>) -> Settings 
     }
 }
 
-/// A variant is a part of file names.
-fn check_variant(variant: Option<&str>, found: &mut Vec<Finding>) {
+/// Whether a variant of a model's files can have this name, which is a part of theirs and must not lead into another folder.
+pub fn is_variant(name: &str) -> bool {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
-    if let Some(variant) = variant
-        && (variant.is_empty() || !variant.chars().all(is_plain))
-    {
+    !name.is_empty() && name.chars().all(is_plain)
+}
+
+fn check_variant(variant: Option<&str>, found: &mut Vec<Finding>) {
+    if let Some(variant) = variant.filter(|variant| !is_variant(variant)) {
         let message = format!("`{variant}` cannot be a variant: letters, digits, `.`, `_` and `-` can");
         found.push(Finding::new(
             &Path::of(&["base", "variant"]),

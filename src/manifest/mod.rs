@@ -45,6 +45,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub use builtin_prompts::find as builtin_prompts;
+pub use check::is_variant;
 pub use error::{Errors, Kind, Place, Problem};
 pub use location::{InvalidOrigin, Origin};
 pub use settings::{

@@ -196,6 +196,37 @@ fn a_base_model_that_has_no_plain_files_is_read_as_the_variant_that_is_named() {
     let_out_again(exports, &half, &["--variant", "fp16"]);
 }
 
+/// To name a variant helps where nothing but plain weights is missing: see the test above.
+#[test]
+fn a_variant_is_not_asked_for_where_it_would_not_help() {
+    let exports = Exports::get();
+    let out = exports.path("no-such-variant");
+    let trained = exports.path("out/dreambooth/diffusers");
+    let refused = |base: &str, told: &[&str]| {
+        let base = exports.path(base);
+        let import = [
+            "import",
+            &trained,
+            "--from",
+            "diffusers",
+            "--out",
+            &out,
+            "--base",
+            &base,
+        ];
+        let ended = exports.run(&import, told);
+        assert_eq!(ended.code, 2, "{}", ended.stderr);
+        assert!(!ended.stderr.contains("`--variant` says"), "{}", ended.stderr);
+        ended.stderr
+    };
+    let absent = refused("model", &["--variant", "fp16"]);
+    assert!(absent.contains(".fp16.safetensors"), "{absent}");
+    let astray = refused("model", &["--variant", "../fp16"]);
+    assert!(astray.contains("`../fp16` cannot be a variant"), "{astray}");
+    let no_model = refused("photos", &[]);
+    assert!(no_model.contains("config.json"), "{no_model}");
+}
+
 /// An imported difference is one to the model that it was taken to, whatever the trained model was made of.
 #[test]
 fn a_difference_to_another_base_model_goes_out_with_that_one() {

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde::Serialize;
+use vico::manifest::is_variant;
 use vico::store;
 use vico_worker::engine::candle::exchange::{self, Arriving, Brought, Facts, Format};
 
@@ -122,14 +123,31 @@ impl Import {
     }
 }
 
-/// The base model's folder. Where it has no such files, it may have those of another variant.
+/// The base model's folder. Where it has no plain weights and nobody named others, it may have those of a variant.
 async fn open_base(path: &Path, variant: Option<&str>) -> Result<BaseFolder> {
+    if let Some(variant) = variant.filter(|variant| !is_variant(variant)) {
+        let what = format!("`{variant}` cannot be a variant of a model's files");
+        return Err(Error::usage(
+            what,
+            "letters, digits, `.`, `_` and `-` can: `fp16`",
+        ));
+    }
     let opened = BaseFolder::open(path, variant).await;
     opened.map_err(|error| match error {
-        Error::Storage(missing @ store::Error::BadInputs { .. }) => Error::usage(
+        Error::Storage(missing) if variant.is_none() && is_of_weights(&missing) => Error::usage(
             missing.to_string(),
             "`--variant` says which files are meant: `fp16` for those named `*.fp16.safetensors`",
         ),
         other => other,
     })
+}
+
+/// Whether nothing but weights is missing: what all variants share is there.
+fn is_of_weights(missing: &store::Error) -> bool {
+    match missing {
+        store::Error::BadInputs { problems } => problems
+            .iter()
+            .all(|problem| problem.name.ends_with(".safetensors")),
+        _ => false,
+    }
 }
