@@ -1,5 +1,6 @@
 //! A coordinator in a process of its own.
 
+use std::fs::{self, File};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -10,6 +11,8 @@ use vico::protocol::SweepsClient;
 
 /// Clock ticks a second in `/proc`: the same on every Linux machine that Rust runs on.
 const TICKS: f64 = 100.0;
+/// Lines of its log that are shown where it does not start.
+const LAST_LINES: usize = 20;
 
 pub(crate) struct Served {
     child: Child,
@@ -18,16 +21,17 @@ pub(crate) struct Served {
 }
 
 impl Served {
-    /// Starts it and waits for its first answer.
+    /// Starts it and waits for its first answer. Its log lies beside the bucket.
     pub(crate) async fn start(bucket: &Path) -> Result<Self> {
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let log = bucket.with_file_name("coordinator.log");
         let child = Command::new(env!("CARGO_BIN_EXE_vico-coord"))
             .args(["serve", "--listen", &format!("127.0.0.1:{port}"), "--bucket"])
             .arg(bucket)
             .env("VICO_LOG", "warn")
             .stdout(Stdio::null())
-            // The audit trail, a line a job, which a server keeps however quiet it is to be.
-            .stderr(Stdio::null())
+            // With the audit trail, a line a job, which a server keeps however quiet it is to be.
+            .stderr(File::create(&log)?)
             .spawn()?;
         let url = format!("http://127.0.0.1:{port}");
         let bucket = bucket.to_owned();
@@ -39,7 +43,8 @@ impl Served {
             }
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
-        anyhow::bail!("the coordinator does not answer; start `vico-coord serve` by hand to see what it says")
+        let said = end_of(&log)?;
+        anyhow::bail!("the coordinator does not answer; the last that it said:\n{said}")
     }
 
     pub(crate) fn url(&self) -> &str {
@@ -65,7 +70,7 @@ impl Served {
     }
 
     fn status(&self, name: &str) -> Result<usize> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
         let line = status.lines().find_map(|line| line.strip_prefix(name));
         let kib = line.and_then(|line| line.split_whitespace().next());
         Ok(kib.context("no such line in /proc")?.parse::<usize>()? << 10)
@@ -73,7 +78,7 @@ impl Served {
 
     /// Processor time, all threads.
     pub(crate) fn cpu_seconds(&self) -> Result<f64> {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
         let (_, after_name) = stat.rsplit_once(')').context("/proc changed its form")?;
         let fields: Vec<&str> = after_name.split_whitespace().collect();
         let ticks = |place: usize| {
@@ -100,9 +105,16 @@ impl Drop for Served {
     }
 }
 
+fn end_of(log: &Path) -> Result<String> {
+    let text = fs::read(log)?;
+    let text = String::from_utf8_lossy(&text);
+    let lines: Vec<&str> = text.lines().collect();
+    Ok(lines[lines.len().saturating_sub(LAST_LINES)..].join("\n"))
+}
+
 fn count(folder: &Path) -> Result<usize> {
     let mut files = 0;
-    for entry in std::fs::read_dir(folder)? {
+    for entry in fs::read_dir(folder)? {
         let entry = entry?;
         files += if entry.file_type()?.is_dir() {
             count(&entry.path())?
