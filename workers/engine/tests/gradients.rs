@@ -3,8 +3,8 @@
 
 use candle_core::{DType, Device, Result, Tensor, Var};
 use vico_engine::kernels::{
-    Conv2dGeometry, GroupNormSpec, Mask, add, add_per_channel, attention, attention_columns, checkpoint,
-    conv2d, geglu, gelu_erf, group_norm, layer_norm, linear, quick_gelu, silu, upsample_nearest,
+    Chain, Conv2dGeometry, GroupNormSpec, Mask, add, attention, attention_columns, checkpoint, conv2d, geglu,
+    gelu_erf, group_norm, layer_norm, linear, quick_gelu, silu, upsample_nearest,
 };
 
 /// Repeatable normal-ish numbers.
@@ -223,8 +223,9 @@ fn sums_with_constants_keep_no_gradient_of_them() {
     check(|t| add(&t[0], &y), std::slice::from_ref(&x));
     check(|t| add(&y, &t[0]), std::slice::from_ref(&x));
     check(|t| add(&t[0], &t[1]), &[x.clone(), y]);
-    check(|t| add_per_channel(&t[0], &by), std::slice::from_ref(&x));
-    check(|t| add_per_channel(&t[0], &t[1]), &[x, by.clone()]);
+    let shifted = |x: &Tensor, by: &Tensor| Chain::on(x)?.add_per_channel(by)?.end();
+    check(|t| shifted(&t[0], &by), std::slice::from_ref(&x));
+    check(|t| shifted(&t[0], &t[1]), &[x, by.clone()]);
 }
 
 /// A block with a residual, an attention and a norm, whose inputs are read more than once.

@@ -4,8 +4,8 @@
 use candle_core::{Device, Result, Tensor};
 use proptest::prelude::*;
 use vico_engine::kernels::{
-    Conv2dGeometry, GroupNormSpec, Mask, add, add_per_channel, attention, attention_columns, conv2d, geglu,
-    gelu_erf, group_norm, layer_norm, linear, quick_gelu, silu, upsample_nearest,
+    Chain, Conv2dGeometry, GroupNormSpec, Mask, add, attention, attention_columns, conv2d, geglu, gelu_erf,
+    group_norm, layer_norm, linear, quick_gelu, silu, upsample_nearest,
 };
 
 /// Repeatable numbers, spread over about -1.7..1.7.
@@ -225,7 +225,8 @@ proptest! {
         let sum: Vec<f64> = x.iter().zip(&y).map(|(a, b)| a + b).collect();
         close(&add(&tensor(&x, &shape), &tensor(&y, &shape)).unwrap(), &sum, 1e-6)?;
         let shifted: Vec<f64> = x.iter().enumerate().map(|(i, v)| v + by[i / (h * w)]).collect();
-        close(&add_per_channel(&tensor(&x, &shape), &tensor(&by, &[b, c])).unwrap(), &shifted, 1e-6)?;
+        let y = Chain::on(&tensor(&x, &shape)).unwrap().add_per_channel(&tensor(&by, &[b, c]));
+        close(&y.unwrap().end().unwrap(), &shifted, 1e-6)?;
         let doubled: Vec<f64> = (0..4 * x.len()).map(|i| x[i / (4 * h * w) * h * w + i / (2 * w) % (2 * h) / 2 * w + i % (2 * w) / 2]).collect();
         close(&upsample_nearest(&tensor(&x, &shape)).unwrap(), &doubled, 0.0)?;
     }

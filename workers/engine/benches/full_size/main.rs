@@ -46,8 +46,8 @@ struct Args {
     /// Threads; 0 is one per core.
     #[arg(long, default_value_t = 0)]
     threads: usize,
-    /// Which blocks run a second time in the backward pass: `off`, those on `large-maps`, or `all`.
-    #[arg(long, default_value = "large-maps", value_parser = checkpointing)]
+    /// What is computed a second time in the backward pass: `off`, `feed-forwards`, or `all`.
+    #[arg(long, default_value = "feed-forwards", value_parser = checkpointing)]
     checkpointing: Checkpointing,
     /// Answer calls from the standard input instead; see `beside_pytorch.py`.
     #[arg(long)]
@@ -89,9 +89,9 @@ fn main() -> anyhow::Result<()> {
 fn checkpointing(word: &str) -> Result<Checkpointing, String> {
     match word {
         "off" => Ok(Checkpointing::Off),
-        "large-maps" => Ok(Checkpointing::LargeMaps),
+        "feed-forwards" => Ok(Checkpointing::FeedForwards),
         "all" => Ok(Checkpointing::All),
-        _ => Err(format!("`{word}` is neither off, large-maps nor all")),
+        _ => Err(format!("`{word}` is neither off, feed-forwards nor all")),
     }
 }
 

@@ -3,6 +3,7 @@
 use candle_core::{Result, Shape, Tensor};
 use rayon::prelude::*;
 
+use super::Chain;
 use super::op::{self, FrozenOp, with_elements};
 use super::wide::{erf, exp, sigmoid, wide};
 
@@ -11,17 +12,35 @@ pub(super) const CHUNK: usize = 1 << 14;
 
 /// `x · sigmoid(x)`.
 pub fn silu(x: &Tensor) -> Result<Tensor> {
-    op::apply(x, Activation::Silu)
+    Chain::on(x)?.then(Activation::Silu)?.end()
 }
 
 /// `x · Φ(x)` with the exact normal distribution function, as Stable Diffusion was trained with.
 pub fn gelu_erf(x: &Tensor) -> Result<Tensor> {
-    op::apply(x, Activation::GeluErf)
+    Chain::on(x)?.gelu_erf()?.end()
 }
 
 /// `x · sigmoid(1.702 x)`, the activation of OpenAI's CLIP.
 pub fn quick_gelu(x: &Tensor) -> Result<Tensor> {
-    op::apply(x, Activation::QuickGelu)
+    Chain::on(x)?.quick_gelu()?.end()
+}
+
+impl Chain {
+    /// As the function [`gelu_erf`].
+    ///
+    /// # Errors
+    /// The device refuses.
+    pub fn gelu_erf(self) -> Result<Self> {
+        self.then(Activation::GeluErf)
+    }
+
+    /// As the function [`quick_gelu`].
+    ///
+    /// # Errors
+    /// The device refuses.
+    pub fn quick_gelu(self) -> Result<Self> {
+        self.then(Activation::QuickGelu)
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -52,7 +71,9 @@ impl Activation {
 }
 
 impl FrozenOp for Activation {
-    const NAME: &'static str = "activation";
+    fn reads_input(&self) -> bool {
+        true
+    }
 
     fn cpu(&self, x: &[f32], shape: &Shape) -> Result<(Vec<f32>, Shape)> {
         let mut y = vec![0.0; x.len()];

@@ -1,12 +1,15 @@
 //! An operator whose weight is bfloat16 computes what the one in f32 does, where no operand loses anything by rounding.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+use std::any::type_name;
+
 use candle_core::{DType, Tensor};
 
+use super::Chain;
 use super::both_paths::{assert_close, random};
 use super::conv2d::FrozenConv2d;
 use super::linear::FrozenLinear;
-use super::op::{FrozenOp, apply};
+use super::op::FrozenOp;
 use super::{Conv2dGeometry, conv2d, linear};
 
 fn rounded(seed: u32, shape: &[usize]) -> Tensor {
@@ -18,11 +21,12 @@ fn check<F: FrozenOp>(shape: &[usize], weight: &Tensor, op: impl Fn(Tensor) -> F
     let x = rounded(1, shape);
     let half = || op(weight.to_dtype(DType::BF16).unwrap());
     let wide = || op(weight.clone());
-    let y = apply(&x, wide()).unwrap();
-    assert_close(&apply(&x, half()).unwrap(), &y, F::NAME);
+    let value = |op: F| Chain::on(&x)?.then(op)?.end();
+    let y = value(wide()).unwrap();
+    assert_close(&value(half()).unwrap(), &y, type_name::<F>());
     let dy = rounded(2, y.dims());
     let wanted = wide().cpu_gradient(&x, &dy).unwrap();
-    assert_close(&half().cpu_gradient(&x, &dy).unwrap(), &wanted, F::NAME);
+    assert_close(&half().cpu_gradient(&x, &dy).unwrap(), &wanted, type_name::<F>());
 }
 
 #[test]

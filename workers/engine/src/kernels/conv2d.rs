@@ -3,6 +3,7 @@
 use candle_core::conv::CudnnFwdAlgo;
 use candle_core::{Result, Shape, Tensor, bail};
 
+use super::Chain;
 use super::im2col::{Left, Tile, Window};
 use super::op::{self, Frozen, FrozenOp, with_elements, with_frozen};
 use super::winograd::{self, Maps, Weight, convolve};
@@ -28,23 +29,37 @@ pub fn conv2d(
     bias: Option<&Tensor>,
     geometry: Conv2dGeometry,
 ) -> Result<Tensor> {
-    check(x, weight, bias, geometry)?;
-    if weight.track_op() || bias.is_some_and(Tensor::track_op) {
-        let y = x.conv2d_with_algo(weight, geometry.padding, geometry.stride, 1, 1, CUDNN)?;
-        return match bias {
-            Some(bias) => y.broadcast_add(&bias.reshape((1, (), 1, 1))?),
-            None => Ok(y),
-        };
-    }
-    let frozen = FrozenConv2d {
-        weight: weight.contiguous()?,
-        bias: bias.map(Tensor::contiguous).transpose()?,
-        geometry,
-    };
-    op::apply(x, frozen)
+    Chain::on(x)?.conv2d(weight, bias, geometry)?.end()
 }
 
-fn check(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, geometry: Conv2dGeometry) -> Result<()> {
+impl Chain {
+    /// As the function [`conv2d`].
+    ///
+    /// # Errors
+    /// The sizes do not fit.
+    pub fn conv2d(self, weight: &Tensor, bias: Option<&Tensor>, geometry: Conv2dGeometry) -> Result<Self> {
+        check(self.shape(), weight, bias, geometry)?;
+        if weight.track_op() || bias.is_some_and(Tensor::track_op) {
+            return Self::on(&trainable(&self.end()?, weight, bias, geometry)?);
+        }
+        self.then(FrozenConv2d {
+            weight: weight.contiguous()?,
+            bias: bias.map(Tensor::contiguous).transpose()?,
+            geometry,
+        })
+    }
+}
+
+/// The same on candle's own differentiable operations.
+fn trainable(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, geometry: Conv2dGeometry) -> Result<Tensor> {
+    let y = x.conv2d_with_algo(weight, geometry.padding, geometry.stride, 1, 1, CUDNN)?;
+    match bias {
+        Some(bias) => y.broadcast_add(&bias.reshape((1, (), 1, 1))?),
+        None => Ok(y),
+    }
+}
+
+fn check(x: &Shape, weight: &Tensor, bias: Option<&Tensor>, geometry: Conv2dGeometry) -> Result<()> {
     let (_, cin, h, w) = x.dims4()?;
     let (cout, weight_in, k, k2) = weight.dims4()?;
     if weight_in != cin || k != k2 || weight.elem_count() == 0 || geometry.stride == 0 {
@@ -131,7 +146,9 @@ impl FrozenConv2d {
 }
 
 impl FrozenOp for FrozenConv2d {
-    const NAME: &'static str = "conv2d";
+    fn reads_input(&self) -> bool {
+        false
+    }
 
     fn cpu(&self, x: &[f32], shape: &Shape) -> Result<(Vec<f32>, Shape)> {
         let (images, _, height, width) = shape.dims4()?;

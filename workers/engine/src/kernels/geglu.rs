@@ -3,23 +3,36 @@
 use candle_core::{D, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
+use super::Chain;
 use super::activation::{device_gelu_slope, gelu_slope, normal_cdf};
 use super::op::{self, FrozenOp, with_elements};
 use super::wide::wide;
 
 /// `value · gelu(gate)` with the exact GELU, value and gate being the halves of the last dimension: (.., 2d) -> (.., d).
 pub fn geglu(x: &Tensor) -> Result<Tensor> {
-    let width = x.dim(D::Minus1)?;
-    if width == 0 || width % 2 != 0 {
-        bail!("geglu: last dimension {width} has no halves");
+    Chain::on(x)?.geglu()?.end()
+}
+
+impl Chain {
+    /// As the function [`geglu`].
+    ///
+    /// # Errors
+    /// The last dimension has no halves.
+    pub fn geglu(self) -> Result<Self> {
+        let width = self.shape().dim(D::Minus1)?;
+        if width == 0 || !width.is_multiple_of(2) {
+            bail!("geglu: last dimension {width} has no halves");
+        }
+        self.then(Geglu)
     }
-    op::apply(x, Geglu)
 }
 
 pub(super) struct Geglu;
 
 impl FrozenOp for Geglu {
-    const NAME: &'static str = "geglu";
+    fn reads_input(&self) -> bool {
+        true
+    }
 
     fn cpu(&self, x: &[f32], shape: &Shape) -> Result<(Vec<f32>, Shape)> {
         let mut dims = shape.dims().to_vec();

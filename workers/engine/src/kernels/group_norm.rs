@@ -3,6 +3,7 @@
 use candle_core::{Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
+use super::Chain;
 use super::activation::{device_silu_slope, silu, silu_slope};
 use super::moments::moments;
 use super::op::{self, FrozenOp, with_elements};
@@ -24,43 +25,46 @@ pub struct GroupNormSpec {
 ///
 /// Frozen parameters receive no gradient; trainable ones do.
 pub fn group_norm(x: &Tensor, weight: &Tensor, bias: &Tensor, spec: GroupNormSpec) -> Result<Tensor> {
-    let (_, c, _, _) = x.dims4()?;
-    if weight.dims() != [c] || bias.dims() != [c] {
-        bail!(
-            "group_norm: weight {:?} and bias {:?} for {c} channels",
-            weight.dims(),
-            bias.dims()
-        );
-    }
-    if spec.groups == 0 || c % spec.groups != 0 {
-        bail!("group_norm: {c} channels do not fall into {} groups", spec.groups);
-    }
-    if weight.track_op() || bias.track_op() {
-        return trainable(x, weight, bias, spec);
-    }
-    op::apply(
-        x,
-        GroupNorm {
+    Chain::on(x)?.group_norm(weight, bias, spec)?.end()
+}
+
+impl Chain {
+    /// As the function [`group_norm`].
+    ///
+    /// # Errors
+    /// The sizes do not fit.
+    pub fn group_norm(self, weight: &Tensor, bias: &Tensor, spec: GroupNormSpec) -> Result<Self> {
+        let (_, c, _, _) = self.shape().dims4()?;
+        if weight.dims() != [c] || bias.dims() != [c] {
+            bail!(
+                "group_norm: weight {:?} and bias {:?} for {c} channels",
+                weight.dims(),
+                bias.dims()
+            );
+        }
+        if spec.groups == 0 || c % spec.groups != 0 {
+            bail!("group_norm: {c} channels do not fall into {} groups", spec.groups);
+        }
+        if weight.track_op() || bias.track_op() {
+            return Self::on(&trainable(self, weight, bias, spec)?);
+        }
+        self.then(GroupNorm {
             weight: weight.contiguous()?,
             bias: bias.contiguous()?,
             spec,
-        },
-    )
+        })
+    }
 }
 
 /// Normalises with a unit weight, then scales and shifts by differentiable operations.
-fn trainable(x: &Tensor, weight: &Tensor, bias: &Tensor, spec: GroupNormSpec) -> Result<Tensor> {
-    let (one, zero) = (weight.detach().ones_like()?, bias.detach().zeros_like()?);
-    let normal = op::apply(
-        x,
-        GroupNorm {
-            weight: one,
-            bias: zero,
-            spec: GroupNormSpec { silu: false, ..spec },
-        },
-    )?;
+fn trainable(x: Chain, weight: &Tensor, bias: &Tensor, spec: GroupNormSpec) -> Result<Tensor> {
+    let normal = x.then(GroupNorm {
+        weight: weight.detach().ones_like()?,
+        bias: bias.detach().zeros_like()?,
+        spec: GroupNormSpec { silu: false, ..spec },
+    })?;
     let c = weight.elem_count();
-    let y = normal.broadcast_mul(&weight.reshape((1, c, 1, 1))?)?;
+    let y = normal.end()?.broadcast_mul(&weight.reshape((1, c, 1, 1))?)?;
     let y = y.broadcast_add(&bias.reshape((1, c, 1, 1))?)?;
     if spec.silu { silu(&y) } else { Ok(y) }
 }
@@ -100,7 +104,9 @@ impl GroupNorm {
 }
 
 impl FrozenOp for GroupNorm {
-    const NAME: &'static str = "group_norm";
+    fn reads_input(&self) -> bool {
+        true
+    }
 
     fn cpu(&self, x: &[f32], shape: &Shape) -> Result<(Vec<f32>, Shape)> {
         let (channels, plane) = self.sizes(shape)?;

@@ -3,6 +3,7 @@
 use candle_core::{D, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
+use super::Chain;
 use super::moments::moments;
 use super::op::{self, FrozenOp, with_elements};
 use super::wide::{sum, wide};
@@ -11,25 +12,32 @@ use super::wide::{sum, wide};
 ///
 /// Frozen parameters receive no gradient; trainable ones do.
 pub fn layer_norm(x: &Tensor, weight: &Tensor, bias: &Tensor, eps: f64) -> Result<Tensor> {
-    let width = x.dim(D::Minus1)?;
-    if weight.dims() != [width] || bias.dims() != [width] || width == 0 {
-        bail!(
-            "layer_norm: weight {:?} and bias {:?} for width {width}",
-            weight.dims(),
-            bias.dims()
-        );
-    }
-    if weight.track_op() || bias.track_op() {
-        let normal = op::apply(x, LayerNorm { affine: None, eps })?;
-        return normal.broadcast_mul(weight)?.broadcast_add(bias);
-    }
-    op::apply(
-        x,
-        LayerNorm {
+    Chain::on(x)?.layer_norm(weight, bias, eps)?.end()
+}
+
+impl Chain {
+    /// As the function [`layer_norm`].
+    ///
+    /// # Errors
+    /// The sizes do not fit.
+    pub fn layer_norm(self, weight: &Tensor, bias: &Tensor, eps: f64) -> Result<Self> {
+        let width = self.shape().dim(D::Minus1)?;
+        if weight.dims() != [width] || bias.dims() != [width] || width == 0 {
+            bail!(
+                "layer_norm: weight {:?} and bias {:?} for width {width}",
+                weight.dims(),
+                bias.dims()
+            );
+        }
+        if weight.track_op() || bias.track_op() {
+            let normal = self.then(LayerNorm { affine: None, eps })?.end()?;
+            return Self::on(&normal.broadcast_mul(weight)?.broadcast_add(bias)?);
+        }
+        self.then(LayerNorm {
             affine: Some((weight.contiguous()?, bias.contiguous()?)),
             eps,
-        },
-    )
+        })
+    }
 }
 
 /// Without an affine part it only normalises.
@@ -55,7 +63,9 @@ impl LayerNorm {
 }
 
 impl FrozenOp for LayerNorm {
-    const NAME: &'static str = "layer_norm";
+    fn reads_input(&self) -> bool {
+        true
+    }
 
     fn cpu(&self, x: &[f32], shape: &Shape) -> Result<(Vec<f32>, Shape)> {
         let width = shape.dim(D::Minus1)?;

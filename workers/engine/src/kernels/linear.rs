@@ -2,6 +2,7 @@
 
 use candle_core::{D, Result, Shape, Tensor, bail};
 
+use super::Chain;
 use super::gemm::{Mat, MatMut, Threads, Write, gemm};
 use super::op::{self, Frozen, FrozenOp, with_elements, with_frozen};
 use super::product::{Pair, Panels, product};
@@ -10,23 +11,32 @@ use super::product::{Pair, Panels, product};
 ///
 /// Frozen parameters receive no gradient; trainable ones do.
 pub fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
-    let (outputs, inputs) = weight.dims2()?;
-    if x.dim(D::Minus1)? != inputs || inputs == 0 {
-        bail!("linear: input {:?} for {inputs} inputs", x.dims());
+    Chain::on(x)?.linear(weight, bias)?.end()
+}
+
+impl Chain {
+    /// As the function [`linear`].
+    ///
+    /// # Errors
+    /// The sizes do not fit.
+    pub fn linear(self, weight: &Tensor, bias: Option<&Tensor>) -> Result<Self> {
+        let (outputs, inputs) = weight.dims2()?;
+        if self.shape().dim(D::Minus1)? != inputs || inputs == 0 {
+            bail!("linear: input {:?} for {inputs} inputs", self.shape());
+        }
+        if let Some(bias) = bias
+            && bias.dims() != [outputs]
+        {
+            bail!("linear: bias {:?} for {outputs} outputs", bias.dims());
+        }
+        if weight.track_op() || bias.is_some_and(Tensor::track_op) {
+            return Self::on(&trainable(&self.end()?, weight, bias)?);
+        }
+        self.then(FrozenLinear {
+            weight: weight.contiguous()?,
+            bias: bias.map(Tensor::contiguous).transpose()?,
+        })
     }
-    if let Some(bias) = bias
-        && bias.dims() != [outputs]
-    {
-        bail!("linear: bias {:?} for {outputs} outputs", bias.dims());
-    }
-    if weight.track_op() || bias.is_some_and(Tensor::track_op) {
-        return trainable(x, weight, bias);
-    }
-    let frozen = FrozenLinear {
-        weight: weight.contiguous()?,
-        bias: bias.map(Tensor::contiguous).transpose()?,
-    };
-    op::apply(x, frozen)
 }
 
 /// The same on candle's own differentiable operations.
@@ -61,7 +71,9 @@ impl FrozenLinear {
 }
 
 impl FrozenOp for FrozenLinear {
-    const NAME: &'static str = "linear";
+    fn reads_input(&self) -> bool {
+        false
+    }
 
     fn cpu(&self, x: &[f32], shape: &Shape) -> Result<(Vec<f32>, Shape)> {
         let (outputs, inputs) = self.sizes();

@@ -13,6 +13,7 @@
 mod activation;
 mod add;
 mod attention;
+mod chain;
 mod checkpoint;
 mod conv2d;
 #[cfg(feature = "cuda")]
@@ -28,6 +29,7 @@ mod op;
 mod packed_linear;
 mod product;
 mod transpose;
+mod turn;
 mod upsample;
 mod wide;
 mod winograd;
@@ -38,8 +40,9 @@ mod bf16_tests;
 mod both_paths;
 
 pub use activation::{gelu_erf, quick_gelu, silu};
-pub use add::{add, add_per_channel};
+pub use add::add;
 pub use attention::{Mask, attention, attention_bf16, attention_columns};
+pub use chain::Chain;
 pub use checkpoint::checkpoint;
 pub use conv2d::{Conv2dGeometry, conv2d};
 pub use geglu::geglu;

@@ -1,12 +1,13 @@
-//! The seam to candle: an operator of one input whose other operands are constants it owns.
+//! Operators of one input whose other operands are constants that they own.
 
-use candle_core::{CpuStorage, CustomOp1, DType, Layout, Result, Shape, Storage, Tensor, bail};
+use candle_core::{CpuStorage, DType, Device, Layout, Result, Shape, Storage, Tensor, bail};
 use half::bf16;
 
 /// An operator with a backward pass to its only input.
 pub(super) trait FrozenOp: Send + Sync + 'static {
-    /// Shown in candle's errors.
-    const NAME: &'static str;
+    /// Whether the gradients look at the elements of the input. Where they do not, what they are given as `x` may have its
+    /// shape and type alone.
+    fn reads_input(&self) -> bool;
 
     /// The value on a CPU, from the elements of a contiguous input.
     fn cpu(&self, x: &[f32], shape: &Shape) -> Result<(Vec<f32>, Shape)>;
@@ -21,44 +22,47 @@ pub(super) trait FrozenOp: Send + Sync + 'static {
     fn device_gradient(&self, x: &Tensor, dy: &Tensor) -> Result<Tensor>;
 }
 
-/// Applies `op` to `x`, recording it if `x` leads to a variable.
-pub(super) fn apply<F: FrozenOp>(x: &Tensor, op: F) -> Result<Tensor> {
-    let x = x.contiguous()?;
-    if !x.device().is_cpu() && !x.track_op() {
-        return op.device(&x);
-    }
-    x.apply_op1(Recorded(op))
+/// What an operator made, before candle has it.
+pub(super) enum Value {
+    /// On a CPU; contiguous.
+    Elements(Vec<f32>, Shape),
+    /// Elsewhere, or what candle has had all along; contiguous and detached.
+    Tensor(Tensor),
 }
 
-struct Recorded<F>(F);
-
-impl<F: FrozenOp> CustomOp1 for Recorded<F> {
-    fn name(&self) -> &'static str {
-        F::NAME
+impl Value {
+    pub(super) fn shape(&self) -> &Shape {
+        match self {
+            Self::Elements(_, shape) => shape,
+            Self::Tensor(tensor) => tensor.shape(),
+        }
     }
 
-    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        let (y, shape) = self.0.cpu(elements(storage, layout)?, layout.shape())?;
-        Ok((CpuStorage::F32(y), shape))
+    /// As an untracked tensor on `device`, which it is on.
+    pub(super) fn into_tensor(self, device: &Device) -> Result<Tensor> {
+        match self {
+            Self::Elements(elements, shape) => Tensor::from_vec(elements, shape, device),
+            Self::Tensor(tensor) => Ok(tensor),
+        }
     }
+}
 
-    #[cfg(feature = "cuda")]
-    fn cuda_fwd(
-        &self,
-        storage: &candle_core::CudaStorage,
-        layout: &Layout,
-    ) -> Result<(candle_core::CudaStorage, Shape)> {
-        super::cuda::through(&[(storage, layout)], |x| self.0.device(&x[0]))
+/// The value at a detached, contiguous `x`.
+pub(super) fn value(op: &dyn FrozenOp, x: &Tensor) -> Result<Value> {
+    if !x.device().is_cpu() {
+        return op.device(x)?.contiguous().map(Value::Tensor);
     }
+    let (y, shape) = with_elements(x, |elements| op.cpu(elements, x.shape()))?;
+    Ok(Value::Elements(y, shape))
+}
 
-    fn bwd(&self, x: &Tensor, _y: &Tensor, dy: &Tensor) -> Result<Option<Tensor>> {
-        let (x, dy) = (x.detach(), dy.contiguous()?);
-        let dx = if x.device().is_cpu() {
-            self.0.cpu_gradient(&x, &dy)
-        } else {
-            self.0.device_gradient(&x, &dy)
-        };
-        dx.map(Some)
+/// The gradient of the input `x`, given that of the output; both detached.
+pub(super) fn gradient(op: &dyn FrozenOp, x: &Tensor, dy: &Tensor) -> Result<Tensor> {
+    let dy = dy.contiguous()?;
+    if x.device().is_cpu() {
+        op.cpu_gradient(x, &dy)
+    } else {
+        op.device_gradient(x, &dy)
     }
 }
 

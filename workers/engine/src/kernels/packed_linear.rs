@@ -3,9 +3,10 @@
 use candle_core::{D, DType, Result, Tensor, bail};
 use rayon::prelude::*;
 
+use super::Chain;
 use super::gemm::{Mat, MatMut, Write};
 use super::linear::with_last;
-use super::op::with_elements;
+use super::op::{Value, with_elements};
 use super::product::{Panels, product};
 
 /// [`super::linear`] of a frozen f32 matrix on a CPU, for networks that are only run forward: a call need not reorder the
@@ -47,16 +48,11 @@ impl PackedLinear {
         })
     }
 
-    /// (.., in) -> (.., out). Nothing leads back to `x`, which must lead to no variable.
-    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        if x.dim(D::Minus1)? != self.inputs || x.track_op() {
-            let tracked = if x.track_op() {
-                " that a gradient is wanted for"
-            } else {
-                ""
-            };
+    /// The map of `x` (.., in).
+    fn value(&self, x: &Tensor) -> Result<Value> {
+        if x.dim(D::Minus1)? != self.inputs {
             bail!(
-                "packed linear map: input {:?}{tracked} for {} inputs",
+                "packed linear map: input {:?} for {} inputs",
                 x.dims(),
                 self.inputs
             );
@@ -76,7 +72,17 @@ impl PackedLinear {
             );
             Ok(())
         })?;
-        Tensor::from_vec(y, with_last(x.dims(), outputs), x.device())
+        Ok(Value::Elements(y, with_last(x.dims(), outputs).into()))
+    }
+}
+
+impl Chain {
+    /// Through a packed map: (.., in) -> (.., out). Nothing leads back, so the chain must begin at a constant.
+    ///
+    /// # Errors
+    /// It begins at what leads to a variable, or the sizes do not fit.
+    pub fn packed(self, map: &PackedLinear) -> Result<Self> {
+        self.forward_only("packed linear map", |x| map.value(x))
     }
 }
 
@@ -90,6 +96,10 @@ mod tests {
     use super::super::linear;
     use super::*;
 
+    fn forward(map: &PackedLinear, x: &Tensor) -> Result<Tensor> {
+        Chain::on(x)?.packed(map)?.end()
+    }
+
     proptest! {
         #[test]
         fn it_is_the_same_map(rows in 1usize..70, inputs in 1usize..90, outputs in 1usize..120, biased: bool) {
@@ -97,7 +107,7 @@ mod tests {
             let bias = biased.then(|| random(3, &[outputs]));
             let packed = PackedLinear::new(&weight, bias.as_ref()).unwrap();
             let wanted = linear(&x, &weight, bias.as_ref()).unwrap();
-            assert_close(&packed.forward(&x).unwrap(), &wanted, "packed linear");
+            assert_close(&forward(&packed, &x).unwrap(), &wanted, "packed linear");
         }
     }
 
@@ -105,9 +115,9 @@ mod tests {
     fn a_row_does_not_see_its_neighbours() {
         let (x, weight) = (random(1, &[40, 1100]), random(2, &[100, 1100]));
         let packed = PackedLinear::new(&weight, None).unwrap();
-        let all = packed.forward(&x).unwrap().to_vec2::<f32>().unwrap();
+        let all = forward(&packed, &x).unwrap().to_vec2::<f32>().unwrap();
         for (row, wanted) in all.iter().enumerate() {
-            let alone = packed.forward(&x.narrow(0, row, 1).unwrap()).unwrap();
+            let alone = forward(&packed, &x.narrow(0, row, 1).unwrap()).unwrap();
             assert_eq!(&alone.to_vec2::<f32>().unwrap()[0], wanted);
         }
     }
@@ -116,8 +126,8 @@ mod tests {
     fn what_wants_a_gradient_or_has_another_width_is_refused() {
         let packed = PackedLinear::new(&random(1, &[3, 5]), None).unwrap();
         let variable = Var::from_tensor(&random(2, &[2, 5])).unwrap();
-        assert!(packed.forward(&variable).is_err());
-        assert!(packed.forward(&random(3, &[2, 4])).is_err());
-        assert_eq!(packed.forward(&random(4, &[0, 5])).unwrap().dims(), [0, 3]);
+        assert!(forward(&packed, &variable).is_err());
+        assert!(forward(&packed, &random(3, &[2, 4])).is_err());
+        assert_eq!(forward(&packed, &random(4, &[0, 5])).unwrap().dims(), [0, 3]);
     }
 }

@@ -3,19 +3,32 @@
 use candle_core::{Result, Shape, Tensor};
 use rayon::prelude::*;
 
+use super::Chain;
 use super::op::{self, FrozenOp, with_elements};
 
 /// Repeats every pixel twice in both directions: (b, c, h, w) -> (b, c, 2h, 2w).
 pub fn upsample_nearest(x: &Tensor) -> Result<Tensor> {
-    x.dims4()?;
-    op::apply(x, Upsample)
+    Chain::on(x)?.upsample_nearest()?.end()
+}
+
+impl Chain {
+    /// As the function [`upsample_nearest`].
+    ///
+    /// # Errors
+    /// It is no map.
+    pub fn upsample_nearest(self) -> Result<Self> {
+        self.shape().dims4()?;
+        self.then(Upsample)
+    }
 }
 
 /// Candle's own backward pass overwrites gradients of other consumers and runs one convolution per channel.
 pub(super) struct Upsample;
 
 impl FrozenOp for Upsample {
-    const NAME: &'static str = "upsample_nearest";
+    fn reads_input(&self) -> bool {
+        false
+    }
 
     fn cpu(&self, x: &[f32], shape: &Shape) -> Result<(Vec<f32>, Shape)> {
         let (b, c, h, w) = shape.dims4()?;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use candle_core::{DType, Result, Tensor};
 
-use crate::kernels::{self, Conv2dGeometry, GroupNormSpec, PackedLinear};
+use crate::kernels::{Chain, Conv2dGeometry, GroupNormSpec, PackedLinear};
 use crate::weights::{LowRank, Weights};
 
 use super::Loaded;
@@ -66,15 +66,35 @@ impl Linear {
         matches!(&self.map, Map::Plain { weight, .. } if weight.dtype() == DType::BF16)
     }
 
+    /// Whether a gradient reaches it.
+    pub fn learns(&self) -> bool {
+        let is_tracked = match &self.map {
+            Map::Plain { weight, bias } => weight.track_op() || bias.as_ref().is_some_and(Tensor::track_op),
+            Map::Packed(_) => false,
+        };
+        is_tracked || self.low_rank.is_some()
+    }
+
     /// (.., in) -> (.., out).
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let y = match &self.map {
-            Map::Plain { weight, bias } => kernels::linear(x, weight, bias.as_ref())?,
-            Map::Packed(packed) => packed.forward(x)?,
+        self.follow(Chain::on(x)?)?.end()
+    }
+
+    /// The same as a part of a chain.
+    pub fn follow(&self, x: Chain) -> Result<Chain> {
+        let Some(addition) = &self.low_rank else {
+            return self.mapped(x);
         };
-        match &self.low_rank {
-            Some(addition) => kernels::add(&y, &addition.forward(x)?),
-            None => Ok(y),
+        let x = x.end()?;
+        let added = Chain::on(&addition.forward(&x)?)?;
+        Chain::on(&self.mapped(Chain::on(&x)?)?.plus(added)?)
+    }
+
+    /// Without what is added to it.
+    fn mapped(&self, x: Chain) -> Result<Chain> {
+        match &self.map {
+            Map::Plain { weight, bias } => x.linear(weight, bias.as_ref()),
+            Map::Packed(packed) => x.packed(packed),
         }
     }
 }
@@ -138,7 +158,12 @@ impl Conv2d {
 
     /// (b, cin, h, w) -> (b, cout, h', w').
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        kernels::conv2d(x, &self.weight, self.bias.as_ref(), self.geometry)
+        self.follow(Chain::on(x)?)?.end()
+    }
+
+    /// The same as a part of a chain.
+    pub fn follow(&self, x: Chain) -> Result<Chain> {
+        x.conv2d(&self.weight, self.bias.as_ref(), self.geometry)
     }
 }
 
@@ -162,7 +187,12 @@ impl GroupNorm {
 
     /// (b, c, h, w) -> (b, c, h, w).
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        kernels::group_norm(x, &self.weight, &self.bias, self.spec)
+        self.follow(Chain::on(x)?)?.end()
+    }
+
+    /// The same as a part of a chain.
+    pub fn follow(&self, x: Chain) -> Result<Chain> {
+        x.group_norm(&self.weight, &self.bias, self.spec)
     }
 }
 
@@ -191,6 +221,11 @@ impl LayerNorm {
 
     /// (.., width) -> (.., width).
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        kernels::layer_norm(x, &self.weight, &self.bias, self.eps)
+        self.follow(Chain::on(x)?)?.end()
+    }
+
+    /// The same as a part of a chain.
+    pub fn follow(&self, x: Chain) -> Result<Chain> {
+        x.layer_norm(&self.weight, &self.bias, self.eps)
     }
 }

@@ -173,14 +173,14 @@ impl Lesson<'_> {
     }
 
     /// Once the batch cannot be halved any more, time is the only thing left to pay with. A machine without a GPU is taken to
-    /// have memory for all but the largest maps of 512 pixels; for larger pictures it saves from the start, since it cannot
+    /// have memory for all but the feed-forwards of 512 pixels; for larger pictures it saves from the start, since it cannot
     /// try: without memory the process ends.
     fn checkpointing(&self, batch: u32) -> Checkpointing {
         let is_large = self.inputs.size > 512;
         match (self.halved(batch), self.memory.on_cpu) {
             (0, _) => Checkpointing::All,
             (_, true) if is_large => Checkpointing::All,
-            (_, true) => Checkpointing::LargeMaps,
+            (_, true) => Checkpointing::FeedForwards,
             (_, false) => Checkpointing::Off,
         }
     }

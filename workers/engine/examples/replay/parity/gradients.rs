@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use candle_core::Var;
-use vico_engine::methods::vico::pass::Pass;
+use vico_engine::methods::vico::pass::{Batch, Pass};
 
 use super::Ledger;
 use super::golden::Golden;
@@ -19,20 +19,24 @@ pub(crate) fn grads(dir: &Path, ledger: &mut Ledger) -> Result<()> {
     let setting = Setting::open(dir, inputs.get("s_star")?)?;
     let samples = inputs.get("z0")?.dim(0)?;
     for sample in 0..samples {
-        let pass =
-            batch(&inputs, sample..sample + 1)?.run(&setting.base, &setting.base.unet, &setting.learned)?;
+        let batch = batch(&inputs, sample..sample + 1)?;
         let name = format!("sample{sample}");
-        total(&setting, &pass, &name, &golden, ledger)?;
-        parts(&setting, &pass, &name, &golden, ledger)?;
+        total(&setting, &batch, &name, &golden, ledger)?;
+        parts(&setting, &batch, &name, &golden, ledger)?;
     }
-    let pass = batch(&inputs, 0..samples)?.run(&setting.base, &setting.base.unet, &setting.learned)?;
-    total(&setting, &pass, "batch", &golden, ledger)?;
+    total(&setting, &batch(&inputs, 0..samples)?, "batch", &golden, ledger)?;
     golden.finish("vico.grads", ledger);
     Ok(())
 }
 
+/// A pass goes back once.
+fn run(setting: &Setting, batch: &Batch) -> Result<Pass> {
+    Ok(batch.run(&setting.base, &setting.base.unet, &setting.learned)?)
+}
+
 /// The gradient of the mean total loss on S* and every tensor of the image cross-attention.
-fn total(setting: &Setting, pass: &Pass, name: &str, golden: &Golden, ledger: &mut Ledger) -> Result<()> {
+fn total(setting: &Setting, batch: &Batch, name: &str, golden: &Golden, ledger: &mut Ledger) -> Result<()> {
+    let pass = run(setting, batch)?;
     let store = pass.loss(REGULARISER_WEIGHT)?.mean_all()?.backward()?;
     let of = |tensor: &str, variable: &Var| {
         Ok(store
@@ -79,11 +83,11 @@ fn total(setting: &Setting, pass: &Pass, name: &str, golden: &Golden, ledger: &m
 }
 
 /// The two parts of the loss alone; the regulariser must not reach the image cross-attention.
-fn parts(setting: &Setting, pass: &Pass, name: &str, golden: &Golden, ledger: &mut Ledger) -> Result<()> {
+fn parts(setting: &Setting, batch: &Batch, name: &str, golden: &Golden, ledger: &mut Ledger) -> Result<()> {
     let embedding = &setting.variables["s_star"];
     for (part, loss) in [
-        ("mse", pass.mse.mean_all()?),
-        ("reg", pass.regulariser()?.mean_all()?),
+        ("mse", run(setting, batch)?.mse.mean_all()?),
+        ("reg", run(setting, batch)?.regulariser()?.mean_all()?),
     ] {
         let store = loss.backward()?;
         let key = format!("{name}.grad_{part}.s_star");

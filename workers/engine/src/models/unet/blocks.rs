@@ -5,8 +5,8 @@ use candle_core::Result;
 use super::resnet::ResBlock;
 use super::transformer::Transformer;
 use super::walk::Walk;
-use super::{Site, UNetConfig};
-use crate::kernels::{Conv2dGeometry, upsample_nearest};
+use super::{Checkpointing, Site, UNetConfig};
+use crate::kernels::{Chain, Conv2dGeometry};
 use crate::models::Loaded;
 use crate::models::layers::{Conv2d, Conv2dSize};
 use crate::weights::Weights;
@@ -46,11 +46,8 @@ impl Layer {
 }
 
 fn resnet(block: &ResBlock, walk: &mut Walk<'_>) -> Result<()> {
-    walk.x = if walk.settings.checkpointing.covers(&walk.x)? {
-        block.forward_checkpointed(&walk.x, &walk.emb)?
-    } else {
-        block.forward(&walk.x, &walk.emb)?
-    };
+    let again = walk.settings.checkpointing == Checkpointing::All;
+    walk.x = block.forward(&walk.x, &walk.emb, again)?;
     Ok(())
 }
 
@@ -198,7 +195,8 @@ impl UpBlock {
             }
         }
         if let Some(upsample) = &self.upsample {
-            walk.x = upsample.forward(&upsample_nearest(&walk.x)?)?;
+            let doubled = Chain::on(&walk.x)?.upsample_nearest()?;
+            walk.x = upsample.follow(doubled)?.end()?;
         }
         Ok(true)
     }

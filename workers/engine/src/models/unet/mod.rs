@@ -26,7 +26,7 @@ use walk::{Walk, WalkSettings};
 
 use super::Loaded;
 use super::layers::{Conv2d, Conv2dSize, GroupNorm};
-use crate::kernels::GroupNormSpec;
+use crate::kernels::{Chain, GroupNormSpec};
 use crate::weights::Weights;
 
 /// The noise predictor. A clone shares the weights.
@@ -128,7 +128,8 @@ impl UNet {
         if !self.blocks(&mut walk)? {
             return Ok(None);
         }
-        self.conv_out.forward(&self.norm_out.forward(&walk.x)?).map(Some)
+        let normal = self.norm_out.follow(Chain::on(&walk.x)?)?;
+        self.conv_out.follow(normal)?.end().map(Some)
     }
 
     /// Walks through all blocks; false if the hook stopped.

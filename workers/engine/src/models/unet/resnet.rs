@@ -4,7 +4,7 @@ use candle_core::{Result, Tensor};
 
 use super::UNetConfig;
 use super::time::TimeEmbedding;
-use crate::kernels::{GroupNormSpec, add, add_per_channel, checkpoint};
+use crate::kernels::{Chain, GroupNormSpec};
 use crate::models::Loaded;
 use crate::models::layers::{Conv2d, Conv2dSize, GroupNorm, Linear};
 use crate::weights::Weights;
@@ -46,23 +46,21 @@ impl ResBlock {
         })
     }
 
-    /// x (b, cin, h, w) and the activated embedding (b, width) -> (b, cout, h, w).
-    pub(super) fn forward(&self, x: &Tensor, emb: &Tensor) -> Result<Tensor> {
-        let h = self.conv1.forward(&self.norm1.forward(x)?)?;
-        let h = add_per_channel(&h, &self.time.forward(emb)?)?;
-        let h = self.conv2.forward(&self.norm2.forward(&h)?)?;
+    /// x (b, cin, h, w) and the activated embedding (b, width) -> (b, cout, h, w). With `again` only x is kept for the
+    /// backward pass.
+    pub(super) fn forward(&self, x: &Tensor, emb: &Tensor, again: bool) -> Result<Tensor> {
+        let time = self.time.forward(emb)?;
+        let inner = |x| {
+            let h = self.conv1.follow(self.norm1.follow(x)?)?;
+            self.norm2.follow(h.add_per_channel(&time)?)
+        };
+        let h = Chain::on(x)?;
+        let h = if again { h.again(inner)? } else { inner(h)? };
+        let h = self.conv2.follow(h)?;
+        let x = Chain::on(x)?;
         match &self.shortcut {
-            Some(shortcut) => add(&shortcut.forward(x)?, &h),
-            None => add(x, &h),
+            Some(shortcut) => shortcut.follow(x)?.plus(h),
+            None => x.plus(h),
         }
-    }
-
-    /// The same, keeping only the inputs for the backward pass.
-    pub(super) fn forward_checkpointed(&self, x: &Tensor, emb: &Tensor) -> Result<Tensor> {
-        let block = self.clone();
-        checkpoint(
-            move |inputs| block.forward(&inputs[0], &inputs[1]),
-            &[x.clone(), emb.clone()],
-        )
     }
 }

@@ -4,10 +4,8 @@ use candle_core::{Result, Tensor};
 
 use super::hook::{ColumnRequest, Flow};
 use super::walk::Walk;
-use super::{Site, UNetConfig};
-use crate::kernels::{
-    GroupNormSpec, Mask, add, attention, attention_bf16, attention_columns, checkpoint, geglu,
-};
+use super::{Checkpointing, Site, UNetConfig};
+use crate::kernels::{Chain, GroupNormSpec, Mask, attention, attention_bf16, attention_columns, checkpoint};
 use crate::models::Loaded;
 use crate::models::layers::{Conv2d, Conv2dSize, GroupNorm, LayerNorm, Linear};
 use crate::weights::Weights;
@@ -50,17 +48,17 @@ impl Transformer {
 
     /// Moves the walk over this site; false if the hook stopped.
     pub(super) fn forward(&self, walk: &mut Walk<'_>) -> Result<bool> {
-        let (_, width, h, w) = walk.x.dims4()?;
-        let map = self.proj_in.forward(&self.norm.forward(&walk.x)?)?;
-        let tokens = map.flatten_from(2)?.transpose(1, 2)?.contiguous()?; // (b, h·w, width)
+        let (_, _, h, w) = walk.x.dims4()?;
+        let map = self.proj_in.follow(self.norm.follow(Chain::on(&walk.x)?)?)?;
+        let tokens = map.into_tokens()?.end()?; // (b, h·w, width)
         let request = walk.hook.columns(&self.site);
         let (tokens, maps) = self.through_block(tokens, walk, request.as_ref())?;
         let Flow::Continue(tokens) = walk.hook.after_block(&self.site, tokens, maps)? else {
             return Ok(false);
         };
         walk.keep_rows(tokens.dim(0)?)?;
-        let map = tokens.transpose(1, 2)?.contiguous()?.reshape(((), width, h, w))?;
-        walk.x = add(&walk.x, &self.proj_out.forward(&map)?)?;
+        let map = Chain::on(&tokens)?.into_map((h, w))?;
+        walk.x = Chain::on(&walk.x)?.plus(self.proj_out.follow(map)?)?;
         Ok(true)
     }
 
@@ -73,16 +71,11 @@ impl Transformer {
     ) -> Result<(Tensor, Option<Tensor>)> {
         let checkpointing = walk.settings.checkpointing;
         let context = (&walk.context, walk.settings.detach_first_token);
-        if request.is_none() && checkpointing.covers_attention() {
+        if request.is_none() && checkpointing == Checkpointing::All {
             return Ok((self.checkpointed(tokens, context)?, None));
         }
         let (tokens, maps) = self.block.attend(&tokens, context, request)?;
-        let feed_forward = &self.block.feed_forward;
-        let tokens = if checkpointing.covers(&walk.x)? {
-            feed_forward.forward_checkpointed(tokens)?
-        } else {
-            feed_forward.forward(&tokens)?
-        };
+        let tokens = self.block.feed_forward.forward(&tokens, checkpointing)?;
         Ok((tokens, maps))
     }
 
@@ -91,7 +84,7 @@ impl Transformer {
         let block = self.block.clone();
         let run = move |t: &[Tensor]| {
             let (tokens, _) = block.attend(&t[0], (&t[1], detach_first), None)?;
-            block.feed_forward.forward(&tokens)
+            block.feed_forward.forward(&tokens, Checkpointing::All)
         };
         checkpoint(run, &[tokens, context.clone()])
     }
@@ -132,14 +125,29 @@ impl Block {
         (context, detach_first): (&Tensor, bool),
         request: Option<&ColumnRequest>,
     ) -> Result<(Tensor, Option<Tensor>)> {
-        let normal = self.norm1.forward(tokens)?;
-        let tokens = add(tokens, &self.attn1.forward(&normal, &normal, false)?)?;
-        let normal = self.norm2.forward(&tokens)?;
-        let maps = request
-            .map(|request| self.attn2.columns(&normal, context, request))
-            .transpose()?;
-        let tokens = add(&tokens, &self.attn2.forward(&normal, context, detach_first)?)?;
-        Ok((tokens, maps))
+        let mut normal = self.norm1.follow(Chain::on(tokens)?)?;
+        if self.attn1.learns() {
+            // Once for all three: what learns keeps what it reads.
+            normal = Chain::on(&normal.end()?)?;
+        }
+        let attended = self.attn1.forward(normal.fork()?, false)?;
+        let tokens = Chain::on(tokens)?.plus(attended)?;
+        let maps = request.map(|request| self.columns(&tokens, context, request));
+        let normal = self.norm2.follow(Chain::on(&tokens)?)?;
+        let from = [normal, Chain::on(context)?, Chain::on(context)?];
+        let attended = self.attn2.forward(from, detach_first)?;
+        let tokens = Chain::on(&tokens)?.plus(attended)?;
+        Ok((tokens, maps.transpose()?))
+    }
+
+    /// The probabilities of the requested columns of the text cross-attention (rows, n, columns).
+    fn columns(&self, tokens: &Tensor, context: &Tensor, request: &ColumnRequest) -> Result<Tensor> {
+        let (first, count) = (request.rows.start, request.rows.len());
+        let tokens = Chain::on(&tokens.narrow(0, first, count)?)?;
+        let attention = &self.attn2;
+        let q = attention.q.follow(self.norm2.follow(tokens)?)?.end()?;
+        let k = attention.k.forward(&context.narrow(0, first, count)?)?;
+        attention_columns(&q, &k, attention.heads, &request.columns)
     }
 }
 
@@ -153,15 +161,14 @@ struct FeedForward {
 
 impl FeedForward {
     /// (b, n, width) -> (b, n, width).
-    fn forward(&self, tokens: &Tensor) -> Result<Tensor> {
-        let gated = geglu(&self.input.forward(&self.norm.forward(tokens)?)?)?;
-        add(tokens, &self.output.forward(&gated)?)
-    }
-
-    /// The same, keeping only the input for the backward pass.
-    fn forward_checkpointed(&self, tokens: Tensor) -> Result<Tensor> {
-        let layer = self.clone();
-        checkpoint(move |t| layer.forward(&t[0]), &[tokens])
+    fn forward(&self, tokens: &Tensor, checkpointing: Checkpointing) -> Result<Tensor> {
+        let gated = |x| self.input.follow(self.norm.follow(x)?)?.geglu();
+        let x = Chain::on(tokens)?;
+        let hidden = match checkpointing {
+            Checkpointing::Off => gated(x)?,
+            Checkpointing::FeedForwards | Checkpointing::All => x.again(gated)?,
+        };
+        Chain::on(tokens)?.plus(self.output.follow(hidden)?)
     }
 }
 
@@ -187,9 +194,15 @@ impl Attention {
         })
     }
 
-    fn forward(&self, x: &Tensor, context: &Tensor, detach_first: bool) -> Result<Tensor> {
-        let q = self.q.forward(x)?;
-        let (mut k, mut v) = (self.k.forward(context)?, self.v.forward(context)?); // (b, m, width)
+    /// Whether a gradient reaches the maps at its entrance.
+    fn learns(&self) -> bool {
+        [&self.q, &self.k, &self.v].into_iter().any(Linear::learns)
+    }
+
+    /// From what queries (b, n, width), keys and values (b, m, context width) are made.
+    fn forward(&self, [q, k, v]: [Chain; 3], detach_first: bool) -> Result<Chain> {
+        let q = self.q.follow(q)?.end()?;
+        let (mut k, mut v) = (self.k.follow(k)?.end()?, self.v.follow(v)?.end()?); // (b, m, width)
         if detach_first {
             (k, v) = (without_first(&k)?, without_first(&v)?);
         }
@@ -199,15 +212,8 @@ impl Attention {
         } else {
             attention
         };
-        self.out.forward(&attend(&q, &k, &v, self.heads, Mask::None)?)
-    }
-
-    /// The probabilities of the requested columns (rows, n, columns).
-    fn columns(&self, x: &Tensor, context: &Tensor, request: &ColumnRequest) -> Result<Tensor> {
-        let (first, count) = (request.rows.start, request.rows.len());
-        let q = self.q.forward(&x.narrow(0, first, count)?)?;
-        let k = self.k.forward(&context.narrow(0, first, count)?)?;
-        attention_columns(&q, &k, self.heads, &request.columns)
+        self.out
+            .follow(Chain::on(&attend(&q, &k, &v, self.heads, Mask::None)?)?)
     }
 }
 
