@@ -9,7 +9,6 @@ use super::encoder::{CLIP_NAMES, Encoder};
 use super::layers::{Conv2d, LayerNorm, Linear};
 use super::patches::Patches;
 use super::vit::{VitConfig, patch_projection, patches_per_side};
-use crate::kernels::Mask;
 use crate::weights::Weights;
 
 /// `config.json` of a `CLIPModel` such as `openai/clip-vit-base-patch32`.
@@ -115,8 +114,6 @@ impl VisionTower {
             bail!("clip: picture of {w}x{h}, expected {0}x{0}", self.side);
         }
         let x = self.pre_norm.forward(&self.patches.forward(pixels)?)?;
-        let x = self.encoder.forward(&x, Mask::None)?;
-        self.post_norm
-            .forward(&x.narrow(1, 0, 1)?.squeeze(1)?.contiguous()?)
+        self.post_norm.forward(&self.encoder.forward_first(&x)?)
     }
 }

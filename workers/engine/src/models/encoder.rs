@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::Loaded;
 use super::layers::{LayerNorm, Linear};
-use crate::kernels::{self, Mask};
+use crate::kernels::{self, Chain, Mask};
 use crate::weights::{Error, Weights};
 
 /// The sizes of an encoder.
@@ -116,12 +116,31 @@ impl Encoder {
 
     /// (b, n, width) -> (b, n, width).
     pub fn forward(&self, x: &Tensor, mask: Mask<'_>) -> Result<Tensor> {
-        let mut x = x.clone();
-        for block in &self.blocks {
-            x = block.forward(&x, mask)?;
-        }
-        Ok(x)
+        through(&self.blocks, x, mask)
     }
+
+    /// What becomes of the first token, with nothing masked: (b, n, width) -> (b, width). In the last block the others are
+    /// looked at, and go no further.
+    pub fn forward_first(&self, x: &Tensor) -> Result<Tensor> {
+        let first = |x: &Tensor| x.narrow(1, 0, 1)?.contiguous(); // (b, 1, width)
+        let out = match self.blocks.split_last() {
+            Some((last, blocks)) => {
+                let x = through(blocks, x, Mask::None)?;
+                let normal = last.norm1.forward(&x)?;
+                last.rest(&first(&x)?, [&first(&normal)?, &normal], Mask::None)?
+            }
+            None => first(x)?,
+        };
+        out.squeeze(1)
+    }
+}
+
+fn through(blocks: &[Block], x: &Tensor, mask: Mask<'_>) -> Result<Tensor> {
+    let mut x = x.clone();
+    for block in blocks {
+        x = block.forward(&x, mask)?;
+    }
+    Ok(x)
 }
 
 impl EncoderConfig {
@@ -172,19 +191,22 @@ impl Block {
     }
 
     fn forward(&self, x: &Tensor, mask: Mask<'_>) -> Result<Tensor> {
-        let h = self.norm1.forward(x)?;
-        let (q, k, v) = (
-            self.query.forward(&h)?,
-            self.key.forward(&h)?,
-            self.value.forward(&h)?,
-        );
+        let normal = self.norm1.forward(x)?;
+        self.rest(x, [&normal, &normal], mask)
+    }
+
+    /// What follows the first normalisation, for the tokens x: of them `queries` are the normalised ones, and `seen` the
+    /// normalised tokens that they look at.
+    fn rest(&self, x: &Tensor, [queries, seen]: [&Tensor; 2], mask: Mask<'_>) -> Result<Tensor> {
+        let q = self.query.forward(queries)?;
+        let (k, v) = (self.key.forward(seen)?, self.value.forward(seen)?);
         let attended = kernels::attention(&q, &k, &v, self.heads, mask)?;
-        let x = kernels::add(x, &self.out.forward(&attended)?)?;
-        let h = self.fc1.forward(&self.norm2.forward(&x)?)?;
+        let x = Chain::on(x)?.plus(self.out.follow(Chain::on(&attended)?)?)?;
+        let h = self.fc1.follow(self.norm2.follow(Chain::on(&x)?)?)?;
         let h = match self.activation {
-            Activation::QuickGelu => kernels::quick_gelu(&h)?,
-            Activation::Gelu => kernels::gelu_erf(&h)?,
+            Activation::QuickGelu => h.quick_gelu()?,
+            Activation::Gelu => h.gelu_erf()?,
         };
-        kernels::add(&x, &self.fc2.forward(&h)?)
+        Chain::on(&x)?.plus(self.fc2.follow(h)?)
     }
 }

@@ -7,7 +7,7 @@ use super::Loaded;
 use super::encoder::{Activation, Encoder, EncoderConfig, VIT_NAMES};
 use super::layers::{Conv2d, Conv2dSize, LayerNorm};
 use super::patches::Patches;
-use crate::kernels::{Conv2dGeometry, Mask};
+use crate::kernels::Conv2dGeometry;
 use crate::weights::{Error, Weights};
 
 /// `config.json` of a `ViTModel` such as `facebook/dino-vits16`; the `vision_config` of a `CLIPModel` has the same keys.
@@ -102,8 +102,8 @@ impl Vit {
     ///
     /// Sizes other than the training size resize the position table as `facebookresearch/dino` does.
     pub fn forward(&self, pixels: &Tensor) -> Result<Tensor> {
-        let x = self.encoder.forward(&self.patches.forward(pixels)?, Mask::None)?;
-        self.norm.forward(&x.narrow(1, 0, 1)?.squeeze(1)?.contiguous()?)
+        self.norm
+            .forward(&self.encoder.forward_first(&self.patches.forward(pixels)?)?)
     }
 }
 
