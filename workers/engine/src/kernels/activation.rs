@@ -135,7 +135,12 @@ pub(super) fn device_gelu_slope(x: &Tensor) -> Result<Tensor> {
 fn map(x: &[f32], out: &mut [f32], f: impl Fn(f32) -> f32) {
     wide(
         #[inline(always)]
-        || out.iter_mut().zip(x).for_each(|(out, x)| *out = f(*x)),
+        || {
+            // A closure in `for_each` is compiled by itself at times, and keeps narrow instructions.
+            for (out, x) in out.iter_mut().zip(x) {
+                *out = f(*x);
+            }
+        },
     );
 }
 

@@ -165,7 +165,11 @@ impl Columns {
         let level = sum([&chosen], |[c]| c);
         wide(
             #[inline(always)]
-            || row.iter_mut().for_each(|p| *p *= -level),
+            || {
+                for p in row.iter_mut() {
+                    *p *= -level;
+                }
+            },
         );
         columns
             .iter()
