@@ -1,15 +1,12 @@
 //! Two-dimensional convolution.
 
-use candle_core::conv::CudnnFwdAlgo;
 use candle_core::{Result, Shape, Tensor, bail};
 
 use super::Chain;
+use super::by_candle::{self, CUDNN};
 use super::im2col::{Left, Tile, Window};
 use super::op::{self, Frozen, FrozenOp, with_elements, with_frozen};
 use super::winograd::{self, Maps, Weight, convolve};
-
-/// How cuDNN convolves: good at every size. Left to choose, it thinks for milliseconds before every single convolution.
-const CUDNN: Option<CudnnFwdAlgo> = Some(CudnnFwdAlgo::ImplicitPrecompGemm);
 
 /// Where a convolution looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,23 +36,15 @@ impl Chain {
     /// The sizes do not fit.
     pub fn conv2d(self, weight: &Tensor, bias: Option<&Tensor>, geometry: Conv2dGeometry) -> Result<Self> {
         check(self.shape(), weight, bias, geometry)?;
-        if weight.track_op() || bias.is_some_and(Tensor::track_op) {
-            return Self::on(&trainable(&self.end()?, weight, bias, geometry)?);
+        if by_candle::takes(weight, bias) {
+            return Self::on(&by_candle::conv2d(&self.end()?, weight, bias, geometry)?);
         }
-        self.then(FrozenConv2d {
+        let op = FrozenConv2d {
             weight: weight.contiguous()?,
             bias: bias.map(Tensor::contiguous).transpose()?,
             geometry,
-        })
-    }
-}
-
-/// The same on candle's own differentiable operations.
-fn trainable(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, geometry: Conv2dGeometry) -> Result<Tensor> {
-    let y = x.conv2d_with_algo(weight, geometry.padding, geometry.stride, 1, 1, CUDNN)?;
-    match bias {
-        Some(bias) => y.broadcast_add(&bias.reshape((1, (), 1, 1))?),
-        None => Ok(y),
+        };
+        self.then(op)
     }
 }
 

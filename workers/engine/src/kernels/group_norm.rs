@@ -4,7 +4,8 @@ use candle_core::{Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
 use super::Chain;
-use super::activation::{device_silu_slope, silu, silu_slope};
+use super::activation::{device_silu_slope, silu_slope};
+use super::by_candle;
 use super::moments::moments;
 use super::op::{self, FrozenOp, with_elements};
 use super::wide::{sigmoid, sum, wide};
@@ -45,28 +46,16 @@ impl Chain {
         if spec.groups == 0 || c % spec.groups != 0 {
             bail!("group_norm: {c} channels do not fall into {} groups", spec.groups);
         }
-        if weight.track_op() || bias.track_op() {
-            return Self::on(&trainable(self, weight, bias, spec)?);
+        if by_candle::takes(weight, Some(bias)) {
+            return Self::on(&by_candle::group_norm(self, weight, bias, spec)?);
         }
-        self.then(GroupNorm {
+        let op = GroupNorm {
             weight: weight.contiguous()?,
             bias: bias.contiguous()?,
             spec,
-        })
+        };
+        self.then(op)
     }
-}
-
-/// Normalises with a unit weight, then scales and shifts by differentiable operations.
-fn trainable(x: Chain, weight: &Tensor, bias: &Tensor, spec: GroupNormSpec) -> Result<Tensor> {
-    let normal = x.then(GroupNorm {
-        weight: weight.detach().ones_like()?,
-        bias: bias.detach().zeros_like()?,
-        spec: GroupNormSpec { silu: false, ..spec },
-    })?;
-    let c = weight.elem_count();
-    let y = normal.end()?.broadcast_mul(&weight.reshape((1, c, 1, 1))?)?;
-    let y = y.broadcast_add(&bias.reshape((1, c, 1, 1))?)?;
-    if spec.silu { silu(&y) } else { Ok(y) }
 }
 
 pub(super) struct GroupNorm {

@@ -4,6 +4,7 @@ use candle_core::{D, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
 use super::Chain;
+use super::by_candle;
 use super::moments::moments;
 use super::op::{self, FrozenOp, with_elements};
 use super::wide::{sum, wide};
@@ -29,14 +30,14 @@ impl Chain {
                 bias.dims()
             );
         }
-        if weight.track_op() || bias.track_op() {
-            let normal = self.then(LayerNorm { affine: None, eps })?.end()?;
-            return Self::on(&normal.broadcast_mul(weight)?.broadcast_add(bias)?);
+        if by_candle::takes(weight, Some(bias)) {
+            return Self::on(&by_candle::layer_norm(self, weight, bias, eps)?);
         }
-        self.then(LayerNorm {
+        let op = LayerNorm {
             affine: Some((weight.contiguous()?, bias.contiguous()?)),
             eps,
-        })
+        };
+        self.then(op)
     }
 }
 

@@ -3,6 +3,7 @@
 use candle_core::{D, Result, Shape, Tensor, bail};
 
 use super::Chain;
+use super::by_candle;
 use super::gemm::{Mat, MatMut, Threads, Write, gemm};
 use super::op::{self, Frozen, FrozenOp, with_elements, with_frozen};
 use super::product::{Pair, Panels, product};
@@ -20,35 +21,12 @@ impl Chain {
     /// # Errors
     /// The sizes do not fit.
     pub fn linear(self, weight: &Tensor, bias: Option<&Tensor>) -> Result<Self> {
-        let (outputs, inputs) = weight.dims2()?;
-        if self.shape().dim(D::Minus1)? != inputs || inputs == 0 {
-            bail!("linear: input {:?} for {inputs} inputs", self.shape());
+        let op = FrozenLinear::of(self.shape(), weight, bias)?;
+        if by_candle::takes(weight, bias) {
+            return Self::on(&by_candle::linear(&self.end()?, weight, bias)?);
         }
-        if let Some(bias) = bias
-            && bias.dims() != [outputs]
-        {
-            bail!("linear: bias {:?} for {outputs} outputs", bias.dims());
-        }
-        if weight.track_op() || bias.is_some_and(Tensor::track_op) {
-            return Self::on(&trainable(&self.end()?, weight, bias)?);
-        }
-        self.then(FrozenLinear {
-            weight: weight.contiguous()?,
-            bias: bias.map(Tensor::contiguous).transpose()?,
-        })
+        self.then(op)
     }
-}
-
-/// The same on candle's own differentiable operations.
-fn trainable(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
-    let dims = with_last(x.dims(), weight.dim(0)?);
-    let rows = x.contiguous()?.reshape(((), weight.dim(1)?))?;
-    let y = rows.matmul(&weight.t()?)?;
-    let y = match bias {
-        Some(bias) => y.broadcast_add(bias)?,
-        None => y,
-    };
-    y.reshape(dims)
 }
 
 pub(super) struct FrozenLinear {
@@ -57,6 +35,23 @@ pub(super) struct FrozenLinear {
 }
 
 impl FrozenLinear {
+    /// With the values of these parameters, on inputs of this shape.
+    fn of(x: &Shape, weight: &Tensor, bias: Option<&Tensor>) -> Result<Self> {
+        let (outputs, inputs) = weight.dims2()?;
+        if x.dim(D::Minus1)? != inputs || inputs == 0 {
+            bail!("linear: input {x:?} for {inputs} inputs");
+        }
+        if let Some(bias) = bias
+            && bias.dims() != [outputs]
+        {
+            bail!("linear: bias {:?} for {outputs} outputs", bias.dims());
+        }
+        Ok(Self {
+            weight: weight.detach().contiguous()?,
+            bias: bias.map(|bias| bias.detach().contiguous()).transpose()?,
+        })
+    }
+
     fn sizes(&self) -> (usize, usize) {
         let dims = self.weight.dims();
         (dims[0], dims[1])

@@ -13,6 +13,7 @@
 mod activation;
 mod add;
 mod attention;
+mod by_candle;
 mod chain;
 mod checkpoint;
 mod conv2d;
