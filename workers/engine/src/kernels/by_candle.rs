@@ -1,7 +1,8 @@
-//! Operators with trained parameters, by candle's own differentiable operations.
+//! Operators with trained parameters by candle's own differentiable operations: on another device than a CPU, and where a
+//! parameter is not f32.
 
 use candle_core::conv::CudnnFwdAlgo;
-use candle_core::{Result, Tensor};
+use candle_core::{DType, Result, Tensor};
 
 use super::group_norm::GroupNorm;
 use super::layer_norm::LayerNorm;
@@ -11,9 +12,11 @@ use super::{Chain, Conv2dGeometry, GroupNormSpec, silu};
 /// How cuDNN convolves: good at every size. Left to choose, it thinks for milliseconds before every single convolution.
 pub(super) const CUDNN: Option<CudnnFwdAlgo> = Some(CudnnFwdAlgo::ImplicitPrecompGemm);
 
-/// Whether an operator with these parameters is computed here: one of them is to receive a gradient.
+/// Whether an operator with these parameters is computed here. [`super::trained`] takes those of which all that are tracked are
+/// f32 and on a CPU.
 pub(super) fn takes(weight: &Tensor, bias: Option<&Tensor>) -> bool {
-    weight.track_op() || bias.is_some_and(Tensor::track_op)
+    let mut tracked = std::iter::once(weight).chain(bias).filter(|p| p.track_op());
+    tracked.any(|p| !p.device().is_cpu() || p.dtype() != DType::F32)
 }
 
 /// The operator `linear`.

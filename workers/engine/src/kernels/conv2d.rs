@@ -40,11 +40,11 @@ impl Chain {
             return Self::on(&by_candle::conv2d(&self.end()?, weight, bias, geometry)?);
         }
         let op = FrozenConv2d {
-            weight: weight.contiguous()?,
-            bias: bias.map(Tensor::contiguous).transpose()?,
+            weight: weight.detach().contiguous()?,
+            bias: bias.map(|bias| bias.detach().contiguous()).transpose()?,
             geometry,
         };
-        self.then(op)
+        self.through(op, weight, bias)
     }
 }
 
@@ -76,7 +76,7 @@ pub(super) struct FrozenConv2d {
 }
 
 impl FrozenConv2d {
-    fn window(&self, shape: &Shape) -> Result<Window> {
+    pub(super) fn window(&self, shape: &Shape) -> Result<Window> {
         let (_, channels, height, width) = shape.dims4()?;
         let Conv2dGeometry { stride, padding } = self.geometry;
         Ok(Window {
@@ -115,7 +115,7 @@ impl FrozenConv2d {
         })
     }
 
-    fn outputs(&self) -> usize {
+    pub(super) fn outputs(&self) -> usize {
         self.weight.dims()[0]
     }
 

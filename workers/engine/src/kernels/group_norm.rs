@@ -50,11 +50,11 @@ impl Chain {
             return Self::on(&by_candle::group_norm(self, weight, bias, spec)?);
         }
         let op = GroupNorm {
-            weight: weight.contiguous()?,
-            bias: bias.contiguous()?,
+            weight: weight.detach().contiguous()?,
+            bias: bias.detach().contiguous()?,
             spec,
         };
-        self.then(op)
+        self.through(op, weight, Some(bias))
     }
 }
 
@@ -65,21 +65,28 @@ pub(super) struct GroupNorm {
 }
 
 /// One group of one sample: its channels lie one behind the other, `plane` elements each.
-struct Group<'a> {
-    weight: &'a [f32],
-    bias: &'a [f32],
-    plane: usize,
-    silu: bool,
+pub(super) struct Group<'a> {
+    pub(super) weight: &'a [f32],
+    pub(super) bias: &'a [f32],
+    pub(super) plane: usize,
+    pub(super) silu: bool,
 }
 
 impl GroupNorm {
-    fn sizes(&self, shape: &Shape) -> Result<(usize, usize)> {
+    /// Channels of a group, and elements of a channel.
+    pub(super) fn sizes(&self, shape: &Shape) -> Result<(usize, usize)> {
         let (_, c, h, w) = shape.dims4()?;
         Ok((c / self.spec.groups, h * w))
     }
 
     /// What belongs to a group, counted over all samples.
-    fn group<'a>(&self, index: usize, weight: &'a [f32], bias: &'a [f32], plane: usize) -> Group<'a> {
+    pub(super) fn group<'a>(
+        &self,
+        index: usize,
+        weight: &'a [f32],
+        bias: &'a [f32],
+        plane: usize,
+    ) -> Group<'a> {
         let channels = weight.len() / self.spec.groups;
         let first = index % self.spec.groups * channels;
         let range = first..first + channels;

@@ -193,6 +193,27 @@ impl<'a> Tile<'a> {
             self.window.scatter_add(cols, start, count, dx);
         }
     }
+
+    /// `dw (cout, rows) += dy (cout, plane) · transpose of cols (rows, plane)`.
+    pub(super) fn learn(&mut self, x: &[f32], dy: &[f32], dw: &mut [f32]) {
+        let (rows, plane) = (self.window.rows(), self.plane);
+        let outputs = dy.len() / plane;
+        for start in (0..plane).step_by(self.count) {
+            let count = self.count.min(plane - start);
+            let cols = if self.window.is_pointwise() {
+                Mat::strided(&x[start..], rows, count, plane)
+            } else {
+                let cols = &mut self.cols[..rows * count];
+                self.window.gather(x, start, count, cols);
+                Mat::packed(cols, rows, count)
+            };
+            let (dy, out) = (
+                Mat::strided(&dy[start..], outputs, count, plane),
+                MatMut::packed(dw, outputs, rows),
+            );
+            gemm(out, dy, cols.t(), Write::Add, Threads::All);
+        }
+    }
 }
 
 /// The frozen matrix of a convolution (cout, rows), or its transpose.

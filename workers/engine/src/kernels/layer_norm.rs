@@ -34,10 +34,10 @@ impl Chain {
             return Self::on(&by_candle::layer_norm(self, weight, bias, eps)?);
         }
         let op = LayerNorm {
-            affine: Some((weight.contiguous()?, bias.contiguous()?)),
+            affine: Some((weight.detach().contiguous()?, bias.detach().contiguous()?)),
             eps,
         };
-        self.then(op)
+        self.through(op, weight, Some(bias))
     }
 }
 

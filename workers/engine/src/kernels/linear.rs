@@ -25,7 +25,7 @@ impl Chain {
         if by_candle::takes(weight, bias) {
             return Self::on(&by_candle::linear(&self.end()?, weight, bias)?);
         }
-        self.then(op)
+        self.through(op, weight, bias)
     }
 }
 

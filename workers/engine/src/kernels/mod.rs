@@ -2,13 +2,13 @@
 //!
 //! A parameter that candle does not track is *frozen*: the operator that uses it owns it, so the parameter is no
 //! node of the graph and a gradient for it can be neither computed nor stored. A tracked parameter (a variable, or
-//! something computed from one) takes plain differentiable operations and receives its gradient. Callers choose by
-//! what they pass, never by a flag.
+//! something computed from one) is *trained*: the operator has it as an operand beside its input, and gives gradients to
+//! those of its operands that are tracked. Callers choose by what they pass, never by a flag.
 //!
 //! On a CPU the operators work on slices of f32 with the `gemm` crate and rayon; work is cut by shape alone, so a
-//! result has the same bits for any number of threads. On another device they run candle's own operations on
-//! detached tensors. Activations are f32 everywhere; a frozen matrix may be bf16 on a CPU and any float elsewhere, which is
-//! met inside.
+//! result has the same bits for any number of threads. On another device they run candle's own operations, on
+//! detached tensors where all parameters are frozen. Activations are f32 everywhere; a frozen matrix may be bf16 on a CPU
+//! and any float elsewhere, which is met inside.
 
 mod activation;
 mod add;
@@ -29,6 +29,7 @@ mod moments;
 mod op;
 mod packed_linear;
 mod product;
+mod trained;
 mod transpose;
 mod turn;
 mod upsample;
