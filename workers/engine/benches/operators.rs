@@ -1,4 +1,4 @@
-//! Time of the frozen operators at the sizes they have in Stable Diffusion v1 at 512² pixels.
+//! Time of the operators at the sizes they have in Stable Diffusion v1 at 512² pixels.
 //!
 //! ```text
 //! cargo bench -p vico-engine --bench operators
@@ -21,6 +21,12 @@ mod processor;
 
 /// Processor time over which a figure is averaged, seconds; the clock ticks in hundredths.
 const LONG_ENOUGH: f64 = 2.0;
+
+/// A 3x3 kernel keeps the size of the map.
+const SAME: Conv2dGeometry = Conv2dGeometry {
+    stride: 1,
+    padding: 1,
+};
 
 /// An operator on its inputs.
 type Operator = Box<dyn Fn(&[Tensor]) -> Result<Tensor>>;
@@ -48,7 +54,7 @@ fn main() -> anyhow::Result<()> {
         "{:<54} {:>10} {:>10} {:>10}",
         "", "forward", "GFLOP/s", "backward"
     );
-    for case in cases()? {
+    for case in cases()?.into_iter().chain(trained()) {
         if words.iter().all(|word| case.name.contains(word)) {
             println!("{}", case.measure()?);
         }
@@ -83,6 +89,50 @@ fn cases() -> Result<Vec<Case>> {
             run: Box::new(|x| geglu(&x[0])),
         },
     ])
+}
+
+/// Operators whose parameters are inputs: the backward pass computes their gradients too.
+fn trained() -> Vec<Case> {
+    let spec = GroupNormSpec {
+        groups: 32,
+        eps: 1e-5,
+        silu: true,
+    };
+    vec![
+        Case {
+            name: "linear, 4096 x 320 to 2560, trained",
+            shapes: vec![vec![1, 4096, 320], vec![2560, 320], vec![2560]],
+            flops: 2.0 * 4096.0 * 320.0 * 2560.0,
+            run: Box::new(|x| linear(&x[0], &x[1], Some(&x[2]))),
+        },
+        convolve_trained("conv 3x3, 320 channels of 64x64, trained", 320, 64),
+        convolve_trained("conv 3x3, 1280 channels of 16x16, trained", 1280, 16),
+        Case {
+            name: "group norm and silu, 320 channels of 64x64, trained",
+            shapes: vec![vec![1, 320, 64, 64], vec![320], vec![320]],
+            flops: 0.0,
+            run: Box::new(move |x| group_norm(&x[0], &x[1], &x[2], spec)),
+        },
+        Case {
+            name: "layer norm, 4096 x 320, trained",
+            shapes: vec![vec![1, 4096, 320], vec![320], vec![320]],
+            flops: 0.0,
+            run: Box::new(|x| layer_norm(&x[0], &x[1], &x[2], 1e-5)),
+        },
+    ]
+}
+
+fn convolve_trained(name: &'static str, channels: usize, edge: usize) -> Case {
+    Case {
+        name,
+        shapes: vec![
+            vec![1, channels, edge, edge],
+            vec![channels, channels, 3, 3],
+            vec![channels],
+        ],
+        flops: 2.0 * (channels * channels * 9 * edge * edge) as f64,
+        run: Box::new(|x| conv2d(&x[0], &x[1], Some(&x[2]), SAME)),
+    }
 }
 
 fn attend(name: &'static str, (queries, keys): (usize, usize), width: usize) -> Case {
@@ -123,15 +173,11 @@ fn project_by(name: &'static str, rows: usize, weight: Tensor) -> Result<Case> {
 
 fn convolve(name: &'static str, channels: usize, edge: usize) -> Result<Case> {
     let (weight, bias) = (random(&[channels, channels, 3, 3])?, random(&[channels])?);
-    let geometry = Conv2dGeometry {
-        stride: 1,
-        padding: 1,
-    };
     Ok(Case {
         name,
         shapes: vec![vec![1, channels, edge, edge]],
         flops: 2.0 * (channels * channels * 9 * edge * edge) as f64,
-        run: Box::new(move |x| conv2d(&x[0], &weight, Some(&bias), geometry)),
+        run: Box::new(move |x| conv2d(&x[0], &weight, Some(&bias), SAME)),
     })
 }
 
