@@ -24,7 +24,9 @@ use workers::Crew;
 const WORKERS: usize = 4;
 /// Jobs that a worker asks for at a time.
 const SLOTS: u32 = 64;
-const FIRST_LEASES: usize = 200;
+/// Sweeps of one job, each at once after the one before, and each when the results of the one before are written.
+const AT_ONCE: usize = 200;
+const RESTED: usize = 100;
 /// Points of the large manifest's matrix.
 const POINTS: usize = 4000;
 /// Jobs done for the rate; the rest of the sweep stays queued.
@@ -44,7 +46,9 @@ async fn main() -> Result<()> {
         SweepsClient::new(served.url())?.submit(large(jobs)).await?;
     } else {
         disk::show(&folder.path().join("disk"))?;
-        first_leases(&served, &store).await?;
+        let crew = Crew::hire(served.url(), &store, 1, 1).await?;
+        first_leases(&served, &crew, Pace::Rested).await?;
+        first_leases(&served, &crew, Pace::AtOnce).await?;
         queue(&served, jobs).await?;
         served = restart(served, &bucket).await?;
     }
@@ -69,26 +73,57 @@ fn percentile(sorted: &[Duration], percent: usize) -> f64 {
     1e3 * sorted[sorted.len() * percent / 100].as_secs_f64()
 }
 
+/// When the next sweep is submitted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Pace {
+    /// When nothing is left to do.
+    Rested,
+    /// At once, while results are still being written.
+    AtOnce,
+}
+
+impl Pace {
+    /// The numbers of its sweeps.
+    fn sweeps(self) -> std::ops::Range<usize> {
+        match self {
+            Self::Rested => 0..RESTED,
+            Self::AtOnce => RESTED..RESTED + AT_ONCE,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Rested => "submit to first lease",
+            Self::AtOnce => "   one upon the other",
+        }
+    }
+}
+
 /// One-job sweeps for a worker that waits.
 #[expect(clippy::print_stdout, reason = "a benchmark speaks to people")]
-async fn first_leases(served: &Served, store: &Store) -> Result<()> {
-    let crew = Crew::hire(served.url(), store, 1, 1).await?;
+async fn first_leases(served: &Served, crew: &Crew, pace: Pace) -> Result<()> {
     let users = SweepsClient::new(served.url())?;
-    let mut taken = Vec::with_capacity(FIRST_LEASES);
-    for number in 0..FIRST_LEASES {
+    let mut taken = Vec::with_capacity(pace.sweeps().len());
+    for number in pace.sweeps() {
         let waiting = crew.wait_for_one();
         // The poll should be there before the sweep is.
         tokio::time::sleep(Duration::from_millis(5)).await;
         let begun = Instant::now();
-        users.submit(single(number)).await?;
+        let submitted = users.submit(single(number)).await?;
         let granted = waiting.await??;
         taken.push(granted.duration_since(begun));
+        if pace == Pace::Rested {
+            let mut watch = users.watch(&submitted.status.sweep).await?;
+            while watch.next().await?.is_some() {}
+        }
     }
     taken.sort_unstable();
     println!(
-        "submit to first lease  {:8.2} ms median, {:.2} ms 99th percentile of {FIRST_LEASES}",
+        "{}  {:8.2} ms median, {:.2} ms 99th percentile of {}",
+        pace.name(),
         percentile(&taken, 50),
-        percentile(&taken, 99)
+        percentile(&taken, 99),
+        taken.len()
     );
     Ok(())
 }
