@@ -58,6 +58,10 @@ impl Watch {
                         self.shown = Some(status.clone());
                         return Some(Ok(status.into()));
                     }
+                    if ended {
+                        // Nothing will come that could be waited for.
+                        break;
+                    }
                 }
                 Err(refusal) => {
                     self.ended = true;
