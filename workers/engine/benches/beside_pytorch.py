@@ -10,7 +10,7 @@ the benchmark `full_size`, which also is the engine's side. Calls, at 512 x 512:
     vae_encode  one picture to its posterior
     vae_decode  one latent to a picture
     train       one train step of ViCo, batch 1: the engine on cached posteriors, target and reference in one batch, with
-                recomputation of large maps; PyTorch as the official code does it, see `official_vico.py`
+                recomputation of feed-forwards; PyTorch as the official code does it, see `official_vico.py`
     sample      ViCo, --images images of one prompt in --steps denoise steps with guidance, decoding included
 
 All is f32; with `--precision bf16` both sides have the U-Net in bf16 (the engine its matrices, and attention's products), and `unet` is the

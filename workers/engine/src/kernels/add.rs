@@ -1,7 +1,5 @@
-//! Sums of two activations of which only one may be tracked.
-//!
-//! Candle's own addition stores a gradient for both operands. In a frozen network one of them is often a constant
-//! (the residual before the first trained tensor, every time embedding), whose full-size gradient nobody reads.
+//! Sums of two activations, of which one is often a constant: the residual before the first trained tensor, every time
+//! embedding. Candle's own addition would store its gradient in full size, which nobody reads.
 
 use candle_core::{Result, Shape, Tensor, bail};
 use rayon::prelude::*;

@@ -58,7 +58,7 @@ fn check(x: &Shape, weight: &Tensor, bias: Option<&Tensor>, geometry: Conv2dGeom
             x.dims()
         );
     }
-    if h.min(w) + 2 * geometry.padding < k {
+    if h.min(w) == 0 || h.min(w) + 2 * geometry.padding < k {
         bail!("conv2d: a {h}x{w} image with {geometry:?} is smaller than the {k}x{k} kernel");
     }
     if let Some(bias) = bias

@@ -35,7 +35,7 @@ pub struct TextualInversionSpec {
     pub placeholder: String,
     /// The word its vectors start from, one token.
     pub initializer: String,
-    /// Which frozen blocks run a second time in the backward pass instead of keeping their activations.
+    /// What is computed a second time in the backward pass.
     pub checkpointing: Checkpointing,
 }
 

@@ -120,7 +120,7 @@ impl Encoder {
     }
 
     /// What becomes of the first token, with nothing masked: (b, n, width) -> (b, width). In the last block the others are
-    /// looked at, and go no further.
+    /// looked at, and go no further. The bits are those of [`Self::forward`] where the encoder is packed.
     pub fn forward_first(&self, x: &Tensor) -> Result<Tensor> {
         let first = |x: &Tensor| x.narrow(1, 0, 1)?.contiguous(); // (b, 1, width)
         let out = match self.blocks.split_last() {

@@ -66,7 +66,7 @@ impl Linear {
         matches!(&self.map, Map::Plain { weight, .. } if weight.dtype() == DType::BF16)
     }
 
-    /// Whether a gradient reaches it.
+    /// Whether a [`Chain`] ends at it.
     pub fn learns(&self) -> bool {
         let is_tracked = match &self.map {
             Map::Plain { weight, bias } => weight.track_op() || bias.as_ref().is_some_and(Tensor::track_op),

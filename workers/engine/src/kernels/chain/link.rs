@@ -44,8 +44,8 @@ pub(in crate::kernels) fn kept(op: &dyn FrozenOp, x: Tensor) -> Result<Tensor> {
     if op.reads_input() {
         return Ok(x);
     }
-    // One element stands for all. Who reads it against its word is found out: no gradient is NaN.
-    Tensor::new(f32::NAN, x.device())?
+    // One element stands for all. Who reads it against its word is found out by gradients that are NaN.
+    Tensor::full(f32::NAN, (), x.device())?
         .to_dtype(x.dtype())?
         .broadcast_as(x.shape())
 }

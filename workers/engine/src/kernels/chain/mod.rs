@@ -1,8 +1,8 @@
 //! Operators one behind the other as one node of candle's graph.
 //!
 //! Candle keeps the input of every node until the graph is gone. The backward pass of a frozen convolution or linear map looks
-//! at the shape of its input alone, so most of what it keeps of a frozen network is never read. A chain keeps what is
-//! read, and lets go of it on the way back.
+//! at the shape of its input alone, so most of what it keeps of a frozen network is never read. Besides its source, a chain
+//! keeps what is read, and lets go of it on the way back.
 
 mod link;
 mod node;
@@ -85,8 +85,8 @@ impl Chain {
         }))
     }
 
-    /// Through several operators, of which nothing is kept: the backward pass computes again what lies between them. Where one
-    /// of them learns, all is kept.
+    /// Through several operators, of which the first input is kept and nothing else: the backward pass computes again what
+    /// lies between them. Where one of them learns, all is kept that is read. `through` must go on from what it is given.
     ///
     /// # Errors
     /// An operator fails.
@@ -95,7 +95,7 @@ impl Chain {
         let input = self.value.into_tensor(self.source.device())?;
         self.value = Value::Tensor(input.clone());
         let mut chain = through(self)?;
-        if chain.source.id() == source && chain.links.len() > before {
+        if chain.source.id() == source && chain.links.len() > before + 1 {
             let ops = chain.links.drain(before..).flat_map(|link| link.ops).collect();
             chain.links.push(Link { ops, input });
         }

@@ -30,6 +30,10 @@ impl Learns for FrozenLinear {
 fn add(sum: &mut [f32], row: &[f32]) {
     wide(
         #[inline(always)]
-        || sum.iter_mut().zip(row).for_each(|(sum, x)| *sum += x),
+        || {
+            for (sum, x) in sum.iter_mut().zip(row) {
+                *sum += x;
+            }
+        },
     );
 }

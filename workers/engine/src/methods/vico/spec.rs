@@ -32,7 +32,7 @@ pub struct VicoSpec {
     pub seed: u64,
     /// The concept's name, part of the key of every random draw.
     pub concept: String,
-    /// Which frozen blocks run a second time in the backward pass instead of keeping their activations.
+    /// What is computed a second time in the backward pass.
     pub checkpointing: Checkpointing,
 }
 

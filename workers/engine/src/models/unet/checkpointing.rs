@@ -7,7 +7,7 @@ pub enum Checkpointing {
     /// Nothing is computed again.
     #[default]
     Off,
-    /// The wide middle of every feed-forward is, which is most of what there is to keep and little to compute.
+    /// The wide middle of every feed-forward is: the largest single part of what there is to keep, and little to compute.
     FeedForwards,
     /// Residual blocks and transformer blocks keep their inputs alone, but for attention of which a hook wants text columns.
     All,

@@ -78,9 +78,10 @@ impl UNet {
         &self.config
     }
 
-    /// Which blocks keep only their inputs for the backward pass and run a second time there.
+    /// What is computed a second time in the backward pass.
     ///
-    /// Blocks with trainable weights of their own cannot be checkpointed; they are an error where this covers them.
+    /// With [`Checkpointing::All`], trained weights in transformer blocks are an error. Other parts with trained weights keep
+    /// what they read, whatever this says.
     pub fn set_checkpointing(&mut self, checkpointing: Checkpointing) {
         self.settings.checkpointing = checkpointing;
     }

@@ -84,7 +84,8 @@ impl Transformer {
         let block = self.block.clone();
         let run = move |t: &[Tensor]| {
             let (tokens, _) = block.attend(&t[0], (&t[1], detach_first), None)?;
-            block.feed_forward.forward(&tokens, Checkpointing::All)
+            // It is all computed again as it is.
+            block.feed_forward.forward(&tokens, Checkpointing::Off)
         };
         checkpoint(run, &[tokens, context.clone()])
     }
@@ -132,12 +133,14 @@ impl Block {
         }
         let attended = self.attn1.forward(normal.fork()?, false)?;
         let tokens = Chain::on(tokens)?.plus(attended)?;
-        let maps = request.map(|request| self.columns(&tokens, context, request));
+        let maps = request
+            .map(|request| self.columns(&tokens, context, request))
+            .transpose()?;
         let normal = self.norm2.follow(Chain::on(&tokens)?)?;
         let from = [normal, Chain::on(context)?, Chain::on(context)?];
         let attended = self.attn2.forward(from, detach_first)?;
         let tokens = Chain::on(&tokens)?.plus(attended)?;
-        Ok((tokens, maps.transpose()?))
+        Ok((tokens, maps))
     }
 
     /// The probabilities of the requested columns of the text cross-attention (rows, n, columns).
@@ -194,7 +197,7 @@ impl Attention {
         })
     }
 
-    /// Whether a gradient reaches the maps at its entrance.
+    /// Whether a chain ends at one of the maps at its entrance.
     fn learns(&self) -> bool {
         [&self.q, &self.k, &self.v].into_iter().any(Linear::learns)
     }

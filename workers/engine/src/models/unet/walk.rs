@@ -7,7 +7,7 @@ use super::{Checkpointing, SiteHook};
 /// How the walk is made.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct WalkSettings {
-    /// Which blocks run a second time in the backward pass.
+    /// What is computed a second time in the backward pass.
     pub(super) checkpointing: Checkpointing,
     /// Whether keys and values of the first text token give no gradient to their weights.
     pub(super) detach_first_token: bool,
