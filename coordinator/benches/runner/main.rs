@@ -26,7 +26,7 @@ const WORKERS: usize = 4;
 const SLOTS: u32 = 64;
 /// Sweeps of one job, each at once after the one before, and each when the results of the one before are written.
 const AT_ONCE: usize = 200;
-const RESTED: usize = 100;
+const RESTED: usize = 200;
 /// Points of the large manifest's matrix.
 const POINTS: usize = 4000;
 /// Jobs done for the rate; the rest of the sweep stays queued.
@@ -84,10 +84,10 @@ enum Pace {
 
 impl Pace {
     /// The numbers of its sweeps.
-    fn sweeps(self) -> std::ops::Range<usize> {
+    fn sweeps(self) -> std::ops::RangeInclusive<usize> {
         match self {
-            Self::Rested => 0..RESTED,
-            Self::AtOnce => RESTED..RESTED + AT_ONCE,
+            Self::Rested => 0..=RESTED,
+            Self::AtOnce => RESTED + 1..=RESTED + AT_ONCE,
         }
     }
 
@@ -103,7 +103,7 @@ impl Pace {
 #[expect(clippy::print_stdout, reason = "a benchmark speaks to people")]
 async fn first_leases(served: &Served, crew: &Crew, pace: Pace) -> Result<()> {
     let users = SweepsClient::new(served.url())?;
-    let mut taken = Vec::with_capacity(pace.sweeps().len());
+    let mut taken = Vec::new();
     for number in pace.sweeps() {
         let waiting = crew.wait_for_one();
         // The poll should be there before the sweep is.
@@ -111,7 +111,10 @@ async fn first_leases(served: &Served, crew: &Crew, pace: Pace) -> Result<()> {
         let begun = Instant::now();
         let submitted = users.submit(single(number)).await?;
         let granted = waiting.await??;
-        taken.push(granted.duration_since(begun));
+        // The very first one finds that the model's files were never read.
+        if number > 0 {
+            taken.push(granted.duration_since(begun));
+        }
         if pace == Pace::Rested {
             let mut watch = users.watch(&submitted.status.sweep).await?;
             while watch.next().await?.is_some() {}
