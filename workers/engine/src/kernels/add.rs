@@ -5,10 +5,8 @@ use candle_core::{Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
 use super::Chain;
+use super::activation::CHUNK;
 use super::op::{FrozenOp, with_elements};
-
-/// Elements that are worth a task.
-const PART: usize = 1 << 14;
 
 /// `x + y`, two tensors of one shape.
 pub fn add(x: &Tensor, y: &Tensor) -> Result<Tensor> {
@@ -54,7 +52,7 @@ impl FrozenOp for Shift {
             let shifted = |((y, x), by): ((&mut [f32], &[f32]), &f32)| {
                 y.iter_mut().zip(x).for_each(|(y, x)| *y = x + by);
             };
-            planes.with_min_len(PART / plane + 1).for_each(shifted);
+            planes.with_min_len(CHUNK / plane + 1).for_each(shifted);
             Ok(())
         })?;
         Ok((y, shape.clone()))

@@ -1,10 +1,9 @@
 //! Activation checkpointing: a block keeps its inputs only and is computed again in the backward pass.
 
-use std::sync::{Mutex, PoisonError};
+use candle_core::{CpuStorage, CustomOp1, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, Var, bail};
 
-use candle_core::{
-    CpuStorage, CustomOp1, CustomOp2, CustomOp3, Layout, Result, Shape, Storage, Tensor, Var, bail,
-};
+use super::handed::Handed;
+use super::op::Value;
 
 /// `f(inputs)`, of which nothing inside is stored: the backward pass runs `f` once more.
 ///
@@ -24,7 +23,7 @@ pub fn checkpoint(
     }
     let block = Block {
         f: Box::new(f),
-        value: Mutex::new(Some(value)),
+        value: Handed::new(Value::Tensor(value)),
     };
     match inputs {
         [x] => x.apply_op1(block),
@@ -38,31 +37,11 @@ type BlockFn = Box<dyn Fn(&[Tensor]) -> Result<Tensor> + Send + Sync>;
 
 struct Block {
     f: BlockFn,
-    /// The value of the forward pass, until candle has taken it.
-    value: Mutex<Option<Tensor>>,
+    /// The value of the forward pass.
+    value: Handed,
 }
 
 impl Block {
-    fn take_value(&self) -> Result<Tensor> {
-        let value = self.value.lock().unwrap_or_else(PoisonError::into_inner).take();
-        match value {
-            Some(value) => Ok(value),
-            None => bail!("checkpoint: the forward value was already taken"),
-        }
-    }
-
-    fn cpu_value(&self) -> Result<(CpuStorage, Shape)> {
-        let value = self.take_value()?;
-        let (storage, layout) = value.storage_and_layout();
-        match &*storage {
-            Storage::Cpu(storage) => {
-                let elements = super::op::elements(storage, layout)?.to_vec();
-                Ok((CpuStorage::F32(elements), layout.shape().clone()))
-            }
-            _ => bail!("checkpoint: the block moved its value to another device"),
-        }
-    }
-
     /// The gradients of those inputs that are tracked, by running the block again on variables.
     fn gradients<const N: usize>(&self, inputs: [&Tensor; N], dy: &Tensor) -> Result<[Option<Tensor>; N]> {
         let mut leaves = Vec::with_capacity(N);
@@ -97,7 +76,7 @@ impl CustomOp1 for Block {
     }
 
     fn cpu_fwd(&self, _: &CpuStorage, _: &Layout) -> Result<(CpuStorage, Shape)> {
-        self.cpu_value()
+        self.value.cpu()
     }
 
     #[cfg(feature = "cuda")]
@@ -106,7 +85,7 @@ impl CustomOp1 for Block {
         _: &candle_core::CudaStorage,
         _: &Layout,
     ) -> Result<(candle_core::CudaStorage, Shape)> {
-        super::cuda::storage_of(&self.take_value()?)
+        self.value.cuda()
     }
 
     fn bwd(&self, x: &Tensor, _: &Tensor, dy: &Tensor) -> Result<Option<Tensor>> {
@@ -121,7 +100,7 @@ impl CustomOp2 for Block {
     }
 
     fn cpu_fwd(&self, _: &CpuStorage, _: &Layout, _: &CpuStorage, _: &Layout) -> Result<(CpuStorage, Shape)> {
-        self.cpu_value()
+        self.value.cpu()
     }
 
     #[cfg(feature = "cuda")]
@@ -132,7 +111,7 @@ impl CustomOp2 for Block {
         _: &candle_core::CudaStorage,
         _: &Layout,
     ) -> Result<(candle_core::CudaStorage, Shape)> {
-        super::cuda::storage_of(&self.take_value()?)
+        self.value.cuda()
     }
 
     fn bwd(
@@ -161,7 +140,7 @@ impl CustomOp3 for Block {
         _: &CpuStorage,
         _: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
-        self.cpu_value()
+        self.value.cpu()
     }
 
     #[cfg(feature = "cuda")]
@@ -174,7 +153,7 @@ impl CustomOp3 for Block {
         _: &candle_core::CudaStorage,
         _: &Layout,
     ) -> Result<(candle_core::CudaStorage, Shape)> {
-        super::cuda::storage_of(&self.take_value()?)
+        self.value.cuda()
     }
 
     fn bwd(

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use candle_core::{DType, Result, Tensor};
 
-use crate::kernels::{Chain, Conv2dGeometry, GroupNormSpec, PackedLinear};
+use crate::kernels::{Chain, Conv2dGeometry, GroupNormSpec, PackedLinear, is_trained};
 use crate::weights::{LowRank, Weights};
 
 use super::Loaded;
@@ -69,7 +69,7 @@ impl Linear {
     /// Whether a [`Chain`] ends at it.
     pub fn learns(&self) -> bool {
         let is_tracked = match &self.map {
-            Map::Plain { weight, bias } => weight.track_op() || bias.as_ref().is_some_and(Tensor::track_op),
+            Map::Plain { weight, bias } => is_trained(weight, bias.as_ref()),
             Map::Packed(_) => false,
         };
         is_tracked || self.low_rank.is_some()

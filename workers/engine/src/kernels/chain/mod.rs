@@ -12,14 +12,12 @@ mod tests;
 use candle_core::{Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
+use super::activation::CHUNK;
 use super::op::{self, FrozenOp, Value};
 use link::Link;
 #[cfg(test)]
 pub(super) use link::kept;
 use node::Node;
-
-/// Elements that are worth a task.
-const PART: usize = 1 << 14;
 
 /// A value on its way through operators. Frozen ones follow each other without a node between them; one that learns ends
 /// the chain and begins another, so callers need not know which is which.
@@ -154,7 +152,7 @@ fn sum(a: Value, b: Value, like: &Tensor) -> Result<Value> {
         }
     };
     op::with_elements(&x.into_tensor(like.device())?, |x| {
-        let parts = y.par_chunks_mut(PART).zip(x.par_chunks(PART));
+        let parts = y.par_chunks_mut(CHUNK).zip(x.par_chunks(CHUNK));
         parts.for_each(|(y, x)| y.iter_mut().zip(x).for_each(|(y, x)| *y += x));
         Ok(())
     })?;

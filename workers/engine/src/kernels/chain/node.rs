@@ -1,16 +1,16 @@
 //! What candle sees.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Result, Shape, Tensor, bail};
 
-use super::super::op::{self, Value};
+use super::super::handed::{Handed, take};
+use super::super::op::Value;
 use super::link::{Link, back};
 
 /// What a chain, or the sum of two, is to candle.
 pub(super) struct Node {
-    /// Until candle takes it.
-    value: Mutex<Option<Value>>,
+    value: Handed,
     /// From each source. They are let go of one by one on the way back.
     links: Mutex<Option<[Vec<Link>; 2]>>,
 }
@@ -18,28 +18,8 @@ pub(super) struct Node {
 impl Node {
     pub(super) fn new(value: Value, links: [Vec<Link>; 2]) -> Self {
         Self {
-            value: Mutex::new(Some(value)),
+            value: Handed::new(value),
             links: Mutex::new(Some(links)),
-        }
-    }
-
-    fn cpu_value(&self) -> Result<(CpuStorage, Shape)> {
-        match take(&self.value) {
-            Some(Value::Elements(y, shape)) => Ok((CpuStorage::F32(y), shape)),
-            // Of a fork that went no further.
-            Some(Value::Tensor(y)) => {
-                let elements = op::with_elements(&y, |y| Ok(y.to_vec()))?;
-                Ok((CpuStorage::F32(elements), y.shape().clone()))
-            }
-            None => bail!("chain: the value was taken before"),
-        }
-    }
-
-    #[cfg(feature = "cuda")]
-    fn cuda_value(&self) -> Result<(candle_core::CudaStorage, Shape)> {
-        match take(&self.value) {
-            Some(Value::Tensor(y)) => super::super::cuda::storage_of(&y),
-            _ => bail!("chain: the value is not on the device, or was taken before"),
         }
     }
 
@@ -51,17 +31,13 @@ impl Node {
     }
 }
 
-fn take<T>(from: &Mutex<Option<T>>) -> Option<T> {
-    from.lock().unwrap_or_else(PoisonError::into_inner).take()
-}
-
 impl CustomOp1 for Node {
     fn name(&self) -> &'static str {
         "chain"
     }
 
     fn cpu_fwd(&self, _: &CpuStorage, _: &Layout) -> Result<(CpuStorage, Shape)> {
-        self.cpu_value()
+        self.value.cpu()
     }
 
     #[cfg(feature = "cuda")]
@@ -70,7 +46,7 @@ impl CustomOp1 for Node {
         _: &candle_core::CudaStorage,
         _: &Layout,
     ) -> Result<(candle_core::CudaStorage, Shape)> {
-        self.cuda_value()
+        self.value.cuda()
     }
 
     fn bwd(&self, _: &Tensor, _: &Tensor, dy: &Tensor) -> Result<Option<Tensor>> {
@@ -85,7 +61,7 @@ impl CustomOp2 for Node {
     }
 
     fn cpu_fwd(&self, _: &CpuStorage, _: &Layout, _: &CpuStorage, _: &Layout) -> Result<(CpuStorage, Shape)> {
-        self.cpu_value()
+        self.value.cpu()
     }
 
     #[cfg(feature = "cuda")]
@@ -96,7 +72,7 @@ impl CustomOp2 for Node {
         _: &candle_core::CudaStorage,
         _: &Layout,
     ) -> Result<(candle_core::CudaStorage, Shape)> {
-        self.cuda_value()
+        self.value.cuda()
     }
 
     fn bwd(

@@ -3,7 +3,7 @@
 
 use candle_core::{Result, Tensor, Var};
 
-use super::super::both_paths::random;
+use super::super::both_paths::{bits, random};
 use super::super::{Chain, Conv2dGeometry, GroupNormSpec};
 
 const CHANNELS: usize = 6;
@@ -36,11 +36,6 @@ fn split(x: Chain) -> Result<Chain> {
 
 fn through(x: Chain) -> Result<Chain> {
     normal(convolved(normal(x)?)?)
-}
-
-fn bits(t: &Tensor) -> Vec<u32> {
-    let values = t.flatten_all().unwrap().to_vec1::<f32>().unwrap();
-    values.into_iter().map(f32::to_bits).collect()
 }
 
 /// Value and gradient of `f`.

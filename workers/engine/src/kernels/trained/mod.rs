@@ -29,7 +29,7 @@ pub(super) trait Learns: FrozenOp {
 }
 
 /// Whether one of the parameters is to receive a gradient.
-pub(super) fn is_trained(weight: &Tensor, bias: Option<&Tensor>) -> bool {
+pub fn is_trained(weight: &Tensor, bias: Option<&Tensor>) -> bool {
     weight.track_op() || bias.is_some_and(Tensor::track_op)
 }
 

@@ -5,7 +5,7 @@
 use candle_core::{Result, Tensor, Var};
 use proptest::prelude::*;
 
-use super::super::both_paths::random;
+use super::super::both_paths::{bits, random};
 use super::super::{Chain, Conv2dGeometry, GroupNormSpec, by_candle, conv2d, group_norm, layer_norm, linear};
 
 /// The value of `f` at variables, and the gradient of each under a pull.
@@ -17,11 +17,6 @@ fn pass(f: impl Fn(&[Tensor]) -> Result<Tensor>, inputs: &[Tensor]) -> Vec<Tenso
     let grads = (&y * &pull).unwrap().sum_all().unwrap().backward().unwrap();
     let gradients = vars.iter().map(|var| grads.get(var).unwrap().clone());
     std::iter::once(y).chain(gradients).collect()
-}
-
-fn bits(t: &Tensor) -> Vec<u32> {
-    let values = t.flatten_all().unwrap().to_vec1::<f32>().unwrap();
-    values.into_iter().map(f32::to_bits).collect()
 }
 
 fn largest(t: &Tensor) -> f32 {
