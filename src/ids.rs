@@ -8,14 +8,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
 
-/// Declares an id that is a non-empty word chosen by people: letters, digits, `.`, `_`, `-`. Copies share one text.
+/// Declares an id that is a non-empty word chosen by people: letters, digits, `.`, `_`, `-`. Copies share one text, and are
+/// one pointer each: a coordinator keeps millions of them.
 macro_rules! word_id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
         #[serde(try_from = "String", into = "String")]
         #[schemars(with = "String")]
-        pub struct $name(Arc<str>);
+        pub struct $name(Arc<Box<str>>);
 
         impl $name {
             /// The id as written.
@@ -28,7 +29,7 @@ macro_rules! word_id {
             type Error = InvalidId;
             fn try_from(word: String) -> Result<Self, InvalidId> {
                 check_word(&word)?;
-                Ok(Self(word.into()))
+                Ok(Self(Arc::new(word.into())))
             }
         }
 
@@ -41,13 +42,13 @@ macro_rules! word_id {
 
         impl From<$name> for String {
             fn from(id: $name) -> Self {
-                id.0.as_ref().to_owned()
+                id.as_str().to_owned()
             }
         }
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
+                f.write_str(self.as_str())
             }
         }
     };

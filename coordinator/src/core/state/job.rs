@@ -255,6 +255,6 @@ mod tests {
 
     #[test]
     fn a_waiting_job_is_small() {
-        assert!(size_of::<Job>() <= 128, "{}", size_of::<Job>());
+        assert!(size_of::<Job>() <= 120, "{}", size_of::<Job>());
     }
 }
