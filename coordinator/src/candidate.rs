@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpSocket};
+use vico::store::LongestTail;
 
 use crate::config::{Config, Parts};
 use crate::coordinator::{Coordinator, Credentials, Doors};
@@ -101,6 +102,7 @@ impl Candidate {
             parts: self.parts.clone(),
             writer,
             lease_ttl: self.lease_ttl,
+            longest_tail: LongestTail::default(),
             meters: self.meters.clone(),
         }
     }

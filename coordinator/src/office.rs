@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use vico::store::{Journal, Lookout, Past};
+use vico::store::{Journal, LongestTail, Lookout, Past};
 
 use crate::actor::{Actor, Channels};
 use crate::config::Parts;
@@ -43,6 +43,7 @@ pub(crate) struct Opening<'a> {
     /// Unique to this attempt to take over.
     pub(crate) writer: &'a str,
     pub(crate) lease_ttl: Duration,
+    pub(crate) longest_tail: LongestTail,
     pub(crate) meters: Meters,
 }
 
@@ -64,6 +65,7 @@ impl Office {
     async fn come_back(opening: Opening<'_>, (journal, past): (Journal, Past)) -> Result<Self, Error> {
         let Opening { parts, meters, .. } = opening;
         let epoch = journal.epoch();
+        let journal = journal.with_longest_tail(opening.longest_tail);
         // At once: to read may take longer than those who stand by have patience.
         let mut desk = Desk::open(Scribe::new(journal, meters.clone()));
         let (state, noticed) = tokio::select! {

@@ -15,6 +15,8 @@ pub(crate) enum Sabotage {
     LoseWakeUp,
     /// Failures are not counted.
     MiscountAttempts,
+    /// A snapshot of what is not in the journal yet is said to be of what is.
+    SnapshotTooEarly,
     /// Leases do not run out.
     KeepDeadLeases,
 }

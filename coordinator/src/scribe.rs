@@ -143,16 +143,30 @@ impl Scribe {
     }
 
     async fn write(&mut self, group: Group) -> Result<Told, Error> {
-        if !group.frame.is_empty() {
+        let Group { frame, snapshot } = group;
+        #[cfg(test)]
+        let snapshot = self.sabotaged(snapshot);
+        if !frame.is_empty() {
             let begun = Instant::now();
-            self.append(&group.frame).await?;
+            self.append(&frame).await?;
             self.meters.committed(begun.elapsed());
         }
-        if let Some(state) = group.snapshot {
+        if let Some(state) = snapshot {
             self.begin_snapshot(state);
         }
         let wants_snapshot = self.wants_snapshot();
         Ok(Told::Written { wants_snapshot })
+    }
+
+    #[cfg(test)]
+    fn sabotaged(&mut self, snapshot: Option<Bytes>) -> Option<Bytes> {
+        if !sabotage::is(sabotage::Sabotage::SnapshotTooEarly) {
+            return snapshot;
+        }
+        if let Some(state) = snapshot {
+            self.begin_snapshot(state);
+        }
+        None
     }
 
     fn wants_snapshot(&self) -> bool {

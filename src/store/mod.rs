@@ -46,7 +46,7 @@ pub use error::{BadInput, Error};
 pub use folder::{FileEntry, Folder};
 pub use garbage::{Garbage, Unneeded};
 pub use inputs::{InputError, InputImage};
-pub use journal::{Journal, KeptSnapshot, Lookout, NewSnapshot, Past, Recovered};
+pub use journal::{Journal, KeptSnapshot, LongestTail, Lookout, NewSnapshot, Past, Recovered};
 pub use probe::storage_check;
 pub use probe_report::{Check, Outcome, Report};
 pub use receipts::Committed;

@@ -10,11 +10,11 @@ use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{
     CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
-    PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
+    ObjectStoreExt, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
 
 use super::objects::Objects;
-use super::{Access, Store};
+use super::{Access, Store, layout};
 
 /// Decides what happens to requests. One weather belongs to one process: it may also end it.
 pub trait Weather: fmt::Debug + Send + Sync {
@@ -50,20 +50,56 @@ pub enum FateOutcome {
 
 /// Objects that outlive every process of a simulation.
 #[derive(Clone, Debug, Default)]
-pub struct SharedMemory(Arc<InMemory>);
+pub struct SharedMemory {
+    live: Arc<InMemory>,
+    deleted: Arc<InMemory>,
+}
 
 impl SharedMemory {
     /// The bucket as a process under some weather sees it.
     pub fn under(&self, weather: Arc<dyn Weather>) -> Store {
-        let memory = Arc::clone(&self.0);
+        let memory = self.clone();
         let raw = Arc::new(Weathered { memory, weather });
         Store::at(Objects::remote(raw, Path::ROOT, "memory:"), Access::from_env())
     }
+
+    /// Another bucket, with every journal segment that there ever was in this one and no snapshot: a start there reads all that
+    /// has happened.
+    ///
+    /// # Errors
+    /// Never: memory does not fail.
+    pub async fn whole_journal(&self) -> Result<Self, super::Error> {
+        let whole = Self::default();
+        // Where a number was given again after its segment was deleted, by one who came too late, the first counts.
+        for memory in [&self.live, &self.deleted] {
+            let copied = copy_segments(memory, &whole.live).await;
+            copied.map_err(|error| super::Error::of_store(layout::SEGMENTS, error))?;
+        }
+        Ok(whole)
+    }
+
+    /// Deletes an object, and does not forget it.
+    async fn delete(&self, location: &Path) -> Result<()> {
+        copy(&self.live, &self.deleted, location).await?;
+        self.live.delete(location).await
+    }
+}
+
+async fn copy_segments(from: &InMemory, to: &InMemory) -> Result<()> {
+    let segments = from.list(Some(&Path::from(layout::SEGMENTS)));
+    segments
+        .try_for_each(async |segment| copy(from, to, &segment.location).await)
+        .await
+}
+
+async fn copy(from: &InMemory, to: &InMemory, location: &Path) -> Result<()> {
+    let bytes = from.get(location).await?.bytes().await?;
+    to.put(location, bytes.into()).await.map(drop)
 }
 
 #[derive(Debug, Clone)]
 struct Weathered {
-    memory: Arc<InMemory>,
+    memory: SharedMemory,
     weather: Arc<dyn Weather>,
 }
 
@@ -134,7 +170,8 @@ impl ObjectStore for Weathered {
         } else {
             payload
         };
-        fate.befall(self.memory.put_opts(location, payload, opts)).await
+        fate.befall(self.memory.live.put_opts(location, payload, opts))
+            .await
     }
 
     async fn put_multipart_opts(
@@ -142,12 +179,12 @@ impl ObjectStore for Weathered {
         location: &Path,
         opts: PutMultipartOptions,
     ) -> Result<Box<dyn MultipartUpload>> {
-        let begin = self.memory.put_multipart_opts(location, opts);
+        let begin = self.memory.live.put_multipart_opts(location, opts);
         self.write(location.as_ref(), begin).await
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
-        let get = self.memory.get_opts(location, options);
+        let get = self.memory.live.get_opts(location, options);
         self.read(location.as_ref(), get).await
     }
 
@@ -156,10 +193,9 @@ impl ObjectStore for Weathered {
         let each = locations.and_then(move |location| {
             let this = this.clone();
             async move {
-                let one = stream::once(std::future::ready(Ok(location.clone()))).boxed();
-                let mut deleted = this.memory.delete_stream(one);
-                let deed = async { deleted.next().await.unwrap_or(Ok(location.clone())) };
-                this.write(location.as_ref(), deed).await
+                this.write(location.as_ref(), this.memory.delete(&location))
+                    .await?;
+                Ok(location)
             }
         });
         each.boxed()
@@ -168,7 +204,7 @@ impl ObjectStore for Weathered {
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
         let (this, prefix) = (self.clone(), prefix.cloned());
         let found = async move {
-            let list = this.memory.list(prefix.as_ref()).try_collect::<Vec<_>>();
+            let list = this.memory.live.list(prefix.as_ref()).try_collect::<Vec<_>>();
             this.read(name(prefix.as_ref()), list).await
         };
         let flat = stream::once(found).map_ok(|found| stream::iter(found.into_iter().map(Ok)));
@@ -176,12 +212,12 @@ impl ObjectStore for Weathered {
     }
 
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
-        let list = self.memory.list_with_delimiter(prefix);
+        let list = self.memory.live.list_with_delimiter(prefix);
         self.read(name(prefix), list).await
     }
 
     async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
-        let copy = self.memory.copy_opts(from, to, options);
+        let copy = self.memory.live.copy_opts(from, to, options);
         self.write(to.as_ref(), copy).await
     }
 }

@@ -24,6 +24,11 @@ fn answers_before_durability_are_found() {
 }
 
 #[test]
+fn snapshots_ahead_of_the_journal_are_found() {
+    is_found(Sabotage::SnapshotTooEarly);
+}
+
+#[test]
 fn a_second_commit_is_found() {
     is_found(Sabotage::CommitTwice);
 }

@@ -64,6 +64,7 @@ async fn take_over(town: &Town, parts: Parts, name: &str, chance: &mut Chance) -
             parts: parts.clone(),
             writer: name,
             lease_ttl: LEASE_TTL,
+            longest_tail: town.longest_tail,
             meters: Meters::default(),
         };
         let office = if waits {

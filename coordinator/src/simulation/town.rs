@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
 use vico::protocol::{Refusal, RefusalKind};
-use vico::store::SharedMemory;
+use vico::store::{LongestTail, SharedMemory};
 
 use super::chance::Chance;
 use super::truth::Truth;
@@ -21,6 +21,8 @@ pub(super) struct Town {
     pub(super) begun: Instant,
     pub(super) bucket: SharedMemory,
     pub(super) truth: Truth,
+    /// In every other town so short that a reign leaves several snapshots behind.
+    pub(super) longest_tail: LongestTail,
     calm: AtomicBool,
     /// Coordinators that are there, the newest last.
     doors: Mutex<Vec<(u64, Handle)>>,
@@ -35,11 +37,21 @@ impl fmt::Debug for Town {
 
 impl Town {
     pub(super) fn new(seed: u64) -> Self {
+        let mut chance = Chance::of(seed, "snapshots");
+        let longest_tail = if chance.happens(0.5) {
+            LongestTail {
+                segments: 4 + chance.below(40),
+                ..LongestTail::default()
+            }
+        } else {
+            LongestTail::default()
+        };
         Self {
             seed,
             begun: Instant::now(),
             bucket: SharedMemory::default(),
             truth: Truth::default(),
+            longest_tail,
             calm: AtomicBool::new(false),
             doors: Mutex::default(),
             story: Mutex::default(),

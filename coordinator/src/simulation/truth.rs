@@ -1,15 +1,16 @@
 //! What must hold, whatever happens: what was promised to anybody is kept.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use vico::ids::{JobKey, LeaseId, SweepId, WorkerId};
 use vico::job::{Grant, JobState};
-use vico::store::{Journal, Store};
+use vico::store::{Journal, Recovered, SharedMemory, Weather};
 
-use crate::core::format::{decode_events, decode_snapshot};
+use crate::core::format::decode_events;
 use crate::core::{Event, State};
-use crate::recovery::is_beat;
+use crate::error::Error;
+use crate::recovery::{self, is_beat};
 
 /// Promises that were heard.
 #[derive(Debug, Default)]
@@ -22,6 +23,7 @@ struct Heard {
     granted: BTreeMap<LeaseId, (JobKey, WorkerId)>,
     broken: Vec<String>,
     races: usize,
+    has_snapshot: bool,
 }
 
 impl Truth {
@@ -36,6 +38,11 @@ impl Truth {
     /// How many second attempts the journal tells of that began beside another.
     pub(super) fn races(&self) -> usize {
         self.heard().races
+    }
+
+    /// Whether the last start had a snapshot to begin with.
+    pub(super) fn has_snapshot(&self) -> bool {
+        self.heard().has_snapshot
     }
 
     pub(super) fn break_with(&self, what: String) {
@@ -91,15 +98,32 @@ impl Truth {
         }
     }
 
-    /// At the end: the whole journal, from its first event, and the receipts.
-    pub(super) async fn judge(&self, store: &Store) -> Result<(), vico::store::Error> {
-        let (_, recovered) = Journal::open(store, "judge").await?;
-        let mut state = State::default();
-        if let Some(bytes) = &recovered.snapshot {
-            state = State::from(decode_snapshot(bytes).unwrap());
+    /// At the end: the whole journal, from its first event, what a start makes of its latest snapshot and the rest, and the
+    /// receipts.
+    pub(super) async fn judge(&self, bucket: &SharedMemory, weather: Arc<dyn Weather>) -> Result<(), Error> {
+        let whole = bucket.whole_journal().await?.under(Arc::clone(&weather));
+        let state = self.tell_all(&Journal::open(&whole, "judge").await?.1);
+        let store = bucket.under(weather);
+        let (_, recovered) = Journal::open(&store, "judge").await?;
+        if recovery::fold(&recovered)? != state {
+            self.break_with("a start comes back to something else than what happened".to_owned());
         }
+        self.heard().has_snapshot = recovered.snapshot.is_some();
+        self.check_memory(&state, &self.promised());
+        let receipts = store.receipts(state.jobs().map(|job| job.key)).await?;
+        for job in state.jobs() {
+            if !receipts.contains_key(&job.key) {
+                self.break_with(format!("job {} has no receipt", state.label(job)));
+            }
+        }
+        Ok(())
+    }
+
+    /// The state after every event, one by one.
+    fn tell_all(&self, journal: &Recovered) -> State {
+        let mut state = State::default();
         let mut history = History::default();
-        for event in recovered
+        for event in journal
             .events
             .iter()
             .filter(|frame| !is_beat(frame))
@@ -118,14 +142,7 @@ impl Truth {
                 .broken
                 .extend(faults.into_iter().chain(history.read(&event)));
         }
-        self.check_memory(&state, &self.promised());
-        let receipts = store.receipts(state.jobs().map(|job| job.key)).await?;
-        for job in state.jobs() {
-            if !receipts.contains_key(&job.key) {
-                self.break_with(format!("job {} has no receipt", state.label(job)));
-            }
-        }
-        Ok(())
+        state
     }
 }
 

@@ -11,7 +11,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use vico::job::Resources;
 use vico::plan::{Backoff, RetryPolicy, Scheduling};
 use vico::spec::{ClassImagesInputs, JobInputs, JobSpec, ModelInputs, Precision, Sources, algorithm};
-use vico::store::{Fate, FateOutcome, SharedMemory, Weather};
+use vico::store::{Fate, FateOutcome, LongestTail, SharedMemory, Weather};
 
 use super::*;
 use crate::config::Parts;
@@ -143,6 +143,7 @@ async fn coordinator(store: &Store) -> (Handle, DropGuard) {
         parts: Parts::new(store.clone()),
         writer: "test",
         lease_ttl: Duration::from_secs(30),
+        longest_tail: LongestTail::default(),
         meters: Meters::default(),
     };
     let office = Office::open(opening).await.unwrap();

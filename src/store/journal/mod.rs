@@ -31,10 +31,23 @@ pub use snapshot::{KeptSnapshot, NewSnapshot};
 use super::objects::Objects;
 use super::{Error, Store, layout};
 
-/// A snapshot is worth it once the tail is larger than this and than the last snapshot.
-const TAIL_BYTES: u64 = 32 << 20;
-/// And once there are this many segments, since each is a request at the next start.
-const TAIL_SEGMENTS: u64 = 4096;
+/// How much a start may have to read besides a snapshot, before another one is worth it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LongestTail {
+    /// As long as that is more than the last snapshot has.
+    pub bytes: u64,
+    /// Each is a request.
+    pub segments: u64,
+}
+
+impl Default for LongestTail {
+    fn default() -> Self {
+        Self {
+            bytes: 32 << 20,
+            segments: 4096,
+        }
+    }
+}
 
 /// The writing end. There is one a bucket; a second one fences the first.
 #[derive(Debug)]
@@ -50,6 +63,7 @@ pub struct Journal {
     tail: Tail,
     /// Before the claim, once that has been read.
     before: Arc<OnceLock<Tail>>,
+    longest_tail: LongestTail,
 }
 
 /// What the next start would have to read.
@@ -102,8 +116,15 @@ impl Journal {
             unsure: None,
             tail: Tail::default(),
             before,
+            longest_tail: LongestTail::default(),
         };
         (journal, past)
+    }
+
+    /// The same journal, which wants snapshots at other times.
+    #[must_use]
+    pub fn with_longest_tail(self, longest_tail: LongestTail) -> Self {
+        Self { longest_tail, ..self }
     }
 
     /// The number of this coordinator's reign; every later one's is higher.
@@ -141,8 +162,8 @@ impl Journal {
     pub fn wants_snapshot(&self) -> bool {
         let before = self.before.get().copied().unwrap_or_default();
         let last = self.tail.snapshot_bytes.max(before.snapshot_bytes);
-        self.tail.bytes + before.bytes > TAIL_BYTES.max(last)
-            || self.tail.segments + before.segments >= TAIL_SEGMENTS
+        let LongestTail { bytes, segments } = self.longest_tail;
+        self.tail.bytes + before.bytes > bytes.max(last) || self.tail.segments + before.segments >= segments
     }
 
     /// A snapshot of `state`, which must be what all frames appended so far amount to. It is written beside further appends, and

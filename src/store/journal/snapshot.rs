@@ -6,6 +6,7 @@
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use futures::stream::{self, StreamExt, TryStreamExt};
+use tokio::runtime::{Handle, RuntimeFlavor};
 
 use super::super::objects::Objects;
 use super::super::{Error, layout};
@@ -155,10 +156,14 @@ fn decode(number: u64, bytes: &[u8]) -> Result<Bytes, String> {
     Ok(state.into())
 }
 
-/// Off the async threads: a large state takes a while.
+/// Off the async threads: a large state takes a while. A runtime of one thread does it at once: simulations have such a one, and
+/// when another thread is ready is no part of their seed.
 async fn in_background<T: Send + 'static>(
     work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
 ) -> std::io::Result<T> {
+    if Handle::current().runtime_flavor() == RuntimeFlavor::CurrentThread {
+        return work();
+    }
     tokio::task::spawn_blocking(work)
         .await
         .map_err(std::io::Error::other)?

@@ -3,8 +3,14 @@
 
 use super::*;
 
+const LONGEST: LongestTail = LongestTail {
+    bytes: 100_000,
+    segments: 50,
+};
+
 async fn open() -> Journal {
-    Journal::open(&Store::in_memory(), "one").await.unwrap().0
+    let (journal, _) = Journal::open(&Store::in_memory(), "one").await.unwrap();
+    journal.with_longest_tail(LONGEST)
 }
 
 /// All of them have the same size.
@@ -48,11 +54,11 @@ async fn after_a_snapshot_there_is_left_what_was_appended_since_it_was_begun() {
 #[tokio::test]
 async fn a_snapshot_is_wanted_until_what_made_it_due_is_covered() {
     let many = Tail {
-        segments: TAIL_SEGMENTS,
+        segments: LONGEST.segments,
         ..Tail::default()
     };
     let large = Tail {
-        bytes: TAIL_BYTES + 1,
+        bytes: LONGEST.bytes + 1,
         ..Tail::default()
     };
     for (due, is_of_before) in [(many, true), (many, false), (large, true), (large, false)] {
@@ -78,7 +84,7 @@ async fn a_snapshot_is_wanted_until_what_made_it_due_is_covered() {
 #[tokio::test]
 async fn a_tail_that_is_smaller_than_the_last_snapshot_wants_no_other() {
     let mut journal = open().await;
-    journal.tail.bytes = TAIL_BYTES + 1;
+    journal.tail.bytes = LONGEST.bytes + 1;
     journal.tail.snapshot_bytes = journal.tail.bytes;
     assert!(!journal.wants_snapshot());
     append(&mut journal, 1).await;

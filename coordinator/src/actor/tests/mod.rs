@@ -21,7 +21,7 @@ use vico::clock::{Clock, Timestamp};
 use vico::ids::{JobKey, LeaseId};
 use vico::job::{Acquire, Completion, Grant, LeaseReport, Progress, Renewal, Renewed, Session, output_names};
 use vico::protocol::Refusal;
-use vico::store::Store;
+use vico::store::{LongestTail, Store};
 use vico::traces::Traces;
 
 use crate::actor::{Actor, Channels, Message};
@@ -78,6 +78,7 @@ fn opening(store: Store, clock: &Arc<SetClock>) -> Opening<'static> {
         parts: parts(store, clock),
         writer: "test",
         lease_ttl: TTL,
+        longest_tail: LongestTail::default(),
         meters: Meters::default(),
     }
 }
