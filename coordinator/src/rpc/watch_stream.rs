@@ -88,3 +88,55 @@ impl Watch {
         Ok(seen.await??)
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests say what they expect")]
+mod tests {
+    use futures::StreamExt as _;
+    use tokio::time::{Instant, sleep};
+    use tokio_util::sync::CancellationToken;
+    use vico::store::{LongestTail, Store};
+
+    use super::*;
+    use crate::config::Parts;
+    use crate::core::Command;
+    use crate::metrics::Meters;
+    use crate::office::{Office, Opening};
+    use crate::rehearsal::staged;
+
+    /// Everything but the port.
+    async fn services(stop: &CancellationToken) -> Services {
+        let parts = Parts::new(Store::in_memory());
+        let opening = Opening {
+            parts: parts.clone(),
+            writer: "test",
+            lease_ttl: Duration::from_secs(30),
+            longest_tail: LongestTail::default(),
+            meters: Meters::default(),
+        };
+        let staff = Office::open(opening).await.unwrap().start(stop.clone());
+        let services = Services::new(staff.handle.clone(), &parts, &staff.logs, stop);
+        tokio::spawn(staff.work());
+        services
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_ends_as_soon_as_results_are_written_and_not_before() {
+        let stop = CancellationToken::new();
+        let services = services(&stop).await;
+        let mut sweep = staged::sweep("s".parse().unwrap(), staged::chain("s", "m", 0).into());
+        sweep.done = sweep.jobs.iter().map(|job| job.key).collect();
+        let id = sweep.id.clone();
+        let handle = services.handle.clone();
+        handle.command(Command::AddSweep(sweep)).await.unwrap();
+        let watching = tokio::spawn(watch(services, id.clone()).collect::<Vec<_>>());
+        // There is no plan in the bucket, so the results cannot be written.
+        sleep(Duration::from_secs(21)).await;
+        assert!(!watching.is_finished());
+        let written = Instant::now();
+        handle.command(Command::Published(id)).await.unwrap();
+        let shown = watching.await.unwrap();
+        assert!(written.elapsed() <= 2 * SHORTEST_WAIT, "{:?}", written.elapsed());
+        assert_eq!(shown.len(), 1, "nothing to see has changed");
+    }
+}
