@@ -22,6 +22,7 @@ pub mod vico;
 pub mod words;
 
 mod error;
+mod low_rank;
 mod samples;
 
 pub use error::Error;

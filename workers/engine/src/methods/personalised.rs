@@ -8,7 +8,7 @@ use candle_core::{DType, Tensor};
 use super::dreambooth::{self, TEXT};
 use super::sampling::{Denoise, Plain, SampleSpec, SampleWatch, encode_prompt};
 use super::words::{LearnedWord, embedding_name};
-use super::{Error, custom_diffusion, lora, textual_inversion};
+use super::{Error, custom_diffusion, lora, low_rank, textual_inversion};
 use crate::adapter::{Adapter, UNET};
 use crate::base_model::BaseModel;
 use crate::diffusion::Ddim;
@@ -85,32 +85,7 @@ impl<'a> Personalised<'a> {
     }
 
     fn add_low_rank(&mut self, parts: &mut Parts, adapter: &Adapter) -> crate::Result<()> {
-        let suffix = ".lora_A.weight";
-        let named = parts.unet.keys().filter_map(|name| name.strip_suffix(suffix));
-        let modules: Vec<String> = named.map(str::to_owned).collect();
-        let (rank, alpha) = (number(adapter, lora::RANK)?, number(adapter, lora::ALPHA)?);
-        let additions = lora::additions(&modules, &parts.unet, alpha / rank);
-        let additions = additions.map_err(|name| missing_tensor(format!("{UNET}{name}")))?;
-        for (module, addition) in &additions {
-            let weight = self.base.unet_tensors().get(&format!("{module}.weight"));
-            let (down, up) = (addition.down.dims(), addition.up.dims());
-            let fits = weight.is_some_and(|weight| {
-                let inner = rank as usize;
-                weight.rank() == 2 && down == [inner, weight.dims()[1]] && up == [weight.dims()[0], inner]
-            });
-            if !fits {
-                return Err(Error::ForeignAdapter {
-                    tensor: format!("{UNET}{module}{suffix}"),
-                    reason: format!("{down:?} and {up:?} fit no layer of this base model at rank {rank}"),
-                }
-                .into());
-            }
-        }
-        parts.unet.retain(|name, _| {
-            !modules
-                .iter()
-                .any(|module| name.starts_with(&format!("{module}.lora_")))
-        });
+        let additions = low_rank::take(adapter, &mut parts.unet, self.base.unet_tensors())?;
         self.unet = Cow::Owned(self.base.unet_with(BTreeMap::new(), additions)?);
         Ok(())
     }
@@ -251,23 +226,10 @@ pub(crate) fn fitting<'a>(
     .into())
 }
 
-fn missing_tensor(tensor: String) -> crate::Error {
+pub(super) fn missing_tensor(tensor: String) -> crate::Error {
     weights::Error::Missing {
         origin: "adapter".to_owned(),
         tensor,
     }
     .into()
-}
-
-/// A positive number in the adapter's header.
-fn number(adapter: &Adapter, key: &str) -> crate::Result<f64> {
-    let text = adapter.metadata().get(key).map_or("", String::as_str);
-    match text.parse::<f64>() {
-        Ok(value) if value.is_finite() && value > 0.0 => Ok(value),
-        _ => Err(Error::ForeignAdapter {
-            tensor: key.to_owned(),
-            reason: format!("the header says `{text}`, expected a positive number"),
-        }
-        .into()),
-    }
 }
