@@ -117,7 +117,8 @@ pub fn additions(
         .collect()
 }
 
-fn name(module: &str, part: &str) -> String {
+/// The name of factor `A` or `B` of a module's addition.
+pub(super) fn name(module: &str, part: &str) -> String {
     format!("{module}.lora_{part}.weight")
 }
 

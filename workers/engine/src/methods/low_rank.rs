@@ -28,12 +28,11 @@ pub(super) fn take(
     let additions = additions.map_err(|name| missing_tensor(format!("{UNET}{name}")))?;
     for (module, addition) in &additions {
         check(module, addition, weights, rank as usize)?;
+        // Nothing but the factors: what else belongs to a layer is not known here, and stays to be refused.
+        for part in ["A", "B"] {
+            tensors.remove(&lora::name(module, part));
+        }
     }
-    tensors.retain(|name, _| {
-        !modules
-            .iter()
-            .any(|module| name.starts_with(&format!("{module}.lora_")))
-    });
     Ok(additions)
 }
 

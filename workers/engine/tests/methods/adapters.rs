@@ -82,6 +82,20 @@ fn a_missing_unexpected_or_misshapen_tensor_is_named() {
     }
 }
 
+/// A file made elsewhere may have biases, or the magnitudes of DoRA: left out, it would draw other pictures.
+#[test]
+fn a_tensor_beside_the_factors_of_a_layer_is_named() {
+    let adapter = Method::Lora.trained();
+    let find = |name: &String| name.strip_suffix("to_q.lora_A.weight").map(str::to_owned);
+    let attention = adapter.tensors().keys().find_map(find).unwrap();
+    for stray in ["lora_A.bias", "lora_magnitude_vector"] {
+        let name = format!("{attention}to_q.{stray}");
+        let tensor = Tensor::zeros(2, candle_core::DType::F32, &Device::Cpu).unwrap();
+        let more = changed(&adapter, |tensors| drop(tensors.insert(name.clone(), tensor)));
+        assert!(refusal(&more).contains(&name), "{}", refusal(&more));
+    }
+}
+
 #[test]
 fn another_methods_adapter_is_refused() {
     let adapter = Adapter::new("vico", "*", "dog", 1, BTreeMap::new());
