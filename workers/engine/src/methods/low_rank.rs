@@ -1,6 +1,7 @@
 //! The low-rank additions that an adapter holds.
 
 use std::collections::BTreeMap;
+use std::str::FromStr;
 
 use candle_core::Tensor;
 
@@ -23,11 +24,11 @@ pub(super) fn take(
 ) -> crate::Result<BTreeMap<String, LowRank>> {
     let named = tensors.keys().filter_map(|name| name.strip_suffix(FIRST));
     let modules: Vec<String> = named.map(str::to_owned).collect();
-    let (rank, alpha) = (number(adapter, lora::RANK)?, number(adapter, lora::ALPHA)?);
-    let additions = lora::additions(&modules, tensors, alpha / rank);
+    let (rank, alpha) = (rank(adapter)?, alpha(adapter)?);
+    let additions = lora::additions(&modules, tensors, alpha / rank as f64);
     let additions = additions.map_err(|name| missing_tensor(format!("{UNET}{name}")))?;
     for (module, addition) in &additions {
-        check(module, addition, weights, rank as usize)?;
+        check(module, addition, weights, rank)?;
         // Nothing but the factors: what else belongs to a layer is not known here, and stays to be refused.
         for part in ["A", "B"] {
             tensors.remove(&lora::name(module, part));
@@ -57,15 +58,29 @@ fn check(
     .into())
 }
 
-/// A positive number in the adapter's header.
-fn number(adapter: &Adapter, key: &str) -> crate::Result<f64> {
+fn rank(adapter: &Adapter) -> crate::Result<usize> {
+    let fits = |rank: &usize| *rank > 0;
+    number(adapter, lora::RANK, "a whole number from 1 on", fits)
+}
+
+fn alpha(adapter: &Adapter) -> crate::Result<f64> {
+    let fits = |alpha: &f64| alpha.is_finite() && *alpha > 0.0;
+    number(adapter, lora::ALPHA, "a positive number", fits)
+}
+
+/// A number in the adapter's header.
+fn number<T: FromStr>(
+    adapter: &Adapter,
+    key: &str,
+    expected: &str,
+    fits: impl Fn(&T) -> bool,
+) -> crate::Result<T> {
     let text = adapter.metadata().get(key).map_or("", String::as_str);
-    match text.parse::<f64>() {
-        Ok(value) if value.is_finite() && value > 0.0 => Ok(value),
-        _ => Err(Error::ForeignAdapter {
+    text.parse::<T>().ok().filter(fits).ok_or_else(|| {
+        Error::ForeignAdapter {
             tensor: key.to_owned(),
-            reason: format!("the header says `{text}`, expected a positive number"),
+            reason: format!("the header says `{text}`, expected {expected}"),
         }
-        .into()),
-    }
+        .into()
+    })
 }

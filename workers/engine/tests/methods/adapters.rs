@@ -97,6 +97,16 @@ fn a_tensor_beside_the_factors_of_a_layer_is_named() {
 }
 
 #[test]
+fn a_rank_that_factors_cannot_have_is_refused() {
+    for rank in ["2.5", "0", "-2", ""] {
+        let message = refusal(&Method::Lora.trained().with("vico.lora_rank", rank));
+        assert!(message.contains("a whole number from 1 on"), "{rank}: {message}");
+    }
+    let message = refusal(&Method::Lora.trained().with("vico.lora_rank", "3"));
+    assert!(message.contains("at rank 3"), "{message}");
+}
+
+#[test]
 fn another_methods_adapter_is_refused() {
     let adapter = Adapter::new("vico", "*", "dog", 1, BTreeMap::new());
     assert!(refusal(&adapter).contains("made by `vico`"));
