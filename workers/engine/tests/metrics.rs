@@ -61,18 +61,23 @@ fn rows(tensor: &Tensor) -> Vec<Vec<f32>> {
     tensor.to_vec2().unwrap()
 }
 
+/// The largest absolute value; NaN if there is one.
+fn largest(values: impl Iterator<Item = f64>) -> f64 {
+    values.map(f64::abs).max_by(f64::total_cmp).unwrap()
+}
+
 fn assert_features(ours: &Features, golden: &Tensor, what: &str) {
     let golden = rows(golden);
     assert_eq!(ours.len(), golden.len(), "{what}");
     let pairs = ours.rows().zip(&golden).flat_map(|(a, b)| a.iter().zip(b));
-    let worst = pairs.map(|(a, b)| f64::from((a - b).abs())).fold(0.0, f64::max);
+    let worst = largest(pairs.map(|(a, b)| f64::from(a - b)));
     assert!(worst <= FEATURE_TOLERANCE, "{what}: {worst:e}");
 }
 
 fn assert_cosines(ours: &[Vec<f64>], golden: &Tensor, what: &str) {
     let golden = rows(golden);
     let pairs = ours.iter().zip(&golden).flat_map(|(a, b)| a.iter().zip(b));
-    let worst = pairs.map(|(a, b)| (a - f64::from(*b)).abs()).fold(0.0, f64::max);
+    let worst = largest(pairs.map(|(a, b)| a - f64::from(*b)));
     assert!(worst <= COSINE_TOLERANCE, "{what}: {worst:e}");
 }
 
@@ -203,7 +208,7 @@ fn dino_positions_follow_facebookresearch() {
     let gap = |name: &str| {
         let theirs = rows(&golden[name]);
         let pairs = ours.rows().zip(&theirs).flat_map(|(a, b)| a.iter().zip(b));
-        pairs.map(|(a, b)| f64::from((a - b).abs())).fold(0.0, f64::max)
+        largest(pairs.map(|(a, b)| f64::from(a - b)))
     };
     let (own, of_transformers) = (gap("feature.vico_2023.dino"), gap("feature.vico_2023.dino_hfpos"));
     assert!(own <= FEATURE_TOLERANCE, "{own:e}");

@@ -36,17 +36,14 @@ fn ids(tensor: &Tensor) -> Vec<Vec<u32>> {
     tensor.to_dtype(DType::U32).unwrap().to_vec2().unwrap()
 }
 
+/// The largest difference; NaN if there is one, which candle's `max` passes over.
 fn worst(a: &Tensor, b: &Tensor) -> f32 {
     assert_eq!(a.dims(), b.dims());
-    (a - b)
-        .unwrap()
-        .abs()
-        .unwrap()
-        .flatten_all()
-        .unwrap()
-        .max(0)
-        .unwrap()
-        .to_scalar()
+    let differences = (a - b).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
+    differences
+        .into_iter()
+        .map(f32::abs)
+        .max_by(f32::total_cmp)
         .unwrap()
 }
 

@@ -43,18 +43,22 @@ pub(super) fn bits(t: &Tensor) -> Vec<u32> {
     values.into_iter().map(f32::to_bits).collect()
 }
 
+/// The largest absolute element; NaN if there is one, which candle's `max` passes over.
+pub(super) fn largest(t: &Tensor) -> f32 {
+    let values = t.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+    values.into_iter().map(f32::abs).max_by(f32::total_cmp).unwrap()
+}
+
 pub(super) fn assert_close(a: &Tensor, b: &Tensor, what: &str) {
     assert_eq!(a.dims(), b.dims(), "{what}");
-    let error = (a - b)
-        .unwrap()
-        .abs()
-        .unwrap()
-        .flatten_all()
-        .unwrap()
-        .max(0)
-        .unwrap();
-    let error = error.to_scalar::<f32>().unwrap();
+    let error = largest(&(a - b).unwrap());
     assert!(error < 2e-5, "{what} off by {error}");
+}
+
+#[test]
+fn nan_is_larger_than_anything() {
+    let t = Tensor::new(&[1f32, -f32::NAN, f32::INFINITY], &Device::Cpu).unwrap();
+    assert!(largest(&t).is_nan());
 }
 
 fn check<F: FrozenOp>(shape: &[usize], op: impl Fn() -> F) {

@@ -215,8 +215,8 @@ impl SampleWatch for Recorder {
     }
 }
 
-/// The largest absolute element.
+/// The largest absolute element; NaN if there is one.
 pub(crate) fn largest(tensor: &Tensor) -> f32 {
     let values = tensor.flatten_all().unwrap().to_vec1::<f32>().unwrap();
-    values.into_iter().fold(0.0, |most, value| most.max(value.abs()))
+    values.into_iter().map(f32::abs).max_by(f32::total_cmp).unwrap()
 }

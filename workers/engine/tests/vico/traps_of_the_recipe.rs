@@ -13,7 +13,7 @@ use vico_engine::methods::vico::learned::columns;
 use vico_engine::methods::vico::{VicoSpec, sample, train};
 use vico_engine::models::unet::{Part, Site};
 
-use crate::tiny::{Recorder, SIZE, base, photos, sample_spec, spec, values};
+use crate::tiny::{Recorder, SIZE, base, largest, photos, sample_spec, spec, values};
 
 /// Adam's first step moves a tensor by about its learning rate, whatever the gradient's size.
 #[test]
@@ -40,10 +40,7 @@ fn trap_06_and_26_each_group_has_its_own_learning_rate() {
     .unwrap();
     for (name, tensor) in adapter.tensors() {
         let lr = if name.starts_with("string") { 2e-2 } else { 3e-5 };
-        let moved = values(&(tensor - &start.tensors()[name]).unwrap());
-        let largest = moved
-            .into_iter()
-            .fold(0.0, |largest: f32, value| largest.max(value.abs()));
+        let largest = largest(&(tensor - &start.tensors()[name]).unwrap());
         assert!((largest / lr - 1.0).abs() < 0.05, "{name}: {largest}");
     }
 }
@@ -187,9 +184,7 @@ fn trap_23_blocks_start_as_in_pytorch() {
             320.0
         };
         let limit = 1.0 / f32::sqrt(fan_in);
-        let largest = values(&value)
-            .into_iter()
-            .fold(0.0, |largest: f32, value| largest.max(value.abs()));
+        let largest = largest(&value);
         let norm = spec.name.contains("norm");
         assert!(
             norm || (largest <= limit && largest > 0.95 * limit),

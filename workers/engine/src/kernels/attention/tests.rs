@@ -5,13 +5,8 @@
 use candle_core::{DType, Device, Tensor, Var};
 use proptest::prelude::*;
 
-use super::super::both_paths::random;
+use super::super::both_paths::{largest, random};
 use super::{Mask, attention, attention_bf16};
-
-fn largest(t: &Tensor) -> f32 {
-    let largest = t.abs().unwrap().flatten_all().unwrap().max(0).unwrap();
-    largest.to_scalar().unwrap()
-}
 
 /// Compares values and gradients.
 fn check((batch, heads, dim): (usize, usize, usize), queries: usize, keys: usize, mask: u8) {

@@ -5,7 +5,7 @@
 use candle_core::{Result, Tensor, Var};
 use proptest::prelude::*;
 
-use super::super::both_paths::{bits, random};
+use super::super::both_paths::{bits, largest, random};
 use super::super::{Chain, Conv2dGeometry, GroupNormSpec, by_candle, conv2d, group_norm, layer_norm, linear};
 
 /// The value of `f` at variables, and the gradient of each under a pull.
@@ -17,11 +17,6 @@ fn pass(f: impl Fn(&[Tensor]) -> Result<Tensor>, inputs: &[Tensor]) -> Vec<Tenso
     let grads = (&y * &pull).unwrap().sum_all().unwrap().backward().unwrap();
     let gradients = vars.iter().map(|var| grads.get(var).unwrap().clone());
     std::iter::once(y).chain(gradients).collect()
-}
-
-fn largest(t: &Tensor) -> f32 {
-    let largest = t.abs().unwrap().flatten_all().unwrap().max(0).unwrap();
-    largest.to_scalar().unwrap()
 }
 
 fn check(
