@@ -10,6 +10,7 @@ use candle_transformers::models::clip as stock;
 use vico_engine::diffusion::{NoiseKey, Purpose};
 use vico_engine::models::clip::{Clip, ClipConfig};
 use vico_engine::models::clip_text::{ClipText, ClipTextConfig, Injection};
+use vico_engine::models::vit::Vit;
 use vico_engine::weights::{Error, Weights, read_config};
 
 const PLACEHOLDER: u32 = 265;
@@ -294,4 +295,27 @@ fn clip_refuses_pictures_of_another_size_and_heads_that_do_not_fit() {
         assert!(matches!(error, Error::Config { .. }), "{error}");
     }
     assert!(serde_json::from_str::<ClipConfig>(&ODD.replace("quick_gelu", "tanh")).is_err());
+}
+
+/// The squares of some of these sides have no place in a machine word.
+#[test]
+fn sizes_that_no_picture_or_patch_has_are_refused() {
+    let huge = 1_usize << 33;
+    for (image, patch) in [
+        (0, 20),
+        (60, 0),
+        (60, 61),
+        (huge, 1),
+        (usize::MAX, 1),
+        (huge, huge),
+    ] {
+        let mut config: ClipConfig = serde_json::from_str(ODD).unwrap();
+        (config.vision_config.image_size, config.vision_config.patch_size) = (image, patch);
+        let weights = Weights::from_tensors("odd", odd_weights());
+        let clip = Clip::load(&config, &weights).unwrap_err();
+        let dino = Vit::load(&config.vision_config, &weights).unwrap_err();
+        for error in [clip, dino] {
+            assert!(matches!(error, Error::Config { .. }), "{image} {patch}: {error}");
+        }
+    }
 }

@@ -1,4 +1,4 @@
-//! Checks of diffusers configuration files: what this engine does not do must not be asked for.
+//! Checks of configuration files: what this engine does not do must not be asked for.
 
 use std::collections::BTreeMap;
 

@@ -7,6 +7,7 @@ use super::Loaded;
 use super::encoder::{Activation, Encoder, EncoderConfig, VIT_NAMES};
 use super::layers::{Conv2d, Conv2dSize, LayerNorm};
 use super::patches::Patches;
+use super::settings::check_positive;
 use crate::kernels::Conv2dGeometry;
 use crate::weights::{Error, Weights};
 
@@ -122,14 +123,14 @@ pub(super) fn patch_projection(width: usize, patch: usize) -> Conv2dSize {
 
 /// Whole patches along a side, at least one.
 pub(super) fn patches_per_side(image: usize, patch: usize, weights: &Weights) -> Loaded<usize> {
-    match image.checked_div(patch) {
-        Some(side) if side > 0 => Ok(side),
-        _ => {
-            let reason = format!("patch_size {patch} does not fit image_size {image}");
-            Err(Error::Config {
-                path: weights.origin().into(),
-                reason,
-            })
-        }
-    }
+    let side = check_positive("image_size", image)
+        .and_then(|()| check_positive("patch_size", patch))
+        .and_then(|()| match image / patch {
+            0 => Err(format!("patch_size {patch} does not fit image_size {image}")),
+            side => Ok(side),
+        });
+    side.map_err(|reason| Error::Config {
+        path: weights.origin().into(),
+        reason,
+    })
 }
