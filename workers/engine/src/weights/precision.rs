@@ -5,8 +5,9 @@ use candle_core::{DType, Device, Result, Tensor};
 /// In which numbers the matrices of a frozen network (linear maps and convolutions) are kept and multiplied. What else it
 /// has (biases, norms) stays as it is read.
 ///
-/// A factor is rounded to the matrix's numbers, and sums are f32. On a CPU attention with a bf16 query matrix multiplies in bf16
-/// too (its text columns do not); on a GPU a product is rounded once more before it becomes f32.
+/// A factor is rounded to the matrix's numbers, and sums are f32. On a CPU large 3x3 convolutions of stride 1 multiply in f32 all
+/// the same, and attention with a bf16 query matrix multiplies in bf16 too (its text columns do not); on a GPU a product is
+/// rounded once more before it becomes f32.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Precision {
     /// 24 significant bits.

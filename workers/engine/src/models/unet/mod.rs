@@ -80,7 +80,8 @@ impl UNet {
 
     /// What is computed a second time in the backward pass.
     ///
-    /// With [`Checkpointing::All`], trained weights in transformer blocks are an error. Other parts with trained weights keep
+    /// With [`Checkpointing::All`], trained weights in a transformer block are an error where the whole block is computed again:
+    /// where its inputs lead to a variable and the hook wants no text columns of its site. Other parts with trained weights keep
     /// what they read, whatever this says.
     pub fn set_checkpointing(&mut self, checkpointing: Checkpointing) {
         self.settings.checkpointing = checkpointing;
