@@ -43,8 +43,8 @@ pub fn attention(q: &Tensor, k: &Tensor, v: &Tensor, heads: usize, mask: Mask<'_
 /// The same with both products of bfloat16 on a CPU: queries, keys, values and probabilities are rounded, logits, sums and
 /// the softmax are f32. Gradients are those at the rounded queries, keys and values, in f32, from the value as it was computed.
 ///
-/// The numbers are the same on any processor; one without AVX512-BF16 takes longer for them than for [`attention`]. On other
-/// devices it is [`attention`].
+/// The value is the same on any processor but for denormals, which AVX512-BF16 takes for zero; a processor without that takes
+/// longer for it than for [`attention`]. On other devices it is [`attention`].
 pub fn attention_bf16(q: &Tensor, k: &Tensor, v: &Tensor, heads: usize, mask: Mask<'_>) -> Result<Tensor> {
     attend([q, k, v], heads, mask, Factors::Bf16)
 }
