@@ -3,11 +3,11 @@
 use candle_core::{D, DType, Result, Tensor, bail};
 use rayon::prelude::*;
 
-use super::Chain;
 use super::gemm::{Mat, MatMut, Write};
 use super::linear::with_last;
 use super::op::{Value, with_elements};
 use super::product::{Panels, product};
+use super::{Chain, is_trained};
 
 /// [`super::linear`] of a frozen f32 matrix on a CPU, for networks that are only run forward: a call need not reorder the
 /// matrix, which with few rows takes a good part of its time.
@@ -21,9 +21,9 @@ pub struct PackedLinear {
 }
 
 impl PackedLinear {
-    /// Whether a map of this weight can be packed.
-    pub fn fits(weight: &Tensor) -> bool {
-        weight.device().is_cpu() && weight.dtype() == DType::F32 && !weight.track_op()
+    /// Whether a map of this weight and this bias can be packed.
+    pub fn fits(weight: &Tensor, bias: Option<&Tensor>) -> bool {
+        weight.device().is_cpu() && weight.dtype() == DType::F32 && !is_trained(weight, bias)
     }
 
     /// Packs a weight (out, in) with a bias (out).
@@ -120,6 +120,17 @@ mod tests {
             let alone = forward(&packed, &x.narrow(0, row, 1).unwrap()).unwrap();
             assert_eq!(&alone.to_vec2::<f32>().unwrap()[0], wanted);
         }
+    }
+
+    /// Nothing leads back to what is packed.
+    #[test]
+    fn trained_parameters_do_not_fit() {
+        let (weight, bias) = (random(1, &[3, 5]), random(2, &[3]));
+        let trained = |t: &Tensor| Var::from_tensor(t).unwrap().into_inner();
+        assert!(PackedLinear::fits(&weight, None));
+        assert!(PackedLinear::fits(&weight, Some(&bias)));
+        assert!(!PackedLinear::fits(&trained(&weight), Some(&bias)));
+        assert!(!PackedLinear::fits(&weight, Some(&trained(&bias))));
     }
 
     #[test]

@@ -53,7 +53,7 @@ impl Linear {
     /// The same map, faster on a CPU where few rows come at a time, and without a backward pass.
     pub fn packed(self) -> Result<Self> {
         let map = match self.map {
-            Map::Plain { weight, bias } if PackedLinear::fits(&weight) => {
+            Map::Plain { weight, bias } if PackedLinear::fits(&weight, bias.as_ref()) => {
                 Map::Packed(PackedLinear::new(&weight, bias.as_ref())?.into())
             }
             map => map,
