@@ -341,6 +341,8 @@ fn what_does_not_fit_is_an_error_and_no_panic() {
     let (q, k) = (t(&[1, 5, 6]), t(&[1, 4, 6]));
     let failures = [
         linear(&t(&[2, 3]), &t(&[4, 5]), None),
+        linear(&t(&[2, 0]), &t(&[4, 0]), None),
+        linear(&t(&[2, 3]), &t(&[0, 3]), None),
         linear(&t(&[2, 3]), &t(&[4, 3]), Some(&t(&[3]))),
         conv2d(&t(&[1, 2, 2, 2]), &t(&[1, 2, 3, 3]), None, geometry),
         conv2d(&t(&[1, 2, 4, 4]), &t(&[1, 3, 3, 3]), None, geometry),

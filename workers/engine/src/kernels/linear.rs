@@ -38,8 +38,8 @@ impl FrozenLinear {
     /// With the values of these parameters, on inputs of this shape.
     fn of(x: &Shape, weight: &Tensor, bias: Option<&Tensor>) -> Result<Self> {
         let (outputs, inputs) = weight.dims2()?;
-        if x.dim(D::Minus1)? != inputs || inputs == 0 {
-            bail!("linear: input {x:?} for {inputs} inputs");
+        if x.dim(D::Minus1)? != inputs || weight.elem_count() == 0 {
+            bail!("linear: weight {:?} for an input {:?}", weight.dims(), x.dims());
         }
         if let Some(bias) = bias
             && bias.dims() != [outputs]
