@@ -3,14 +3,14 @@
 
 use std::any::type_name;
 
-use candle_core::{DType, Tensor};
+use candle_core::{DType, Result, Tensor, Var};
 
 use super::Chain;
-use super::both_paths::{assert_close, random};
+use super::both_paths::{assert_close, assert_threads_change_nothing, bits, random};
 use super::conv2d::FrozenConv2d;
 use super::linear::FrozenLinear;
 use super::op::FrozenOp;
-use super::{Conv2dGeometry, conv2d, linear};
+use super::{Conv2dGeometry, Mask, attention_bf16, conv2d, linear};
 
 fn rounded(seed: u32, shape: &[usize]) -> Tensor {
     let values = random(seed, shape).to_dtype(DType::BF16).unwrap();
@@ -81,4 +81,34 @@ fn a_batch_is_its_parts() {
         let values = |t: Tensor| t.flatten_all().unwrap().to_vec1::<f32>().unwrap();
         assert_eq!(values(alone), values(among), "{image}");
     }
+}
+
+/// The bits of the value, and of its square's gradient.
+fn pass(f: impl Fn(&Tensor) -> Result<Tensor>, x: &Tensor) -> [Vec<u32>; 2] {
+    let x = Var::from_tensor(x).unwrap();
+    let y = f(x.as_tensor()).unwrap();
+    let gradients = y.sqr().unwrap().sum_all().unwrap().backward().unwrap();
+    [bits(&y), bits(gradients.get(&x).unwrap())]
+}
+
+/// At sizes that are shared among threads.
+fn everything() -> Vec<Vec<u32>> {
+    let half = |seed, shape: &[usize]| random(seed, shape).to_dtype(DType::BF16).unwrap();
+    let (tokens, map) = (random(11, &[2, 150, 48]), random(12, &[2, 48, 20, 20]));
+    let matrix = half(13, &[120, 48]);
+    let mut results = vec![
+        pass(|x| linear(x, &matrix, None), &tokens),
+        pass(|x| attention_bf16(x, x, x, 4, Mask::Causal), &tokens),
+    ];
+    for (kernel, stride, padding) in [(1, 1, 0), (3, 1, 1), (3, 2, 1)] {
+        let weight = half(14, &[72, 48, kernel, kernel]);
+        let geometry = Conv2dGeometry { stride, padding };
+        results.push(pass(|x| conv2d(x, &weight, None, geometry), &map));
+    }
+    results.into_iter().flatten().collect()
+}
+
+#[test]
+fn bits_do_not_depend_on_the_number_of_threads() {
+    assert_threads_change_nothing(everything);
 }

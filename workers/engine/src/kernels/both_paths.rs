@@ -55,6 +55,20 @@ pub(super) fn assert_close(a: &Tensor, b: &Tensor, what: &str) {
     assert!(error < 2e-5, "{what} off by {error}");
 }
 
+/// Whatever the number of threads, `everything` gives the same bits.
+pub(super) fn assert_threads_change_nothing(everything: fn() -> Vec<Vec<u32>>) {
+    let with = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+        pool.unwrap().install(everything)
+    };
+    let one = with(1);
+    for threads in [2, 3, 7] {
+        for (i, (one, many)) in one.iter().zip(with(threads)).enumerate() {
+            assert!(*one == many, "result {i} differs with {threads} threads");
+        }
+    }
+}
+
 #[test]
 fn nan_is_larger_than_anything() {
     let t = Tensor::new(&[1f32, -f32::NAN, f32::INFINITY], &Device::Cpu).unwrap();
