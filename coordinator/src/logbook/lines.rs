@@ -7,8 +7,13 @@ use vico::clock::Timestamp;
 
 /// Lines kept of one attempt; the oldest go first.
 pub(super) const KEPT_LINES: usize = 20_000;
+/// Bytes kept of one attempt: any number of attempts can be in memory, and each of them is written and read as a whole.
+const KEPT_BYTES: usize = 8 << 20;
 /// Longer lines are cut.
 const LINE_BYTES: usize = 4096;
+
+/// What a line takes besides its text, in memory as well as in the bucket.
+const LINE_OVERHEAD: usize = 32;
 
 /// How the line ends that stands in the place of others.
 const DROPPED: &str = " earlier lines were dropped)";
@@ -22,13 +27,22 @@ pub(super) struct Lines {
     /// How many there were before these.
     dropped: u64,
     kept: VecDeque<Line>,
+    /// What the kept ones take.
+    bytes: usize,
 }
 
 impl Lines {
     pub(super) fn push(&mut self, at: Timestamp, text: &str) {
-        self.kept.push_back((at, shortened(text)));
-        while self.kept.len() > KEPT_LINES {
-            self.kept.pop_front();
+        self.keep((at, shortened(text)));
+    }
+
+    /// The newest line stays, however long it is: what was dropped is told where there is a line.
+    fn keep(&mut self, line: Line) {
+        self.bytes += bytes_of(&line);
+        self.kept.push_back(line);
+        while self.kept.len() > KEPT_LINES || (self.bytes > KEPT_BYTES && self.kept.len() > 1) {
+            let oldest = self.kept.pop_front();
+            self.bytes -= oldest.as_ref().map_or(0, bytes_of);
             self.dropped = self.dropped.saturating_add(1);
         }
     }
@@ -51,19 +65,27 @@ impl Lines {
     /// These, and then `later` ones. What was dropped between them counts as if it had come first.
     pub(super) fn followed_by(mut self, later: Self) -> Self {
         self.dropped = self.dropped.saturating_add(later.dropped);
-        self.kept.extend(later.kept);
+        for line in later.kept {
+            self.keep(line);
+        }
         self
     }
 
     /// Reads what was written with `to_string`.
     pub(super) fn parse(text: &str) -> Self {
-        let mut kept: VecDeque<Line> = text.lines().map(parse_line).collect();
-        let dropped = kept.front().and_then(|(_, text)| parse_gap(text));
+        let mut lines = text.lines().map(parse_line).peekable();
+        let dropped = lines.peek().and_then(|(_, text)| parse_gap(text));
         if dropped.is_some() {
-            kept.pop_front();
+            lines.next();
         }
-        let dropped = dropped.unwrap_or(0);
-        Self { dropped, kept }
+        let mut parsed = Self {
+            dropped: dropped.unwrap_or(0),
+            ..Self::default()
+        };
+        for line in lines {
+            parsed.keep(line);
+        }
+        parsed
     }
 
     /// A line in the place of so many; `None` in the place of none.
@@ -81,6 +103,10 @@ impl fmt::Display for Lines {
         }
         Ok(())
     }
+}
+
+fn bytes_of((_, text): &Line) -> usize {
+    text.len() + LINE_OVERHEAD
 }
 
 fn parse_gap(text: &str) -> Option<u64> {
@@ -153,6 +179,34 @@ mod tests {
             (texts(whole.after(2)), whole.count()),
             (texts(lines(2..5).after(0)), 5)
         );
+    }
+
+    #[test]
+    fn a_log_of_long_lines_stays_short_whoever_adds_to_it() {
+        let long = "x".repeat(LINE_BYTES);
+        let mut many = Lines::default();
+        for _ in 0..KEPT_LINES {
+            many.push(AT, &long);
+        }
+        let written = many.to_string();
+        assert!(written.len() <= KEPT_BYTES, "{} bytes", written.len());
+        assert!(written.len() > KEPT_BYTES / 2, "{} bytes", written.len());
+        assert_eq!(many.count(), KEPT_LINES as u64);
+        assert_eq!(Lines::parse(&written), many);
+        let longer = Lines::parse(&written).followed_by(many);
+        assert!(longer.to_string().len() <= KEPT_BYTES);
+        assert_eq!(longer.count(), 2 * KEPT_LINES as u64);
+    }
+
+    #[test]
+    fn what_was_dropped_is_told_beside_a_line_that_is_too_long() {
+        let written = format!(
+            "1970-01-01T00:00:01Z first\n1970-01-01T00:00:01Z {}\n",
+            "x".repeat(KEPT_BYTES)
+        );
+        let lines = Lines::parse(&written);
+        assert_eq!(texts(lines.after(0))[0], "(1 earlier lines were dropped)");
+        assert_eq!(Lines::parse(&lines.to_string()).count(), 2);
     }
 
     #[test]
