@@ -199,7 +199,9 @@ async fn renew_documents(store: &Store, prepared: &mut Prepared) -> Result<(), s
     let [written, resolved] = &prepared.manifest;
     store.put_manifest(sweep, written, resolved).await?;
     let before = store.plan::<MadeOf>(sweep).await;
-    if before.is_ok_and(|before| before.made_of == prepared.plan.made_of) {
+    let is_same = before.is_ok_and(|before| before.made_of == prepared.plan.made_of);
+    // Whoever finds a page damaged deletes it, and submits the manifest again.
+    if is_same && store.has_jobs(sweep, &prepared.plan.jobs).await? {
         return Ok(());
     }
     let made_of = prepared.plan.made_of.take();

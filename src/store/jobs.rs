@@ -3,7 +3,7 @@
 //! The object `sweeps/<sweep>/jobs/<2 hex>.zst` holds the jobs whose keys begin with these digits, in order, one line each:
 //! the key, a space, the job as JSON. Its name follows from the key alone, so that a worker finds its job with one request.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 
 use bytes::Bytes;
@@ -43,6 +43,19 @@ impl Store {
             .buffer_unordered(REQUESTS_IN_FLIGHT)
             .try_collect()
             .await
+    }
+
+    /// Whether all pages that a sweep's jobs are in are there. None is read.
+    pub async fn has_jobs<J: Sync>(
+        &self,
+        sweep: &SweepId,
+        jobs: &BTreeMap<JobKey, J>,
+    ) -> Result<bool, Error> {
+        let needed: BTreeSet<u8> = jobs.keys().map(|job| first_byte(*job)).collect();
+        let listed = self.objects.list(&layout::pages(sweep)).await?;
+        let there: BTreeSet<&str> = listed.iter().map(|page| page.key.as_str()).collect();
+        let is_there = |first: u8| there.contains(layout::page(sweep, first).as_str());
+        Ok(needed.into_iter().all(is_there))
     }
 
     /// Jobs whose keys begin alike. They are packed when it is their turn, so that few pages are in memory.

@@ -11,7 +11,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use vico::job::Resources;
 use vico::plan::{Backoff, RetryPolicy, Scheduling};
 use vico::spec::{ClassImagesInputs, JobInputs, JobSpec, ModelInputs, Precision, Sources, algorithm};
-use vico::store::{Fate, FateOutcome, LongestTail, SharedMemory, Weather};
+use vico::store::{Fate, FateOutcome, LongestTail, SharedMemory, Unneeded, Weather};
 
 use super::*;
 use crate::config::Parts;
@@ -176,6 +176,23 @@ async fn a_submission_whose_client_hangs_up_is_taken_in_before_the_next_one() {
     let second = take_in(&handle, &store, submission(2)).await;
     assert_eq!(second, Ok(true), "the sweep was there");
     assert_whole(&handle, &store, 2).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_of_jobs_that_is_gone_is_written_again() {
+    let store = Store::in_memory();
+    let (handle, _stop) = coordinator(&store).await;
+    assert_eq!(take_in(&handle, &store, submission(1)).await, Ok(false));
+    let job = JobKey(Digest::of(b"job"));
+    let page = Unneeded {
+        key: format!("sweeps/s/jobs/{}.zst", &job.to_string()[..2]),
+        size: 0,
+    };
+    store.delete_unneeded(&[page]).await.unwrap();
+    let sweep: SweepId = "s".parse().unwrap();
+    assert!(store.jobs::<PlannedJob>(&sweep).await.unwrap().is_empty());
+    assert_eq!(take_in(&handle, &store, submission(1)).await, Ok(true));
+    assert!(store.jobs::<PlannedJob>(&sweep).await.unwrap().contains_key(&job));
 }
 
 /// All there is of the sweep is of the submission with so many attempts.
