@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
+use super::damage;
 use crate::causes::with_causes;
 use crate::job::FailureClass;
 
@@ -170,7 +171,7 @@ impl Error {
             }
             Self::Fenced { .. } => Some("only one coordinator can own a bucket; stop one of the two"),
             Self::Unsafe { .. } => Some("`vico-coord storage-check` shows what the bucket can do"),
-            Self::Corrupt { .. } => Some("delete the object named above; what made it will be run again"),
+            Self::Corrupt { key, .. } => damage::remedy(key),
             Self::Unavailable { .. } => Some("check the endpoint and the network"),
             _ => None,
         }

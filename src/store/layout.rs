@@ -116,6 +116,17 @@ pub(super) fn number(key: &str) -> Option<u64> {
     (digits.len() == 20).then(|| digits.parse().ok())?
 }
 
+/// Whether submitting a sweep again writes the object again, where it is gone.
+pub(super) fn is_document(key: &str) -> bool {
+    let below = key.strip_prefix(SWEEPS);
+    below.is_some_and(|rest| rest.starts_with('/'))
+}
+
+/// Whether others build on the object, and nothing may ever make it again: what a job made counts as made.
+pub(super) fn is_irreplaceable(key: &str) -> bool {
+    number(key).is_some() || blob_digest(key).is_some() || is_receipt(key)
+}
+
 pub(super) fn probe(name: &str) -> String {
     format!("state/probe/{name}")
 }

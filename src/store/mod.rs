@@ -13,6 +13,7 @@ mod access;
 mod blobs;
 mod checkpoints;
 mod connect;
+mod damage;
 mod documents;
 mod error;
 mod files;
