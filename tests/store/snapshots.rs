@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tempfile::TempDir;
-use vico::store::{Error, FateOutcome, Journal, SharedMemory, Weather};
+use vico::store::{Error, FateOutcome, Journal, SharedMemory, Store, Weather};
 
 use crate::backends::{local, on_every_backend};
 use crate::journal::{Trouble, contents, files, frames, open};
@@ -84,6 +84,11 @@ async fn two_snapshots_stay_and_older_segments_go() {
     assert_eq!(contents(&store, "two").await, "state 39");
 }
 
+fn damage_newest(store: &Store) {
+    let newest = files(store, "state/snapshot").pop().unwrap();
+    std::fs::write(newest, "garbage").unwrap();
+}
+
 #[tokio::test]
 async fn a_damaged_snapshot_is_passed_over_for_the_one_before() {
     let folder = TempDir::new().unwrap();
@@ -96,12 +101,40 @@ async fn a_damaged_snapshot_is_passed_over_for_the_one_before() {
             .unwrap();
         snapshot(&mut journal, state).await;
     }
-    let newest = files(&store, "state/snapshot").pop().unwrap();
-    std::fs::write(newest, "garbage").unwrap();
+    damage_newest(&store);
     let (_, recovered) = Journal::open(&store, "two").await.unwrap();
     assert_eq!(recovered.snapshot.as_deref(), Some(b"ab".as_slice()));
     assert_eq!(recovered.events, frames(&["c"]));
     assert_eq!(recovered.repairs.len(), 1, "{:?}", recovered.repairs);
+}
+
+#[tokio::test]
+async fn a_damaged_snapshot_does_not_count_among_the_two_that_stay() {
+    let folder = TempDir::new().unwrap();
+    let store = local(&folder).await;
+    let mut journal = open(&store, "one").await;
+    for (event, state) in [("a", "a"), ("b", "ab"), ("c", "abc")] {
+        journal.append(&frames(&[event])).await.unwrap();
+        snapshot(&mut journal, state).await;
+    }
+    damage_newest(&store);
+    let mut journal = open(&store, "two").await;
+    journal.append(&frames(&["d"])).await.unwrap();
+    snapshot(&mut journal, "abcd").await;
+    damage_newest(&store);
+    let (mut journal, recovered) = Journal::open(&store, "three").await.unwrap();
+    assert_eq!(recovered.snapshot.as_deref(), Some(b"ab".as_slice()));
+    assert_eq!(recovered.events, frames(&["c", "d"]));
+    for (event, state) in [("e", "abcde"), ("f", "abcdef")] {
+        journal.append(&frames(&[event])).await.unwrap();
+        snapshot(&mut journal, state).await;
+    }
+    assert_eq!(
+        files(&store, "state/snapshot").len(),
+        2,
+        "the damaged ones go in the end"
+    );
+    assert_eq!(contents(&store, "four").await, "abcdef");
 }
 
 #[tokio::test(start_paused = true)]

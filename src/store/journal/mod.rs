@@ -62,7 +62,7 @@ pub struct Journal {
     /// Since the claim or the last snapshot.
     tail: Tail,
     /// Before the claim, once that has been read.
-    before: Arc<OnceLock<Tail>>,
+    before: Arc<OnceLock<Before>>,
     longest_tail: LongestTail,
 }
 
@@ -74,6 +74,14 @@ struct Tail {
     /// The last snapshot's number and size, 0 where there is none.
     snapshot: u64,
     snapshot_bytes: u64,
+}
+
+/// What there was before the claim.
+#[derive(Debug, Default)]
+struct Before {
+    tail: Tail,
+    /// Snapshots that are damaged and were passed over.
+    damaged: Vec<u64>,
 }
 
 impl Journal {
@@ -160,7 +168,7 @@ impl Journal {
 
     /// Whether a snapshot would now shorten the next start.
     pub fn wants_snapshot(&self) -> bool {
-        let before = self.before.get().copied().unwrap_or_default();
+        let before = self.before.get().map(|before| before.tail).unwrap_or_default();
         let last = self.tail.snapshot_bytes.max(before.snapshot_bytes);
         let LongestTail { bytes, segments } = self.longest_tail;
         self.tail.bytes + before.bytes > bytes.max(last) || self.tail.segments + before.segments >= segments
@@ -179,6 +187,7 @@ impl Journal {
             number,
             state,
             covered: self.tail,
+            damaged: self.damaged(),
         }))
     }
 
@@ -191,6 +200,12 @@ impl Journal {
             snapshot_bytes: kept.size,
         };
         self.before = Arc::default();
+    }
+
+    /// Asked for until there is a snapshot of our own: it is newer than they are, and so is whatever comes after it.
+    fn damaged(&self) -> Vec<u64> {
+        let before = self.before.get();
+        before.map(|before| before.damaged.clone()).unwrap_or_default()
     }
 
     fn header(&self, frames: usize) -> Header {

@@ -8,7 +8,7 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use super::super::objects::Objects;
 use super::super::{Error, layout};
 use super::segment::{self, Segment};
-use super::{Tail, snapshot};
+use super::{Before, Tail, snapshot};
 
 /// An idle coordinator has left thousands of segments that say nothing, and each is a request.
 const READS_IN_FLIGHT: usize = 64;
@@ -32,24 +32,24 @@ pub struct Past {
     objects: Objects,
     /// The claim's number.
     end: u64,
-    /// How much it was, for the journal.
-    tail: Arc<OnceLock<Tail>>,
+    /// What was found, for the journal.
+    before: Arc<OnceLock<Before>>,
 }
 
 impl Past {
-    pub(super) fn new(objects: Objects, end: u64, tail: Arc<OnceLock<Tail>>) -> Self {
-        Self { objects, end, tail }
+    pub(super) fn new(objects: Objects, end: u64, before: Arc<OnceLock<Before>>) -> Self {
+        Self { objects, end, before }
     }
 
     /// Reads all of it.
     pub async fn read(self) -> Result<Recovered, Error> {
-        let (recovered, tail) = read(&self.objects, self.end).await?;
-        _ = self.tail.set(tail);
+        let (recovered, before) = read(&self.objects, self.end).await?;
+        _ = self.before.set(before);
         Ok(recovered)
     }
 }
 
-async fn read(objects: &Objects, end: u64) -> Result<(Recovered, Tail), Error> {
+async fn read(objects: &Objects, end: u64) -> Result<(Recovered, Before), Error> {
     let mut gone = String::new();
     for _ in 0..ATTEMPTS {
         match read_once(objects, end).await {
@@ -60,10 +60,10 @@ async fn read(objects: &Objects, end: u64) -> Result<(Recovered, Tail), Error> {
     Err(Error::corrupt(&gone, "the journal needs it and it is gone"))
 }
 
-async fn read_once(objects: &Objects, end: u64) -> Result<(Recovered, Tail), Error> {
+async fn read_once(objects: &Objects, end: u64) -> Result<(Recovered, Before), Error> {
     let mut recovered = Recovered::default();
-    let mut tail = Tail::default();
-    if let Some((number, state)) = latest_snapshot(objects, &mut recovered.repairs).await? {
+    let (mut tail, mut damaged) = (Tail::default(), Vec::new());
+    if let Some((number, state)) = latest_snapshot(objects, &mut recovered.repairs, &mut damaged).await? {
         tail.snapshot = number;
         tail.snapshot_bytes = state.len() as u64;
         recovered.snapshot = Some(state);
@@ -88,18 +88,20 @@ async fn read_once(objects: &Objects, end: u64) -> Result<(Recovered, Tail), Err
         .into_iter()
         .flat_map(|(_, segment)| segment.frames)
         .collect();
-    Ok((recovered, tail))
+    Ok((recovered, Before { tail, damaged }))
 }
 
 async fn latest_snapshot(
     objects: &Objects,
     repairs: &mut Vec<String>,
+    damaged: &mut Vec<u64>,
 ) -> Result<Option<(u64, Bytes)>, Error> {
     for number in snapshot::numbers(objects).await? {
         match snapshot::read(objects, number).await {
             Ok(state) => return Ok(Some((number, state))),
             Err(error @ Error::Corrupt { .. }) => {
                 repairs.push(format!("{error}; an earlier one was used"));
+                damaged.push(number);
             }
             Err(error) => return Err(error),
         }

@@ -31,6 +31,8 @@ pub struct NewSnapshot {
     pub(super) state: Bytes,
     /// What the journal has had appended so far.
     pub(super) covered: Tail,
+    /// Earlier ones that no start can use.
+    pub(super) damaged: Vec<u64>,
 }
 
 /// A snapshot that is there.
@@ -51,7 +53,7 @@ impl NewSnapshot {
         };
         write(&self.objects, self.epoch, self.number, self.state).await?;
         // What could not be deleted is deleted after the next snapshot.
-        if let Err(error) = trim(&self.objects).await {
+        if let Err(error) = trim(&self.objects, &self.damaged).await {
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
                 "old journal segments stay"
@@ -98,20 +100,20 @@ pub(super) async fn numbers(objects: &Objects) -> Result<Vec<u64>, Error> {
     Ok(numbers)
 }
 
-/// Keeps the two newest snapshots, the segments after the older of them, and all claims.
-async fn trim(objects: &Objects) -> Result<(), Error> {
+/// Keeps the two newest snapshots, the segments after the older of them, and all claims. Those that are known to be damaged do
+/// not count; they go like any other once two newer ones are there.
+async fn trim(objects: &Objects, damaged: &[u64]) -> Result<(), Error> {
     let snapshots = numbers(objects).await?;
-    let Some(oldest_kept) = snapshots.get(KEPT - 1) else {
+    let mut sound = snapshots.iter().filter(|number| !damaged.contains(number));
+    let Some(&oldest_kept) = sound.nth(KEPT - 1) else {
         return Ok(());
     };
-    let mut doomed: Vec<String> = snapshots[KEPT..]
-        .iter()
-        .map(|number| layout::snapshot(*number))
-        .collect();
+    let older = snapshots.iter().filter(|number| **number < oldest_kept);
+    let mut doomed: Vec<String> = older.map(|number| layout::snapshot(*number)).collect();
     let segments = objects.list(layout::SEGMENTS).await?;
     let old = segments.into_iter().filter(|object| {
         let number = layout::number(&object.key);
-        object.size > CLAIM as u64 && number.is_some_and(|number| number <= *oldest_kept)
+        object.size > CLAIM as u64 && number.is_some_and(|number| number <= oldest_kept)
     });
     doomed.extend(old.map(|object| object.key));
     stream::iter(doomed)

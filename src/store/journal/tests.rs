@@ -65,7 +65,11 @@ async fn a_snapshot_is_wanted_until_what_made_it_due_is_covered() {
         let mut journal = open().await;
         assert!(!journal.wants_snapshot());
         if is_of_before {
-            journal.before = Arc::new(OnceLock::from(due));
+            let before = Before {
+                tail: due,
+                ..Before::default()
+            };
+            journal.before = Arc::new(OnceLock::from(before));
         } else {
             journal.tail = due;
         }
