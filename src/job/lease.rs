@@ -163,6 +163,6 @@ pub struct Release {
     pub session: Session,
     /// Which.
     pub leases: Vec<LeaseId>,
-    /// The worker is about to leave.
+    /// The worker is about to leave: all that it holds comes back, named or not.
     pub leaving: bool,
 }

@@ -192,7 +192,13 @@ impl Actor {
     pub(super) fn release(&mut self, release: &Release, answer: Answer<()>) {
         let worker = release.session.worker.clone();
         let heard = self.brain.floor.hear(&release.session, self.now());
-        let leases = release.leases.clone();
+        let leases = if release.leaving {
+            // It may not know of all: a grant was on its way to it, or a lease did not come back at the first try.
+            let held = self.brain.state.leases_of(&worker);
+            held.map(|(_, lease)| lease.id).collect()
+        } else {
+            release.leases.clone()
+        };
         let command = Command::Release { worker, leases };
         let outcome = heard.and_then(|()| self.execute(&command));
         if release.leaving && outcome.is_ok() {

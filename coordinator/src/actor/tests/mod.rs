@@ -6,6 +6,7 @@ mod commits;
 mod journal;
 mod panics;
 mod publishing;
+mod sessions;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,0 +1,21 @@
+//! Workers that leave or introduce themselves again.
+
+use vico::job::{JobState, Release};
+
+use super::*;
+
+#[tokio::test(start_paused = true)]
+async fn who_leaves_gives_back_what_it_does_not_know_of() {
+    let place = Place::open(Store::in_memory()).await;
+    let grant = place.grant().await;
+    let goodbye = Release {
+        session: session(),
+        leases: Vec::new(),
+        leaving: true,
+    };
+    place.handle.release(goodbye).await.unwrap();
+    let state = place
+        .handle
+        .look(move |brain, _| brain.state.job(grant.job).unwrap().phase.state());
+    assert_eq!(state.await.unwrap(), JobState::Ready);
+}
