@@ -31,9 +31,8 @@ impl Actor {
             let refusal = Refusal::new(RefusalKind::Internal, format!("job {job} vanished"));
             return self.answer(answer, Err(refusal));
         };
-        self.logs.append((job, receipt.attempt), &done.log, now);
         self.brain.floor.begin_commit(lease);
-        let store = self.parts.store.clone();
+        let (store, log) = (self.parts.store.clone(), done.log.clone());
         self.tasks.spawn(async move {
             let outcome = match survived(commit::commit(&store, outputs, receipt)).await {
                 Some(outcome) => outcome.map_err(Refusal::from),
@@ -43,6 +42,7 @@ impl Actor {
                 job,
                 lease,
                 outcome,
+                log,
                 answer,
             }
         });
@@ -75,9 +75,18 @@ impl Actor {
         &mut self,
         (job, lease): (JobKey, LeaseId),
         outcome: Result<Receipt, Refusal>,
+        log: &[String],
         answer: Answer<()>,
     ) {
-        self.brain.floor.end_commit(lease, self.now());
+        let now = self.now();
+        self.brain.floor.end_commit(lease, now);
+        // Not where the worker will ask again with the same lines.
+        let asks_again = matches!(&outcome, Err(refusal) if refusal.kind == RefusalKind::Unavailable);
+        if let Ok(live) = self.brain.state.live_lease(job, lease)
+            && !asks_again
+        {
+            self.logs.append((job, live.attempt), log, now);
+        }
         let outcome = outcome.and_then(|receipt| self.succeed(receipt));
         if let Err(refusal) = &outcome {
             // The worker is told too, but it may run where nobody looks.

@@ -51,6 +51,8 @@ pub(crate) enum Ended {
         job: JobKey,
         lease: LeaseId,
         outcome: Result<Receipt, Refusal>,
+        /// The attempt's last lines.
+        log: Vec<String>,
         answer: Answer<()>,
     },
     /// A sweep's results were written, or not.

@@ -185,8 +185,9 @@ impl Actor {
                 job,
                 lease,
                 outcome,
+                log,
                 answer,
-            } => self.committed((job, lease), outcome, answer),
+            } => self.committed((job, lease), outcome, &log, answer),
             Ended::Publish {
                 sweep,
                 finished,

@@ -186,7 +186,7 @@ async fn complete(place: &Place, store: &Store, grant: &Grant) -> Result<(), Ref
         job: grant.job,
         lease: grant.lease,
         outputs: BTreeMap::from([(output_names::ADAPTER.to_owned(), adapter)]),
-        log: Vec::new(),
+        log: vec!["done".to_owned()],
     };
     place.handle.complete(done).await
 }
