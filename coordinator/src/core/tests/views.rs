@@ -50,7 +50,11 @@ fn an_ended_job_says_how() {
         "invalid_input: it broke (after 1 failed attempt)"
     );
     assert_eq!(world.reason(key("cat/sample")), "cat/train failed");
-    assert_eq!(world.reason(key("cat/score")), "cat/sample failed");
+    assert_eq!(
+        world.reason(key("cat/score")),
+        "cat/train failed",
+        "the sample job never ran"
+    );
 }
 
 #[test]

@@ -1,11 +1,11 @@
 //! Jobs at a glance, and why they wait.
 
 use vico::clock::Timestamp;
-use vico::job::{Device, Progress, Resources};
+use vico::job::{Device, Progress, Resources, Stage};
 use vico::status::{AttemptRecord, JobStatus};
 
 use crate::core::Brain;
-use crate::core::state::{Ending, Job, Lease, Phase, Try};
+use crate::core::state::{Ending, Job, JobNo, Lease, Phase, Try};
 
 const GIB: u64 = 1 << 30;
 
@@ -53,11 +53,21 @@ impl Brain {
                 Some(format!("{}: {} (after {tries})", failure.class, failure.message))
             }
             Phase::Aborted { by } => {
-                let by = self.state.numbered(*by).map(|by| self.state.label(by));
+                let by = self.root_of(*by).map(|by| self.state.label(by));
                 Some(format!("{} failed", by.unwrap_or("a job before it")))
             }
             Phase::Cancelled => Some("cancelled by a user".to_owned()),
         }
+    }
+
+    /// The job that a failure began with: those between it and what was aborted for its sake never ran.
+    fn root_of(&self, by: JobNo) -> Option<&Job> {
+        let before = |job: &&Job| match job.phase {
+            Phase::Aborted { by } => self.state.numbered(by),
+            _ => None,
+        };
+        let chain = std::iter::successors(self.state.numbered(by), before);
+        chain.take(Stage::ALL.len()).last()
     }
 
     fn blocked_on(&self, job: &Job) -> String {
