@@ -98,8 +98,13 @@ impl Actor {
             Event::WorkerQuarantined { worker, until } => {
                 tracing::warn!(%worker, %until, "worker quarantined");
             }
-            Event::SweepAdded { .. }
-            | Event::AttemptStarted { .. }
+            // It may bring the receipt of a job that somebody is at.
+            Event::SweepAdded { sweep, .. } => {
+                let places = sweep.done.iter();
+                let done = places.filter_map(|place| sweep.jobs.get(place.0 as usize));
+                self.close_logs(done.filter_map(|job| self.brain.state.job(job.key)));
+            }
+            Event::AttemptStarted { .. }
             | Event::SweepRetried { .. }
             | Event::SweepRescheduled { .. }
             | Event::SweepPublished { .. }

@@ -83,6 +83,14 @@ impl LogBook {
         }
     }
 
+    /// Attempts that have written something and not ended.
+    #[cfg(test)]
+    pub(crate) fn open(&self) -> Vec<AttemptId> {
+        let book = self.book();
+        let open = book.iter().filter(|(_, entry)| !entry.closed);
+        open.map(|(id, _)| *id).collect()
+    }
+
     /// What an attempt wrote after its first `seen` lines, from here or from the bucket.
     pub(crate) async fn read(
         &self,

@@ -4,6 +4,7 @@
 mod clock;
 mod commits;
 mod journal;
+mod logs;
 mod panics;
 mod publishing;
 mod sessions;
