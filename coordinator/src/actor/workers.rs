@@ -25,9 +25,8 @@ impl Actor {
             return self.answer(answer, Err(refusal.into()));
         }
         self.brain.floor.welcome(who, self.now());
-        // A poll of an earlier session has nobody behind it.
-        self.waiting
-            .retain(|waiting| waiting.worker != who.session.worker);
+        // A poll of an earlier session has nobody behind it, and who is still there asks again.
+        self.end_polls(&who.session.worker);
         let welcome = Welcome {
             bucket: self.parts.store.url().to_owned(),
             lease_ttl: self.brain.settings.lease_ttl,
@@ -48,6 +47,14 @@ impl Actor {
             max: ask.max,
             answer,
         });
+    }
+
+    /// Answers a worker's long polls with no jobs. Without an answer it would hear that the coordinator is shutting down.
+    fn end_polls(&mut self, worker: &WorkerId) {
+        let theirs = |waiting: &mut Waiting| waiting.worker == *worker;
+        for waiting in self.waiting.extract_if(.., theirs) {
+            _ = waiting.answer.send(Ok(Vec::new()));
+        }
     }
 
     /// Gives waiting workers what there is for them.
@@ -204,7 +211,7 @@ impl Actor {
         if release.leaving && outcome.is_ok() {
             let worker = &release.session.worker;
             tracing::info!(%worker, "worker left");
-            self.waiting.retain(|waiting| waiting.worker != *worker);
+            self.end_polls(worker);
             self.brain.floor.dismiss(worker);
         }
         self.answer(answer, outcome.map(drop).map_err(Refusal::from));
