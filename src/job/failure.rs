@@ -12,7 +12,7 @@ pub enum FailureClass {
     WorkerLost,
     /// The device or the machine had too little memory.
     OutOfMemory,
-    /// The object store refused or failed, or the local disk is full.
+    /// The object store refused or failed, the local disk is full, or files of a model are not on the machine.
     Storage,
     /// The attempt made no progress for too long.
     Timeout,
@@ -31,8 +31,6 @@ pub enum FailureClass {
 /// What a failure of some class calls for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Remedy {
-    /// The same worker may try again.
-    Retry,
     /// Another worker should try, if there is one.
     RetryElsewhere,
     /// No attempt can help.
@@ -56,10 +54,13 @@ impl FailureClass {
     /// What to do about it.
     pub fn remedy(self) -> Remedy {
         match self {
-            Self::Storage => Remedy::Retry,
-            Self::WorkerLost | Self::OutOfMemory | Self::Timeout | Self::VersionMismatch | Self::Internal => {
-                Remedy::RetryElsewhere
-            }
+            Self::WorkerLost
+            | Self::OutOfMemory
+            // It may be this machine's disk or its way to the bucket.
+            | Self::Storage
+            | Self::Timeout
+            | Self::VersionMismatch
+            | Self::Internal => Remedy::RetryElsewhere,
             Self::NanLoss | Self::InvalidInput | Self::Cancelled => Remedy::GiveUp,
         }
     }

@@ -117,7 +117,7 @@ mod tests {
             Next::GiveUp | Next::OtherGoesOn => None,
         };
         let cases = [
-            (C::Storage, Some(false)),
+            (C::Storage, Some(true)),
             (C::OutOfMemory, Some(true)),
             (C::WorkerLost, Some(true)),
             (C::Internal, Some(true)),

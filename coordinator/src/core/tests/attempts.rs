@@ -117,15 +117,17 @@ fn out_of_memory_is_remembered_for_the_next_attempt() {
 
 #[test]
 fn a_failed_job_goes_elsewhere_if_there_is_an_elsewhere() {
-    let mut world = one_worker(&["cat"]);
-    world.cpu("w2", 1);
-    let granted = world.acquire_one("w1");
-    world.fail(&granted, FailureClass::Internal);
-    world.wait(25);
-    assert!(world.acquire("w1", 1).is_empty(), "w2 should have it");
-    // w2 falls silent, so there is no elsewhere.
-    world.wait(25);
-    assert_eq!(world.acquire_one("w1").attempt, Attempt(2));
+    for class in [FailureClass::Internal, FailureClass::Storage] {
+        let mut world = one_worker(&["cat"]);
+        world.cpu("w2", 1);
+        let granted = world.acquire_one("w1");
+        world.fail(&granted, class);
+        world.wait(25);
+        assert!(world.acquire("w1", 1).is_empty(), "w2 should have it: {class}");
+        // w2 falls silent, so there is no elsewhere.
+        world.wait(25);
+        assert_eq!(world.acquire_one("w1").attempt, Attempt(2), "{class}");
+    }
 }
 
 #[test]
