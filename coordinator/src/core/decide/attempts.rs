@@ -97,7 +97,7 @@ impl Brain {
             .ok_or_else(|| Refusal::UnknownJob(job.to_string()))?;
         let others = job.leases().count() > 1;
         let mut events = vec![self.failed((job, live), failure.clone(), others, at)];
-        events.extend(self.quarantine(worker, failure.class, lease, at));
+        events.extend(self.quarantine(worker, failure.class, (job, lease), at));
         Ok(events)
     }
 
@@ -131,19 +131,17 @@ impl Brain {
     }
 
     /// A worker that fails again and again gets no work for a while and its jobs move, provided that somebody else is
-    /// there to do them.
+    /// there who could do the one that failed.
     fn quarantine(
         &self,
         worker: &WorkerId,
         class: FailureClass,
-        ended: LeaseId,
+        (failed, ended): (&Job, LeaseId),
         at: Timestamp,
     ) -> Vec<Event> {
         let record = self.state.worker_record(worker);
         let strikes = record.strikes + u32::from(blames_worker(class));
-        let mut others = self.floor.workers().filter(|(id, other)| {
-            *id != worker && self.floor.is_present(other, at) && self.takes_work(id, other, at)
-        });
+        let mut others = self.fitting_workers(failed, at).filter(|(id, _)| *id != worker);
         if strikes < self.settings.quarantine_after || !blames_worker(class) || others.next().is_none() {
             return Vec::new();
         }

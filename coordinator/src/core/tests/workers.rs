@@ -1,9 +1,9 @@
 //! Workers come, go, come back, and misbehave.
 
 use vico::clock::Timestamp;
-use vico::job::{FailureClass, JobState, Session};
+use vico::job::{Device, FailureClass, JobState, Session};
 
-use super::world::{World, holding, id, introduction, key, sweep};
+use super::world::{World, holding, id, introduction, key, needing, sweep};
 use crate::core::{Command, Event, Refusal};
 
 #[test]
@@ -177,6 +177,19 @@ fn the_only_worker_is_never_quarantined() {
         world.fail(&granted, FailureClass::Internal);
     }
     assert_eq!(world.acquire("only", 1).len(), 1);
+}
+
+/// Others take work, but none that it has failed at.
+#[test]
+fn the_only_worker_that_fits_is_never_quarantined() {
+    let mut world = World::new();
+    world.submit(needing(sweep("s", &["a", "b", "c", "d"]), Device::Gpu, 0));
+    world.join(&introduction("gpu", 4, 16 << 30));
+    world.cpu("cpu", 4);
+    for granted in world.acquire("gpu", 3) {
+        world.fail(&granted, FailureClass::Internal);
+    }
+    assert_eq!(world.acquire("gpu", 1).len(), 1);
 }
 
 #[test]
