@@ -12,17 +12,18 @@ pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 impl Brain {
     /// A worker keeps what it holds if the lease is live. What it no longer holds ends here: lost, where its process
-    /// was started anew; given back, where the grant never reached it.
+    /// was started anew; given back, where the grant never reached it. The first time that this coordinator hears of a worker
+    /// it cannot tell which, and neither the job nor the worker is to pay for a restart of the coordinator.
     pub(super) fn decide_register(&self, who: &Introduction, at: Timestamp) -> Result<Vec<Event>, Refusal> {
         self.check_introduction(who)?;
         let worker = &who.session.worker;
         let before = self.floor.worker(worker).map(|worker| &worker.session);
-        let same_process = before == Some(&who.session.nonce) || !who.held.is_empty();
+        let may_be_same = before.is_none_or(|session| *session == who.session.nonce) || !who.held.is_empty();
         let dropped = self.state.leases_of(worker).filter(|(_, lease)| {
             !who.held.iter().any(|held| held.lease == lease.id) && !self.floor.is_committing(lease)
         });
         let ended = dropped.map(|(job, lease)| {
-            if same_process {
+            if may_be_same {
                 return returned(job, lease, "the worker does not hold it", at);
             }
             let failure = Failure {

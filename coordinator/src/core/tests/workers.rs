@@ -51,6 +51,20 @@ fn a_grant_that_never_arrived_costs_nothing() {
 }
 
 #[test]
+fn a_grant_that_a_crash_kept_from_its_worker_costs_nothing() {
+    let mut world = World::new();
+    world.submit(sweep("s", &["cat"]));
+    world.cpu("w1", 1);
+    let granted = world.acquire_one("w1");
+    world.restart();
+    world.cpu("w1", 1);
+    let state = &world.brain.state;
+    assert_eq!(world.state_of(granted.job), JobState::Ready);
+    assert_eq!(state.job(granted.job).unwrap().failures(), 0);
+    assert_eq!(state.worker_record(&id("w1")).strikes, 0);
+}
+
+#[test]
 fn of_two_processes_with_one_name_the_newer_stays() {
     let mut world = World::new();
     world.cpu("w1", 1);
