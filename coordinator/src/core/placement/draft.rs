@@ -46,13 +46,14 @@ impl Contender<'_> {
 
 impl<'a> Draft<'a> {
     pub(super) fn new(brain: &'a Brain, asks: &'a [Ask], now: Timestamp) -> Self {
+        let until = brain.state.due_until(now);
         let lanes = brain.state.lanes();
         let mut queues: Vec<_> = lanes
             .filter_map(|(lane, jobs)| {
                 let profile = brain.state.lane_profile(lane)?;
                 let sweep = brain.state.numbered_sweep(lane.sweep);
                 let expected = eta::expected(sweep, profile.stage);
-                Some(Queue::new((lane, profile), jobs, expected, now))
+                Some(Queue::new((lane, profile), jobs, expected, until))
             })
             .collect();
         let taken = HashSet::new();
@@ -103,12 +104,13 @@ impl<'a> Draft<'a> {
     /// Due jobs whose upstream's outputs the worker has, with the queues they stand in.
     fn near(&self, worker: &Worker) -> Vec<(usize, JobNo)> {
         let state = &self.brain.state;
+        let until = state.due_until(self.now);
         let made = worker.at_hand.iter().filter_map(|have| state.job(JobKey(*have)));
         let readers: BTreeSet<JobNo> = made.flat_map(|job| &job.downstream).copied().collect();
         let due = readers
             .into_iter()
             .filter_map(|number| Some((number, state.numbered(number)?)))
-            .filter(|(_, job)| job.is_due(self.now));
+            .filter(|(_, job)| job.is_due(until));
         due.flat_map(|(number, job)| {
             let queue = |lane: Lane| self.queues.iter().position(|queue| queue.lane == lane);
             let queues = state.lanes_of(job).filter_map(queue);

@@ -25,13 +25,16 @@ pub(super) struct Queue<'a> {
 }
 
 impl<'a> Queue<'a> {
+    /// Of the lane's jobs those whose time comes `until` then.
     pub(super) fn new(
         (lane, profile): (Lane, &'a Profile),
         jobs: &'a Line,
         expected: Duration,
-        now: Timestamp,
+        until: Timestamp,
     ) -> Self {
-        let due = jobs.iter().take_while(move |(not_before, _)| *not_before <= now);
+        let due = jobs
+            .iter()
+            .take_while(move |(not_before, _)| *not_before <= until);
         let due: Box<dyn Iterator<Item = JobNo>> = Box::new(due.map(|(_, number)| *number));
         Self {
             lane,

@@ -116,9 +116,23 @@ impl Job {
         self.leases().count() == 1 && !self.tries().iter().any(has_failed)
     }
 
-    /// Whether it is ready and its back-off is over.
-    pub(crate) fn is_due(&self, now: Timestamp) -> bool {
-        matches!(self.phase, Phase::Ready { not_before } if not_before <= now)
+    /// Whether it is ready and its time comes until then; see [`State::due_until`](super::State::due_until).
+    pub(crate) fn is_due(&self, until: Timestamp) -> bool {
+        matches!(self.phase, Phase::Ready { not_before } if not_before <= until)
+    }
+
+    /// When a ready job became so; one that backs off did when its attempt failed.
+    pub(super) fn ready_since(&self) -> Option<Timestamp> {
+        let Phase::Ready { not_before } = self.phase else {
+            return None;
+        };
+        // A fresh budget ends a back-off.
+        let last = self.tries().last().filter(|_| self.failures() > 0);
+        let failed = last.and_then(|last| match &last.ended {
+            Some((at, Ending::Failed(_))) => Some(*at),
+            _ => None,
+        });
+        Some(failed.unwrap_or(not_before))
     }
 
     /// Attempts, oldest first.

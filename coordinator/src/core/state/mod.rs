@@ -52,6 +52,8 @@ pub(crate) struct State {
     next_lease: LeaseId,
     /// Events taken in so far.
     applied: u64,
+    /// The latest time that an event told. Derived: from a snapshot it is as late as any ready job needs.
+    latest: Timestamp,
     /// Saves memory, means nothing.
     names: Names,
     /// Derived from `jobs` and `sweeps`.
@@ -80,6 +82,7 @@ impl Default for State {
             cordoned: BTreeSet::new(),
             next_lease: LeaseId(1),
             applied: 0,
+            latest: Timestamp::default(),
             names: Names::default(),
             index: Index::default(),
         }
@@ -197,6 +200,12 @@ impl State {
     /// Events taken in so far, over all processes: how far the journal reaches.
     pub(crate) fn applied(&self) -> u64 {
         self.applied
+    }
+
+    /// Ready jobs whose time comes until then are due at `now`. Where the clock is behind the journal, because it was set
+    /// back or is another machine's, a job that became ready does not wait for it to catch up; the end of a back-off does.
+    pub(crate) fn due_until(&self, now: Timestamp) -> Timestamp {
+        now.max(self.latest)
     }
 
     /// What is remembered of a worker.

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
+use vico::clock::Timestamp;
 use vico::ids::{LeaseId, WorkerId};
 
 use super::labels::Labels;
@@ -92,9 +93,15 @@ impl From<Snapshot<'_>> for State {
             cordoned: snapshot.cordoned.into_owned(),
             next_lease: snapshot.next_lease,
             applied: snapshot.applied,
+            latest: Timestamp::default(),
             names,
             index: Index::default(),
         };
+        state.latest = state
+            .jobs()
+            .filter_map(Job::ready_since)
+            .max()
+            .unwrap_or_default();
         state.link_all();
         state.index = state.rebuilt_index();
         state

@@ -1,11 +1,12 @@
 //! Attempts, leases, failures and retries of one sweep.
 
+use vico::clock::Timestamp;
 use vico::ids::{Attempt, LeaseId};
 use vico::job::{FailureClass, JobState};
 use vico::status::SweepState;
 
 use super::world::{World, holding, introduction, key, sweep, sweep_id};
-use crate::core::{Command, Refusal};
+use crate::core::{Command, Refusal, State};
 
 fn one_worker(concepts: &[&str]) -> World {
     let mut world = World::new();
@@ -89,6 +90,39 @@ fn failures_back_off_and_then_end() {
             .unwrap()
             .contains("attempt 3 on w1 failed, given up: storage: it broke")
     );
+}
+
+/// It was set back, or is that of a successor on another machine.
+#[test]
+fn a_clock_behind_the_journal_holds_up_back_offs_and_nothing_else() {
+    let successions: [fn(&mut World); 3] = [
+        |_| {},
+        |world| {
+            world.restart();
+            world.cpu("w1", 1);
+        },
+        |world| world.brain.state = State::from(world.brain.state.snapshot()),
+    ];
+    for succeed in successions {
+        let mut world = World::new();
+        world.wait(3600);
+        world.submit(sweep("s", &["cat", "dog"]));
+        world.cpu("w1", 1);
+        let cat = world.acquire_one("w1");
+        world.fail(&cat, FailureClass::Storage);
+        world.now = Timestamp(1_000_000);
+        succeed(&mut world);
+        assert_eq!(world.reason(key("dog/train")), "waits for a free slot");
+        for job in ["dog/train", "dog/sample", "dog/score"].map(key) {
+            let granted = world.acquire_one("w1");
+            assert_eq!(granted.job, job);
+            world.complete(&granted);
+        }
+        assert!(world.acquire("w1", 1).is_empty(), "it backs off");
+        assert!(world.reason(cat.job).starts_with("backs off until "));
+        world.wait(3610);
+        assert_eq!(world.acquire_one("w1").job, cat.job);
+    }
 }
 
 #[test]

@@ -42,8 +42,8 @@ impl Brain {
     fn reason(&self, job: &Job, now: Timestamp) -> Option<String> {
         match &job.phase {
             Phase::Blocked => Some(self.blocked_on(job)),
-            Phase::Ready { not_before } if *not_before > now => Some(backing_off(job, *not_before)),
-            Phase::Ready { .. } => Some(self.why_unplaced(job, now)),
+            Phase::Ready { .. } if job.is_due(self.state.due_until(now)) => Some(self.why_unplaced(job, now)),
+            Phase::Ready { not_before } => Some(backing_off(job, *not_before)),
             Phase::Leased(_) | Phase::Succeeded { .. } => None,
             Phase::Failed(failure) => {
                 let tries = match job.failures() {

@@ -89,6 +89,7 @@ impl State {
     }
 
     fn at(&mut self, at: Timestamp, change: impl FnOnce(&mut Change)) {
+        self.latest = self.latest.max(at);
         let mut scope = Change {
             state: self,
             at,
