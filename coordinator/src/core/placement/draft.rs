@@ -7,11 +7,12 @@ use vico::clock::Timestamp;
 use vico::ids::JobKey;
 
 use super::Placed;
+use super::contender::{Contender, best_served};
 use super::offer::{Group, Rank, Suit};
 use super::queue::{Queue, count_longer_jobs};
 use crate::core::event::Profile;
 use crate::core::floor::Worker;
-use crate::core::state::{JobNo, Lane, Sweep, SweepNo};
+use crate::core::state::{JobNo, Lane, SweepNo};
 use crate::core::{Ask, Brain, eta};
 
 /// With fewer long jobs than this for every worker, the end of a sweep is near: which jobs are begun last decides when
@@ -32,18 +33,6 @@ pub(super) struct Draft<'a> {
     workers: usize,
 }
 
-/// A sweep that has due jobs.
-struct Contender<'a> {
-    sweep: &'a Sweep,
-    running: u32,
-}
-
-impl Contender<'_> {
-    fn is_at_its_limit(&self) -> bool {
-        self.sweep.reached_limit(self.running).is_some()
-    }
-}
-
 impl<'a> Draft<'a> {
     pub(super) fn new(brain: &'a Brain, asks: &'a [Ask], now: Timestamp) -> Self {
         let until = brain.state.due_until(now);
@@ -59,7 +48,8 @@ impl<'a> Draft<'a> {
         let taken = HashSet::new();
         queues.retain_mut(|queue| queue.is_open(&taken));
         count_longer_jobs(&mut queues);
-        let sweeps = queues.iter().filter_map(|queue| contender(brain, queue.lane));
+        let sweeps = queues.iter().map(|queue| queue.lane.sweep);
+        let sweeps = sweeps.filter_map(|number| Some((number, Contender::new(brain, number)?)));
         let mut draft = Self {
             brain,
             asks,
@@ -133,6 +123,7 @@ impl<'a> Draft<'a> {
 
     fn best_offer(&mut self) -> Option<(usize, usize)> {
         let open: Vec<bool> = (0..self.queues.len()).map(|lane| self.is_open(lane)).collect();
+        let served = self.served(&open);
         let mut best: Option<(Rank, (usize, usize))> = None;
         for group in 0..self.groups.len() {
             if self.groups[group].asks.is_empty() {
@@ -142,7 +133,7 @@ impl<'a> Draft<'a> {
                 if self.groups[group].suits[lane] == Suit::DoesNotFit {
                     continue;
                 }
-                let rank = self.rank(group, lane);
+                let rank = self.rank(group, lane, &served);
                 best = best.max(rank.map(|rank| (rank, (group, lane))));
             }
         }
@@ -155,18 +146,23 @@ impl<'a> Draft<'a> {
         contender.is_some_and(|contender| !contender.is_at_its_limit()) && queue.is_open(&self.taken)
     }
 
-    fn rank(&mut self, group: usize, lane: usize) -> Option<Rank> {
+    /// By priority: how the sweep is served that has most for its share. One without an open lane gets nothing now.
+    fn served(&self, open: &[bool]) -> BTreeMap<i32, u64> {
+        let lanes = self.queues.iter().zip(open).filter(|(_, open)| **open);
+        best_served(lanes.filter_map(|(queue, _)| self.sweeps.get(&queue.lane.sweep)))
+    }
+
+    fn rank(&mut self, group: usize, lane: usize, served: &BTreeMap<i32, u64>) -> Option<Rank> {
         let is_near = self.near_pair(group, lane).is_some();
         let queue = &self.queues[lane];
-        let Contender { sweep, running } = self.sweeps.get(&queue.lane.sweep)?;
-        let share = u64::from(sweep.scheduling.share.max(1));
+        let contender = self.sweeps.get(&queue.lane.sweep)?;
         Some(Rank {
-            priority: sweep.scheduling.priority,
-            starved: *running == 0,
+            priority: contender.priority(),
+            claim: contender.claim(served),
             suit: self.groups[group].suits[lane],
             has_upstream: is_near && queue.longer_jobs > PLENTY * self.workers,
-            least_served: Reverse(u64::from(*running) * 1000 / share),
-            oldest: Reverse(sweep.submitted),
+            least_served: Reverse(contender.served()),
+            oldest: Reverse(contender.sweep.submitted),
             longest: queue.expected,
             is_near,
             lane: Reverse(lane),
@@ -223,12 +219,6 @@ fn turn(asks: &mut VecDeque<usize>, ask: usize, has_room: bool) {
     if has_room {
         asks.push_back(ask);
     }
-}
-
-fn contender(brain: &Brain, lane: Lane) -> Option<(SweepNo, Contender<'_>)> {
-    let sweep = brain.state.numbered_sweep(lane.sweep)?;
-    let running = brain.state.running(&sweep.id);
-    Some((lane.sweep, Contender { sweep, running }))
 }
 
 fn suit(worker: &Worker, profile: &Profile) -> Suit {

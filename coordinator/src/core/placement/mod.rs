@@ -2,10 +2,14 @@
 //!
 //! A job must fit the worker, its back-off must be over, its sweep must be below its limit, and the worker must not be
 //! one the job is to be tried elsewhere than. Among those, in this order: the higher priority · a sweep that has nothing
-//! running (nobody of equal priority starves) · the upstream's outputs are at hand, as long as longer jobs are left in
-//! plenty · the models are loaded in the job's precision, or else their files are at hand · the sweep that has fewest
-//! jobs running for its share · the older sweep · the longer job, by measured durations · the upstream's outputs are at
-//! hand.
+//! running (nobody of equal priority starves) · a sweep that is behind · the upstream's outputs are at hand, as long as
+//! longer jobs are left in plenty · the models are loaded in the job's precision, or else their files are at hand · the
+//! sweep that has fewest jobs running for its share · the older sweep · the longer job, by measured durations · the
+//! upstream's outputs are at hand.
+//!
+//! A sweep is behind if it would have no more for its share with one job more than the sweep that has most, of whose jobs
+//! an eighth does not count. So workers change models until the shares hold, from sweeps with more to sweeps with less,
+//! and then each goes on with what it has: see [`contender`].
 //!
 //! To follow an adapter to its samples brings results early and saves a transfer. Were it done to the end, the last jobs to
 //! begin would be long ones, and most workers would wait for them (`benches/makespan`).
@@ -15,6 +19,7 @@
 //! The cost of one placement grows with the number of [`Lane`](super::state::Lane)s and of kinds of workers, and not
 //! with the number of jobs or workers.
 
+mod contender;
 mod copies;
 mod draft;
 mod offer;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use vico::clock::Timestamp;
 
+use super::contender::Claim;
 use crate::core::state::JobNo;
 
 /// How well a lane's jobs suit a worker; jobs that do not fit are offered to nobody.
@@ -22,11 +23,11 @@ pub(super) enum Suit {
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Rank {
     pub(super) priority: i32,
-    pub(super) starved: bool,
+    pub(super) claim: Claim,
     /// The upstream's outputs are at hand, and longer jobs are left in plenty: towards the end, they come first.
     pub(super) has_upstream: bool,
     pub(super) suit: Suit,
-    /// Jobs running for a share of one, in thousandths.
+    /// Jobs running for a share of one, in millionths.
     pub(super) least_served: Reverse<u64>,
     pub(super) oldest: Reverse<Timestamp>,
     pub(super) longest: Duration,

@@ -4,6 +4,7 @@
 mod attempts;
 mod commits;
 mod copies;
+mod fairness;
 mod model;
 mod placement;
 mod random;

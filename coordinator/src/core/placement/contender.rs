@@ -1,0 +1,77 @@
+//! Sweeps that want the same workers, and how each is served beside the others.
+
+use std::collections::BTreeMap;
+
+use crate::core::Brain;
+use crate::core::state::{Sweep, SweepNo};
+
+/// One in so many of a sweep's running jobs is not held against it. In a large fleet there are always workers between two
+/// jobs: were they missed at once, others would change models to make up for them.
+const SLACK: u32 = 8;
+
+/// How much a sweep wants the next worker, beside others of its priority.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Claim {
+    /// It has about its share, or more.
+    Served,
+    /// With one job more it would still have no more for its share than the sweep that has most, less the slack. A worker
+    /// of a sweep that has enough goes over to it; since that one then had more, no worker goes over and back.
+    Behind,
+    /// Nothing of it runs.
+    Starved,
+}
+
+/// A sweep that has due jobs.
+pub(super) struct Contender<'a> {
+    pub(super) sweep: &'a Sweep,
+    pub(super) running: u32,
+}
+
+impl<'a> Contender<'a> {
+    pub(super) fn new(brain: &'a Brain, number: SweepNo) -> Option<Self> {
+        let sweep = brain.state.numbered_sweep(number)?;
+        let running = brain.state.running(&sweep.id);
+        Some(Self { sweep, running })
+    }
+}
+
+impl Contender<'_> {
+    pub(super) fn is_at_its_limit(&self) -> bool {
+        self.sweep.reached_limit(self.running).is_some()
+    }
+
+    pub(super) fn priority(&self) -> i32 {
+        self.sweep.scheduling.priority
+    }
+
+    /// Jobs running for a share of one, in millionths.
+    pub(super) fn served(&self) -> u64 {
+        self.served_with(self.running)
+    }
+
+    /// `best` is by priority, from [`best_served`].
+    pub(super) fn claim(&self, best: &BTreeMap<i32, u64>) -> Claim {
+        let best = best.get(&self.priority()).copied().unwrap_or(0);
+        match self.running {
+            0 => Claim::Starved,
+            running if self.served_with(running.saturating_add(1)) <= best => Claim::Behind,
+            _ => Claim::Served,
+        }
+    }
+
+    fn served_with(&self, running: u32) -> u64 {
+        let share = u64::from(self.sweep.scheduling.share.max(1));
+        u64::from(running) * 1_000_000 / share
+    }
+}
+
+/// By priority: what the sweep has for its share that has most, less the slack.
+pub(super) fn best_served<'a>(contenders: impl Iterator<Item = &'a Contender<'a>>) -> BTreeMap<i32, u64> {
+    let mut best = BTreeMap::new();
+    for contender in contenders {
+        let counted = contender.running - contender.running / SLACK;
+        let served = best.entry(contender.priority()).or_insert(0);
+        *served = contender.served_with(counted).max(*served);
+    }
+    best
+}
