@@ -136,17 +136,19 @@ async fn take_in_now(handle: &Handle, store: &Store, mut prepared: Prepared) -> 
     let known = handle
         .look(move |brain, _| brain.state.sweep(&id).is_some())
         .await?;
-    let written = if known {
-        renew_documents(store, &mut prepared).await
-    } else {
-        write_documents(store, &prepared).await
-    };
-    written.map_err(Error::from)?;
     let done = if known {
+        let renewed = renew_documents(store, &mut prepared).await;
+        renewed.map_err(Error::from)?;
         // What it found done when it came in is history.
         Vec::new()
     } else {
-        done(handle, store, &prepared.plan).await?
+        // Beside each other: a worker may be waiting.
+        let (written, done) = tokio::join!(
+            write_documents(store, &prepared),
+            done(handle, store, &prepared.plan)
+        );
+        written.map_err(Error::from)?;
+        done?
     };
     let jobs = prepared.plan.jobs.len();
     let sweep = new_sweep(prepared.plan, done);

@@ -3,11 +3,12 @@
 use std::io::Cursor;
 
 use bytes::Bytes;
-use futures::stream::{self, StreamExt};
+use futures::stream::{self, StreamExt, TryStreamExt};
 use image::{ImageFormat, ImageReader};
 
 use super::super::{BadInput, Error, FileEntry, Folder, Store};
 use crate::digest::Digest;
+use crate::job::BlobRef;
 use crate::plan::ResolvedFile;
 
 /// The same limits as the engine's decoder: above any camera's photo, below what hurts a worker.
@@ -16,6 +17,7 @@ const MAX_PIXELS: u64 = 64 << 20;
 /// No concept has more; a folder with more is another folder than was meant.
 const MAX_IMAGES: usize = 10_000;
 const READS_IN_FLIGHT: usize = 8;
+const IMPORTS_IN_FLIGHT: usize = 8;
 
 const ACCEPTED: [&str; 3] = ["jpg", "jpeg", "png"];
 /// Images that cannot be decoded; a folder with one of them is not taken for a folder without it.
@@ -37,8 +39,16 @@ pub struct InputImage {
 impl InputImage {
     /// As the planner knows it.
     pub fn file(&self) -> ResolvedFile {
+        let BlobRef { digest, size } = self.blob();
         ResolvedFile {
             name: self.name.clone(),
+            digest,
+            size,
+        }
+    }
+
+    fn blob(&self) -> BlobRef {
+        BlobRef {
             digest: self.digest,
             size: self.bytes.len() as u64,
         }
@@ -141,10 +151,17 @@ impl Folder {
 impl Store {
     /// Copies reference images into the bucket's blobs, from where workers read them.
     pub async fn import_images(&self, images: &[InputImage]) -> Result<(), Error> {
-        for image in images {
-            self.put_blob(image.bytes.clone()).await?;
+        let imports: Vec<_> = images.iter().map(|image| self.import_image(image)).collect();
+        let imports = stream::iter(imports).buffer_unordered(IMPORTS_IN_FLIGHT);
+        imports.try_collect().await
+    }
+
+    async fn import_image(&self, image: &InputImage) -> Result<(), Error> {
+        // Of most it is there, and need not be digested again.
+        if self.has_blob(&image.blob()).await? {
+            return Ok(());
         }
-        Ok(())
+        self.put_blob(image.bytes.clone()).await.map(drop)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use futures::future;
 use serde::{Deserialize, Serialize};
 
 use super::super::{Error, FileEntry, Folder, Store, layout};
@@ -74,10 +75,10 @@ impl Store {
         role: ModelRole,
         variant: Option<&str>,
     ) -> Result<ModelSource, InputError> {
-        let remembered = self.remembered(folder.url()).await;
+        let (remembered, listing) = future::join(self.remembered(folder.url()), folder.files()).await;
         let mut remembered = remembered.map_err(InputError::Bucket)?;
         let before = remembered.files.clone();
-        let source = digested(folder, (role, variant), &mut remembered).await?;
+        let source = digested(folder, (role, variant), &listing?, &mut remembered).await?;
         if remembered.files != before {
             self.put_document(&layout::model_digests(folder.url()), &remembered)
                 .await
@@ -103,7 +104,8 @@ impl Store {
 impl Folder {
     /// As [`Store::model`], for a command that has no bucket to remember digests in: every file is read.
     pub async fn model(&self, role: ModelRole, variant: Option<&str>) -> Result<ModelSource, Error> {
-        digested(self, (role, variant), &mut Remembered::default()).await
+        let listing = self.files().await?;
+        digested(self, (role, variant), &listing, &mut Remembered::default()).await
     }
 }
 
@@ -111,10 +113,10 @@ impl Folder {
 async fn digested(
     folder: &Folder,
     (role, variant): (ModelRole, Option<&str>),
+    listing: &[FileEntry],
     remembered: &mut Remembered,
 ) -> Result<ModelSource, Error> {
-    let listing = folder.files().await?;
-    let wanted = weights::wanted(folder, role, variant, &listing).await?;
+    let wanted = weights::wanted(folder, role, variant, listing).await?;
     let mut files = Vec::with_capacity(wanted.len());
     for file in listing.iter().filter(|file| wanted.contains(&file.path)) {
         let known = remembered.files.get(&file.path).filter(|known| known.is_of(file));
