@@ -14,8 +14,8 @@ const SLACK: u32 = 8;
 pub(super) enum Claim {
     /// It has about its share, or more.
     Served,
-    /// With one job more it would still have no more for its share than the sweep that has most, less the slack. A worker
-    /// of a sweep that has enough goes over to it; since that one then had more, no worker goes over and back.
+    /// With one job more it would still have no more for its share than, less the slack, the sweep whose models the worker has
+    /// at hand. The worker goes over to it; since the other one has no less, it does not go back.
     Behind,
     /// Nothing of it runs.
     Starved,
@@ -49,12 +49,17 @@ impl Contender<'_> {
         self.served_with(self.running)
     }
 
-    /// `best` is by priority, from [`best_served`].
-    pub(super) fn claim(&self, best: &BTreeMap<i32, u64>) -> Claim {
-        let best = best.get(&self.priority()).copied().unwrap_or(0);
+    /// The same, but for the slack.
+    pub(super) fn served_less_slack(&self) -> u64 {
+        self.served_with(self.running - self.running / SLACK)
+    }
+
+    /// `suited` is by priority: what the sweep has, less the slack, that the asking workers suit best.
+    pub(super) fn claim(&self, suited: &BTreeMap<i32, u64>) -> Claim {
+        let suited = suited.get(&self.priority()).copied().unwrap_or(0);
         match self.running {
             0 => Claim::Starved,
-            running if self.served_with(running.saturating_add(1)) <= best => Claim::Behind,
+            running if self.served_with(running.saturating_add(1)) <= suited => Claim::Behind,
             _ => Claim::Served,
         }
     }
@@ -63,15 +68,4 @@ impl Contender<'_> {
         let share = u64::from(self.sweep.scheduling.share.max(1));
         u64::from(running) * 1_000_000 / share
     }
-}
-
-/// By priority: what the sweep has for its share that has most, less the slack.
-pub(super) fn best_served<'a>(contenders: impl Iterator<Item = &'a Contender<'a>>) -> BTreeMap<i32, u64> {
-    let mut best = BTreeMap::new();
-    for contender in contenders {
-        let counted = contender.running - contender.running / SLACK;
-        let served = best.entry(contender.priority()).or_insert(0);
-        *served = contender.served_with(counted).max(*served);
-    }
-    best
 }

@@ -7,7 +7,7 @@ use vico::clock::Timestamp;
 use vico::ids::JobKey;
 
 use super::Placed;
-use super::contender::{Contender, best_served};
+use super::contender::Contender;
 use super::offer::{Group, Rank, Suit};
 use super::queue::{Queue, count_longer_jobs};
 use crate::core::event::Profile;
@@ -35,14 +35,14 @@ pub(super) struct Draft<'a> {
 
 impl<'a> Draft<'a> {
     pub(super) fn new(brain: &'a Brain, asks: &'a [Ask], now: Timestamp) -> Self {
-        let until = brain.state.due_until(now);
         let lanes = brain.state.lanes();
         let mut queues: Vec<_> = lanes
             .filter_map(|(lane, jobs)| {
                 let profile = brain.state.lane_profile(lane)?;
                 let sweep = brain.state.numbered_sweep(lane.sweep);
                 let expected = eta::expected(sweep, profile.stage);
-                Some(Queue::new((lane, profile), jobs, expected, until))
+                let due = brain.state.due(jobs, now);
+                Some(Queue::new((lane, profile), expected, jobs.len(), due))
             })
             .collect();
         let taken = HashSet::new();
@@ -94,13 +94,12 @@ impl<'a> Draft<'a> {
     /// Due jobs whose upstream's outputs the worker has, with the queues they stand in.
     fn near(&self, worker: &Worker) -> Vec<(usize, JobNo)> {
         let state = &self.brain.state;
-        let until = state.due_until(self.now);
         let made = worker.at_hand.iter().filter_map(|have| state.job(JobKey(*have)));
         let readers: BTreeSet<JobNo> = made.flat_map(|job| &job.downstream).copied().collect();
         let due = readers
             .into_iter()
             .filter_map(|number| Some((number, state.numbered(number)?)))
-            .filter(|(_, job)| job.is_due(until));
+            .filter(|(_, job)| state.is_due(job, self.now));
         due.flat_map(|(number, job)| {
             let queue = |lane: Lane| self.queues.iter().position(|queue| queue.lane == lane);
             let queues = state.lanes_of(job).filter_map(queue);
@@ -123,7 +122,7 @@ impl<'a> Draft<'a> {
 
     fn best_offer(&mut self) -> Option<(usize, usize)> {
         let open: Vec<bool> = (0..self.queues.len()).map(|lane| self.is_open(lane)).collect();
-        let served = self.served(&open);
+        let suited = self.suited(&open);
         let mut best: Option<(Rank, (usize, usize))> = None;
         for group in 0..self.groups.len() {
             if self.groups[group].asks.is_empty() {
@@ -133,7 +132,7 @@ impl<'a> Draft<'a> {
                 if self.groups[group].suits[lane] == Suit::DoesNotFit {
                     continue;
                 }
-                let rank = self.rank(group, lane, &served);
+                let rank = self.rank(group, lane, &suited);
                 best = best.max(rank.map(|rank| (rank, (group, lane))));
             }
         }
@@ -146,19 +145,40 @@ impl<'a> Draft<'a> {
         contender.is_some_and(|contender| !contender.is_at_its_limit()) && queue.is_open(&self.taken)
     }
 
-    /// By priority: how the sweep is served that has most for its share. One without an open lane gets nothing now.
-    fn served(&self, open: &[bool]) -> BTreeMap<i32, u64> {
-        let lanes = self.queues.iter().zip(open).filter(|(_, open)| **open);
-        best_served(lanes.filter_map(|(queue, _)| self.sweeps.get(&queue.lane.sweep)))
+    /// By priority: what a sweep has for its share, less the slack, whose models some asking workers have at hand; the most there
+    /// is.
+    fn suited(&self, open: &[bool]) -> BTreeMap<i32, u64> {
+        let mut most = BTreeMap::new();
+        let asking = self.groups.iter().filter(|group| !group.asks.is_empty());
+        for (priority, (_, served)) in asking.flat_map(|group| self.best_suited(group, open)) {
+            let known = most.entry(priority).or_insert(0);
+            *known = served.max(*known);
+        }
+        most
     }
 
-    fn rank(&mut self, group: usize, lane: usize, served: &BTreeMap<i32, u64>) -> Option<Rank> {
+    /// By priority: the best suit of a group, and what the best served sweep of those has that suit so well.
+    fn best_suited(&self, group: &Group, open: &[bool]) -> BTreeMap<i32, (Suit, u64)> {
+        let mut best = BTreeMap::new();
+        let lanes = self.queues.iter().zip(&group.suits).zip(open);
+        let offered = lanes.filter(|((_, suit), open)| **open && **suit != Suit::DoesNotFit);
+        for ((queue, suit), _) in offered {
+            if let Some(contender) = self.sweeps.get(&queue.lane.sweep) {
+                let one = (*suit, contender.served_less_slack());
+                let known = best.entry(contender.priority()).or_insert(one);
+                *known = one.max(*known);
+            }
+        }
+        best
+    }
+
+    fn rank(&mut self, group: usize, lane: usize, suited: &BTreeMap<i32, u64>) -> Option<Rank> {
         let is_near = self.near_pair(group, lane).is_some();
         let queue = &self.queues[lane];
         let contender = self.sweeps.get(&queue.lane.sweep)?;
         Some(Rank {
             priority: contender.priority(),
-            claim: contender.claim(served),
+            claim: contender.claim(suited),
             suit: self.groups[group].suits[lane],
             has_upstream: is_near && queue.longer_jobs > PLENTY * self.workers,
             least_served: Reverse(contender.served()),

@@ -7,9 +7,9 @@
 //! sweep that has fewest jobs running for its share · the older sweep · the longer job, by measured durations · the
 //! upstream's outputs are at hand.
 //!
-//! A sweep is behind if it would have no more for its share with one job more than the sweep that has most, of whose jobs
-//! an eighth does not count. So workers change models until the shares hold, from sweeps with more to sweeps with less,
-//! and then each goes on with what it has: see [`contender`].
+//! A sweep is behind if it would have no more for its share with one job more than the sweep whose models the worker has
+//! at hand, of whose jobs an eighth does not count. So workers change models until the shares hold, from sweeps with more
+//! to sweeps with less, and then each goes on with what it has: see [`contender`].
 //!
 //! To follow an adapter to its samples brings results early and saves a transfer. Were it done to the end, the last jobs to
 //! begin would be long ones, and most workers would wait for them (`benches/makespan`).

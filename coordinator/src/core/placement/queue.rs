@@ -4,10 +4,8 @@ use std::collections::HashSet;
 use std::iter::Peekable;
 use std::time::Duration;
 
-use vico::clock::Timestamp;
-
 use crate::core::event::Profile;
-use crate::core::state::{JobNo, Lane, Line};
+use crate::core::state::{JobNo, Lane};
 
 /// Those who became ready first come first.
 pub(super) struct Queue<'a> {
@@ -25,21 +23,18 @@ pub(super) struct Queue<'a> {
 }
 
 impl<'a> Queue<'a> {
-    /// Of the lane's jobs those whose time comes `until` then.
+    /// `due` are those of the lane's `length` jobs that are.
     pub(super) fn new(
         (lane, profile): (Lane, &'a Profile),
-        jobs: &'a Line,
         expected: Duration,
-        until: Timestamp,
+        length: usize,
+        due: impl Iterator<Item = JobNo> + 'a,
     ) -> Self {
-        let due = jobs
-            .iter()
-            .take_while(move |(not_before, _)| *not_before <= until);
-        let due: Box<dyn Iterator<Item = JobNo>> = Box::new(due.map(|(_, number)| *number));
+        let due: Box<dyn Iterator<Item = JobNo>> = Box::new(due);
         Self {
             lane,
             profile,
-            length: jobs.len(),
+            length,
             expected,
             longer_jobs: 0,
             due: due.peekable(),

@@ -116,11 +116,6 @@ impl Job {
         self.leases().count() == 1 && !self.tries().iter().any(has_failed)
     }
 
-    /// Whether it is ready and its time comes until then; see [`State::due_until`](super::State::due_until).
-    pub(crate) fn is_due(&self, until: Timestamp) -> bool {
-        matches!(self.phase, Phase::Ready { not_before } if not_before <= until)
-    }
-
     /// When a ready job became so; one that backs off did when its attempt failed.
     pub(super) fn ready_since(&self) -> Option<Timestamp> {
         let Phase::Ready { not_before } = self.phase else {

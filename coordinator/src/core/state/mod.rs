@@ -202,10 +202,25 @@ impl State {
         self.applied
     }
 
-    /// Ready jobs whose time comes until then are due at `now`. Where the clock is behind the journal, because it was set
-    /// back or is another machine's, a job that became ready does not wait for it to catch up; the end of a back-off does.
-    pub(crate) fn due_until(&self, now: Timestamp) -> Timestamp {
-        now.max(self.latest)
+    /// Whether a job is ready and its time has come. Where the clock is behind the journal, because it was set back or is another
+    /// machine's, a job that became ready after `now` does not wait for the clock to catch up. A back-off ends when the clock
+    /// says so, unless it had ended before.
+    pub(crate) fn is_due(&self, job: &Job, now: Timestamp) -> bool {
+        let Phase::Ready { not_before } = job.phase else {
+            return false;
+        };
+        not_before <= now || (not_before <= self.latest && job.ready_since() > Some(now))
+    }
+
+    /// Those of a line that are due.
+    pub(crate) fn due<'a>(&'a self, line: &'a Line, now: Timestamp) -> impl Iterator<Item = JobNo> + 'a {
+        let until = now.max(self.latest);
+        let may_be = line
+            .iter()
+            .take_while(move |(not_before, _)| *not_before <= until);
+        let is_due = move |number: &JobNo| self.jobs.get(*number).is_some_and(|job| self.is_due(job, now));
+        let due = may_be.filter(move |(not_before, number)| *not_before <= now || is_due(number));
+        due.map(|(_, number)| *number)
     }
 
     /// What is remembered of a worker.

@@ -113,6 +113,11 @@ fn a_clock_behind_the_journal_holds_up_back_offs_and_nothing_else() {
         world.now = Timestamp(1_000_000);
         succeed(&mut world);
         assert_eq!(world.reason(key("dog/train")), "waits for a free slot");
+        let dog = world.acquire_one("w1");
+        world.fail(&dog, FailureClass::Storage);
+        assert!(world.acquire("w1", 1).is_empty(), "it backs off, since now");
+        assert!(world.reason(dog.job).starts_with("backs off until "));
+        world.wait(11);
         for job in ["dog/train", "dog/sample", "dog/score"].map(key) {
             let granted = world.acquire_one("w1");
             assert_eq!(granted.job, job);

@@ -82,6 +82,34 @@ fn workers_change_models_until_the_shares_hold_and_then_no_more() {
     }
 }
 
+/// Workers of one slot that have a sweep's model and get a job of it each.
+fn crew(world: &mut World, sweep: &str, workers: usize) -> VecDeque<Granted> {
+    let join = |number: usize| {
+        let name = format!("{sweep}-{number}");
+        world.cpu(&name, 1);
+        world.brain.floor.hint(&id(&name), &[model(sweep)]);
+        world.acquire_one(&name)
+    };
+    (0..workers).map(join).collect()
+}
+
+#[test]
+fn two_sweeps_come_to_their_shares_whatever_a_third_one_holds() {
+    let mut world = World::new();
+    submit(&mut world, "third", 1);
+    crew(&mut world, "third", 16);
+    submit(&mut world, "first", 1);
+    let mut held = crew(&mut world, "first", 10);
+    assert_eq!(running(&world), [10, 0]);
+    submit(&mut world, "second", 1);
+    for _ in 0..20 {
+        turn_over(&mut world, &mut held);
+    }
+    assert_eq!(running(&world), [5, 5]);
+    let changes = (0..30).filter(|_| turn_over(&mut world, &mut held));
+    assert_eq!(changes.count(), 0);
+}
+
 /// The other sweep's workers that are between two jobs come back to it.
 #[test]
 fn a_worker_makes_up_for_nobody_who_is_about_to_ask() {

@@ -42,7 +42,7 @@ impl Brain {
     fn reason(&self, job: &Job, now: Timestamp) -> Option<String> {
         match &job.phase {
             Phase::Blocked => Some(self.blocked_on(job)),
-            Phase::Ready { .. } if job.is_due(self.state.due_until(now)) => Some(self.why_unplaced(job, now)),
+            Phase::Ready { .. } if self.state.is_due(job, now) => Some(self.why_unplaced(job, now)),
             Phase::Ready { not_before } => Some(backing_off(job, *not_before)),
             Phase::Leased(_) | Phase::Succeeded { .. } => None,
             Phase::Failed(failure) => {
