@@ -80,7 +80,8 @@ impl Actor {
     ) {
         let now = self.now();
         self.brain.floor.end_commit(lease, now);
-        // Not where the worker will ask again with the same lines.
+        // Not where the worker will ask again with the same lines. An attempt that ended meanwhile has its log closed: a new sweep
+        // may have found the receipt, or another attempt won.
         let asks_again = matches!(&outcome, Err(refusal) if refusal.kind == RefusalKind::Unavailable);
         if let Ok(live) = self.brain.state.live_lease(job, lease)
             && !asks_again
